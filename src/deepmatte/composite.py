@@ -1,0 +1,132 @@
+"""A matte put to use: the cut-out, and the composite over something else.
+
+Colours are mixed as they are displayed, not in linear light: that is how the alpha was estimated
+(the compositing equation of Xu et al. 2017, eq. 1, on 8 bit pictures), and how browsers and
+drawing programs will mix the cut-out.
+
+Example:
+    over(foreground, alpha, "#00b140")      # one colour
+    over(foreground, alpha, "white:grey")   # from white at the top to grey at the bottom
+    over(foreground, alpha, "beach.jpg")    # a picture
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepmatte.errors import ImageError
+from deepmatte.images import Source, open_image, parse_colour
+
+Background: TypeAlias = Source | tuple[int, int, int]
+
+
+def cutout(foreground: NDArray[np.float32], alpha: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Join colours and alpha to a straight (not premultiplied) RGBA picture.
+
+    Args:
+        foreground: float32 (H, W, 3), 0..1.
+        alpha: float32 (H, W), 0..1.
+
+    Returns:
+        float32 (H, W, 4), 0..1. The colours are kept where alpha is 0 too, for a program that
+        resizes a straight cut-out mixes them into the edge.
+
+    Raises:
+        ImageError: the sizes differ.
+    """
+    _check_sizes(foreground, alpha)
+    return np.concatenate([foreground, alpha[..., None]], axis=2)  # (H, W, 4)
+
+
+def over(
+    foreground: NDArray[np.float32], alpha: NDArray[np.float32], background: Background
+) -> NDArray[np.float32]:
+    """Composite the foreground over a colour, a gradient or a picture.
+
+    Args:
+        foreground: float32 (H, W, 3), 0..1.
+        alpha: float32 (H, W), 0..1.
+        background: a colour ("white", "#00b140", "#0b4", "rgb(0, 177, 64)", or three integers in
+            0..255), a gradient "TOP:BOTTOM" of two such colours, or a picture, as
+            `images.open_image` takes it. The picture is scaled to cover the foreground, its aspect
+            kept and what is too much cut off evenly on both sides; where it is transparent, white
+            shows.
+
+    Returns:
+        float32 (H, W, 3), 0..1.
+
+    Raises:
+        ImageError: the background is none of these, or the sizes differ.
+
+    Source: Xu et al. 2017, eq. 1: I = alpha F + (1 - alpha) B.
+    """
+    _check_sizes(foreground, alpha)
+    behind = _background(background, alpha.shape[0], alpha.shape[1])
+    share = alpha[..., None]  # (H, W, 1)
+    composite: NDArray[np.float32] = share * foreground + (1 - share) * behind
+    return composite.astype(np.float32, copy=False)
+
+
+def _check_sizes(foreground: NDArray[np.float32], alpha: NDArray[np.float32]) -> None:
+    if alpha.ndim != 2 or foreground.shape != (*alpha.shape, 3):
+        raise ImageError(
+            f"The foreground has shape {foreground.shape} and alpha {alpha.shape}; expected"
+            " (H, W, 3) and (H, W)."
+        )
+
+
+def _background(background: Background, height: int, width: int) -> NDArray[np.float32]:
+    """The background as an array that broadcasts to (H, W, 3)."""
+    if isinstance(background, (tuple, list)):
+        return _colour_array(_checked_triple(background))
+    if not isinstance(background, str):
+        return _cover(background, height, width)
+    colour = parse_colour(background)
+    if colour is not None:
+        return _colour_array(colour)
+    ends = [parse_colour(end) for end in background.split(":")]
+    if len(ends) == 2 and ends[0] is not None and ends[1] is not None:
+        down = (np.arange(height, dtype=np.float32) / max(1, height - 1))[:, None, None]
+        top, bottom = _colour_array(ends[0]), _colour_array(ends[1])
+        return np.asarray((1 - down) * top + down * bottom, np.float32)  # (H, 1, 3)
+    if not os.path.exists(background):
+        raise ImageError(
+            f"{background!r} is no background; expected a colour (white, #00b140), a gradient of"
+            " two colours (white:#888) or a picture file."
+        )
+    return _cover(background, height, width)
+
+
+def _checked_triple(colour: tuple[int, ...] | list[int]) -> tuple[int, int, int]:
+    levels = [int(level) for level in colour if isinstance(level, (int, np.integer))]
+    if len(levels) != 3 or len(colour) != 3 or not all(0 <= level <= 255 for level in levels):
+        raise ImageError(f"{colour!r} is no colour; expected three integers in 0..255.")
+    return levels[0], levels[1], levels[2]
+
+
+def _colour_array(colour: tuple[int, int, int]) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = np.array([[colour]], np.float32) / np.float32(255)  # (1, 1, 3)
+    return array
+
+
+def _cover(source: Source, height: int, width: int) -> NDArray[np.float32]:
+    """A picture scaled and cropped about its centre to (H, W, 3)."""
+    import cv2
+
+    picture = open_image(source)
+    rgb = picture.rgb
+    if picture.alpha is not None:
+        rgb = 1 - picture.alpha[..., None] * (1 - rgb)  # over white
+    # Cropped before it is scaled, so that a narrow strip is not blown up to be thrown away.
+    scale = max(height / rgb.shape[0], width / rgb.shape[1])
+    rows = min(rgb.shape[0], max(1, round(height / scale)))
+    columns = min(rgb.shape[1], max(1, round(width / scale)))
+    top, left = (rgb.shape[0] - rows) // 2, (rgb.shape[1] - columns) // 2
+    part = rgb[top : top + rows, left : left + columns]
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    resized = cv2.resize(np.ascontiguousarray(part), (width, height), interpolation=method)
+    return np.clip(np.asarray(resized), 0, 1).astype(np.float32)

@@ -1,0 +1,36 @@
+"""The errors that deepmatte raises on purpose.
+
+Every one of them carries a single sentence for a person: what came, and what was expected.
+
+    MattingError          anything below; catch this one to catch them all
+    |-- ImageError        a picture could not be read or written
+    |-- TrimapError       a trimap, mask, box or stroke picture does not make sense
+    |-- ModelError        a network could not be loaded or run (unknown name, bad file, no device)
+    `-- DataError         training or evaluation data, or a checkpoint, is missing or malformed
+
+Example:
+    try:
+        matte = deepmatte.matte("photo.jpg", "trimap.png")
+    except deepmatte.MattingError as error:
+        print(error)
+"""
+
+
+class MattingError(Exception):
+    """The parent of every error that deepmatte raises on purpose."""
+
+
+class ImageError(MattingError):
+    """A picture could not be read or written."""
+
+
+class TrimapError(MattingError):
+    """A trimap, mask, box or stroke picture does not make sense."""
+
+
+class ModelError(MattingError):
+    """A network could not be loaded or run."""
+
+
+class DataError(MattingError):
+    """Training or evaluation data, or a checkpoint, is missing or malformed."""

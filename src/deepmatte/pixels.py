@@ -1,0 +1,95 @@
+"""What an array of pixels may be, and the few ways in which it is changed on the way in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepmatte.errors import ImageError
+
+
+def check_array(
+    pixels: NDArray[Any], max_pixels: int, *, wide_integers: bool = False
+) -> NDArray[Any]:
+    """Validate a picture given as an array.
+
+    Args:
+        pixels: bool, uint8, uint16 or float in 0..1; (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+        max_pixels: the largest H x W.
+        wide_integers: also take other integers, as 8 bit if no value exceeds 255, else as 16 bit.
+
+    Returns:
+        (H, W), (H, W, 3) or (H, W, 4), uint8, uint16, or float32 in 0..1; bool becomes float.
+
+    Raises:
+        ImageError: another type, shape, size or range.
+    """
+    name = name_of_array(pixels)
+    if pixels.size == 0:
+        raise ImageError(f"{name} has no pixels.")
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))):
+        raise ImageError(f"{name} is no picture; expected (H, W), (H, W, 3) or (H, W, 4).")
+    if pixels.shape[0] * pixels.shape[1] > max_pixels:
+        raise ImageError(f"{name} exceeds the limit of {max_pixels // 1_000_000} megapixels.")
+    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    if wide_integers and pixels.dtype.kind in "iu" and pixels.dtype not in (np.uint8, np.uint16):
+        if pixels.min() < 0 or pixels.max() > 65535:
+            raise ImageError(f"{name} holds integers outside 0..65535.")
+        pixels = pixels.astype(np.uint8 if pixels.max() <= 255 else np.uint16)
+    if pixels.dtype.kind == "b":
+        pixels = pixels.astype(np.float32)
+    elif pixels.dtype.kind == "f":
+        pixels = check_floats(pixels, name)
+    elif pixels.dtype not in (np.uint8, np.uint16):
+        raise ImageError(
+            f"{name} has type {pixels.dtype}; expected uint8, uint16, bool or float in 0..1."
+        )
+    return pixels
+
+
+def name_of_array(pixels: NDArray[Any]) -> str:
+    """What an error message calls an array."""
+    return f"The array of shape {pixels.shape}"
+
+
+def check_floats(values: NDArray[Any], name: str) -> NDArray[np.float32]:
+    """Check that floats are finite and lie in 0..1, up to what an interpolation overshoots.
+
+    Raises:
+        ImageError: they do not.
+    """
+    low, high = float(values.min()), float(values.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ImageError(f"{name} holds values that are not finite numbers.")
+    if low < -1e-3 or high > 1 + 1e-3:
+        raise ImageError(f"{name} holds values from {low:g} to {high:g}; expected floats in 0..1.")
+    unit: NDArray[np.float32] = np.clip(values, 0, 1).astype(np.float32, copy=False)
+    return unit
+
+
+def depth_of(levels: NDArray[Any]) -> float:
+    """The level that means 1.0."""
+    return 1.0 if levels.dtype.kind == "f" else float(np.iinfo(levels.dtype).max)
+
+
+def to_unit(levels: NDArray[Any]) -> NDArray[np.float32]:
+    """Scale levels of any depth to float32 in 0..1."""
+    unit: NDArray[np.float32] = levels.astype(np.float32)
+    if levels.dtype.kind != "f":
+        unit /= np.float32(depth_of(levels))
+    return unit
+
+
+def turn_upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Apply an EXIF orientation to (H, W) or (H, W, C) pixels. Source: EXIF 2.32, tag 0x0112."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)

@@ -1,0 +1,310 @@
+"""Trimaps: which pixels are surely background, surely foreground, or to be matted.
+
+Inside deepmatte a trimap is a uint8 array (H, W) of exactly three values. `open_trimap` makes one
+of what people have in their files; `from_mask`, `from_alpha`, `from_scribbles` and `from_box` make
+one of less than that.
+
+Example:
+    trimap = open_trimap("trimap.png", (height, width))
+    trimap = from_mask("mask.png", width=30)
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepmatte.errors import TrimapError
+from deepmatte.grabcut import attached, divide
+from deepmatte.images import GreyPicture, Source, open_alpha, open_grey, open_image
+
+Trimap: TypeAlias = NDArray[np.uint8]
+Mask: TypeAlias = NDArray[np.bool_]
+
+BACKGROUND, UNKNOWN, FOREGROUND = 0, 128, 255
+
+# A coder such as JPEG moves even flat areas by a level or two, and more beside an edge.
+LOSSY_TOLERANCE = 5 / 255
+FLOAT_TOLERANCE = 1e-3  # well below one level of 8 bits
+
+# A network's mask is rarely exactly 0 or 1; these are the thresholds that rembg uses (10 and 240).
+SURE_BACKGROUND, SURE_FOREGROUND = 10 / 255, 240 / 255
+
+# The default band around a border, as a share of the geometric mean of width and height.
+BAND = 0.04
+
+
+def open_trimap(
+    source: Source, size: tuple[int, int] | None = None, *, resize: bool = False
+) -> Trimap:
+    """Read a trimap, whatever levels it uses.
+
+    Background is 0 and foreground the highest level that there can be; anything between the two is
+    unknown, anti-aliased edges included:
+
+    | stored as                       | background | foreground | unknown     |
+    |---------------------------------|------------|------------|-------------|
+    | 8 bit                           | 0          | 255        | 1..254      |
+    | 16 bit                          | 0          | 65535      | 1..65534    |
+    | integers, nothing above 1       | 0          | 1          |             |
+    | integers, nothing above 2       | 0          | 2          | 1           |
+    | 16 bit, nothing above 255       | 0          | 255        | 1..254      |
+    | float, bool                     | 0          | 1          | between     |
+    | JPEG, WebP, AVIF                | 0..5       | 250..255   | 6..249      |
+
+    Palettes and RGB greys are resolved first. Transparent and half transparent pixels are unknown.
+
+    Args:
+        source: path, bytes, binary stream, Pillow image or array, as `images.open_grey`.
+        size: (height, width) of the picture, or None to take any size.
+        resize: bring another size to `size` by nearest neighbour, which invents no labels.
+
+    Returns:
+        uint8 (H, W) of BACKGROUND, UNKNOWN and FOREGROUND; any of them may be missing.
+
+    Raises:
+        ImageError: the source cannot be read.
+        TrimapError: it has colours, or another size than the picture.
+    """
+    grey = open_grey(source)
+    top = _foreground_level(grey)
+    tolerance = 0.0
+    if grey.lossy:
+        tolerance = LOSSY_TOLERANCE * top
+    elif grey.levels.dtype.kind == "f":
+        tolerance = FLOAT_TOLERANCE
+    trimap = _labelled(grey.levels >= top - tolerance, grey.levels <= tolerance)
+    if grey.alpha is not None:
+        trimap[grey.alpha < 1] = UNKNOWN
+    if size is None or trimap.shape == size:
+        return trimap
+    if not resize:
+        raise TrimapError(
+            f"{grey.name} is {trimap.shape[1]} x {trimap.shape[0]} pixels (width x height) but the"
+            f" picture is {size[1]} x {size[0]}; make them the same size, or ask for the trimap to"
+            " be resized."
+        )
+    rows = (np.arange(size[0]) * 2 + 1) * trimap.shape[0] // (2 * size[0])
+    columns = (np.arange(size[1]) * 2 + 1) * trimap.shape[1] // (2 * size[1])
+    resized: Trimap = trimap[rows[:, None], columns]
+    return resized
+
+
+def from_mask(mask: Source, *, width: float | None = None) -> Trimap:
+    """Make a trimap of a segmenter's mask: a band of unknown pixels along its border.
+
+    Args:
+        mask: picture or array (H, W), hard or soft. Levels up to 10/255 count as background,
+            from 240/255 on as foreground; what lies between is unknown whatever the width.
+        width: of the band, in pixels, half of it on each side of the border; by default 4 % of
+            the picture's side (the geometric mean of both).
+
+    Raises:
+        ImageError: the mask cannot be read.
+        TrimapError: it has colours, or the width is negative.
+
+    Example:
+        deepmatte.matte("photo.jpg", deepmatte.trimap.from_mask("mask.png", width=40))
+    """
+    alpha = open_alpha(mask)
+    reach = _reach(width, alpha.shape)
+    return _banded(alpha >= SURE_FOREGROUND, alpha <= SURE_BACKGROUND, reach, reach)
+
+
+def from_alpha(alpha: Source, *, erode: float | None = None, dilate: float | None = None) -> Trimap:
+    """Make a trimap of a true alpha matte: 0 < alpha < 1 is unknown, and some pixels around it.
+
+    Args:
+        alpha: picture or array (H, W).
+        erode: how many pixels of the foreground along its edge become unknown.
+        dilate: how many pixels of the background along its edge become unknown. Both are by
+            default 2 % of the picture's side. The paper draws them anew for every sample.
+
+    Raises:
+        ImageError: the alpha cannot be read.
+        TrimapError: it has colours, or a number of pixels is negative.
+
+    Source: Xu et al. 2017, section 4.1 (trimaps by random dilation).
+    """
+    matte = open_alpha(alpha)
+    default = _reach(None, matte.shape)
+    return _banded(
+        matte >= 1 - FLOAT_TOLERANCE,
+        matte <= FLOAT_TOLERANCE,
+        default if erode is None else _pixels(erode, "erode"),
+        default if dilate is None else _pixels(dilate, "dilate"),
+    )
+
+
+def from_scribbles(
+    image: Source,
+    strokes: Source | None = None,
+    *,
+    foreground: Source | None = None,
+    background: Source | None = None,
+    width: float | None = None,
+) -> Trimap:
+    """Grow a few strokes to a trimap, by the picture's colours and edges (GrabCut).
+
+    The strokes themselves stay what they are. What is grown from them takes its colours from the
+    strokes alone at first; foreground that touches no foreground stroke is dropped.
+
+    Args:
+        image: the photo.
+        strokes: a picture of the same size, read as a trimap is: white strokes on the foreground,
+            black ones on the background, the rest grey or transparent.
+        foreground: a mask (H, W) of the strokes on the foreground, instead or in addition.
+        background: a mask (H, W) of the strokes on the background, instead or in addition.
+        width: of the unknown band along the border that is found, as for `from_mask`.
+
+    Raises:
+        ImageError: a picture cannot be read.
+        TrimapError: sizes differ, or there are not strokes of both kinds.
+
+    Source: Rother, Kolmogorov and Blake, "GrabCut", SIGGRAPH 2004.
+    """
+    rgb = open_image(image).rgb
+    size = (rgb.shape[0], rgb.shape[1])
+    labels = np.full(size, UNKNOWN, np.uint8)
+    if strokes is not None:
+        labels = open_trimap(strokes, size)
+    for mask, label in ((background, BACKGROUND), (foreground, FOREGROUND)):
+        if mask is not None:
+            labels[_stroke_mask(mask, size)] = label
+    if not (labels == FOREGROUND).any() or not (labels == BACKGROUND).any():
+        raise TrimapError(
+            "The strokes do not mark both kinds; expected at least one on the foreground (white)"
+            " and one on the background (black)."
+        )
+    strokes_on_it = labels == FOREGROUND
+    subject = divide(rgb, outside=labels == BACKGROUND, inside=strokes_on_it)
+    subject = attached(subject, strokes_on_it)
+    reach = _reach(width, size)
+    trimap = _banded(subject, ~subject, reach, reach)
+    trimap[labels != UNKNOWN] = labels[labels != UNKNOWN]
+    return trimap
+
+
+def from_box(
+    image: Source, box: tuple[int, int, int, int], *, width: float | None = None
+) -> Trimap:
+    """Find the subject in a rectangle (GrabCut); everything outside becomes background.
+
+    Args:
+        image: the photo.
+        box: (left, top, right, bottom) in pixels, right and bottom exclusive, around the whole
+            subject, with some background in and outside it.
+        width: of the unknown band along the border that is found, as for `from_mask`.
+
+    Returns:
+        uint8 (H, W); where nothing in the box differs from its surroundings, it is all unknown.
+
+    Raises:
+        ImageError: the picture cannot be read.
+        TrimapError: the box is empty, reaches out of the picture, or leaves nothing outside.
+
+    Source: Rother, Kolmogorov and Blake, "GrabCut", SIGGRAPH 2004.
+    """
+    rgb = open_image(image).rgb
+    size = (rgb.shape[0], rgb.shape[1])
+    left, top, right, bottom = _checked_box(box, size)
+    # Half a box of surroundings is background enough; more of it would only cost resolution.
+    margin_x, margin_y = (right - left + 1) // 2, (bottom - top + 1) // 2
+    window = (
+        slice(max(0, top - margin_y), bottom + margin_y),
+        slice(max(0, left - margin_x), right + margin_x),
+    )
+    labels = np.full(size, BACKGROUND, np.uint8)
+    labels[top:bottom, left:right] = UNKNOWN
+    subject = np.zeros(size, np.bool_)
+    subject[window] = divide(rgb[window], outside=labels[window] == BACKGROUND)
+    if not subject.any():
+        return labels
+    reach = _reach(width, size)
+    trimap = _banded(subject, ~subject, reach, reach)
+    trimap[labels == BACKGROUND] = BACKGROUND
+    return trimap
+
+
+# --- labels -------------------------------------------------------------------------------------
+
+
+def _foreground_level(grey: GreyPicture) -> float:
+    """The level that means foreground, by the table of `open_trimap`."""
+    if grey.levels.dtype.kind == "f":
+        return 1.0
+    highest = int(grey.levels.max())
+    if highest in (1, 2) and not grey.lossy:
+        return highest
+    return 65535 if highest > 255 else 255
+
+
+def _labelled(foreground: Mask, background: Mask) -> Trimap:
+    trimap = np.full(foreground.shape, UNKNOWN, np.uint8)
+    trimap[background] = BACKGROUND
+    trimap[foreground] = FOREGROUND
+    return trimap
+
+
+def _banded(foreground: Mask, background: Mask, erode: float, dilate: float) -> Trimap:
+    """Label what remains of both classes after `erode` and `dilate` pixels along their edges.
+
+    By distance and not with a structuring element: exact discs, and as fast for a wide band as
+    for a narrow one. The picture's own edge is no border of anything.
+    """
+    import cv2
+
+    def inner(mask: Mask, reach: float) -> Mask:
+        if reach <= 0 or not mask.any() or mask.all():
+            return mask
+        distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        deep: Mask = distance > reach
+        return deep
+
+    return _labelled(inner(foreground, erode), inner(background, dilate))
+
+
+def _reach(width: float | None, size: tuple[int, ...]) -> float:
+    """How far a band of this width reaches to each side of a border."""
+    if width is None:
+        width = max(2.0, BAND * math.sqrt(size[0] * size[1]))
+    return _pixels(width, "width") / 2
+
+
+def _pixels(value: float, name: str) -> float:
+    if not 0 <= value < math.inf:
+        raise TrimapError(f"The {name} is {value}; expected a number of pixels, 0 or more.")
+    return float(value)
+
+
+def _stroke_mask(mask: Source, size: tuple[int, int]) -> Mask:
+    marked: Mask = open_alpha(mask) >= 0.5
+    if marked.shape != size:
+        raise TrimapError(
+            f"A stroke mask is {marked.shape[1]} x {marked.shape[0]} pixels (width x height) but"
+            f" the picture is {size[1]} x {size[0]}."
+        )
+    return marked
+
+
+def _checked_box(
+    box: tuple[int, int, int, int], size: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    height, width = size
+    try:
+        left, top, right, bottom = (int(edge) for edge in box)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TrimapError(
+            f"The box is {box!r}; expected four numbers: left, top, right, bottom."
+        ) from error
+    if not (0 <= left < right <= width and 0 <= top < bottom <= height):
+        raise TrimapError(
+            f"The box {left}, {top}, {right}, {bottom} (left, top, right, bottom) does not lie in"
+            f" the picture, which is {width} x {height} pixels."
+        )
+    if (right - left, bottom - top) == (width, height):
+        raise TrimapError("The box is the whole picture; expected some background outside it.")
+    return left, top, right, bottom
