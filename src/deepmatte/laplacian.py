@@ -1,0 +1,181 @@
+"""Approximate closed-form matting, coarse to fine, with a Laplacian that is never stored.
+
+Sources:
+    Levin, Lischinski and Weiss, "A Closed-Form Solution to Natural Image Matting", PAMI 2008.
+    He, Sun and Tang, "Fast Matting Using Large Kernel Matting Laplacian Matrices", CVPR 2010:
+    the matting Laplacian applied with box filters.
+    He and Sun, "Fast Guided Filter", 2015: linear coefficients carried to a finer resolution.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+# Levels of the coarse-to-fine solver: (pixels a side, steps of conjugate gradients).
+_LEVELS = ((8, 50), (4, 30), (2, 12))
+# Regularisation of the colour line model of a 3x3 window (Levin's epsilon).
+_EPSILON = 1e-6
+# Weight of the colour guess against the Laplacian, where the guess is fully trusted.
+_COLOUR_WEIGHT = 0.03
+# The solver works this many pixels beyond the unknown ones.
+MARGIN = 2 * _LEVELS[0][0]
+
+
+def closed_form(image: Floats, unknown: Flags, guess: Floats, trust: Floats) -> Floats:
+    """Approximate closed-form alpha, coarse to fine.
+
+    Args:
+        image: float32 (H, W, 3).
+        unknown: bool (H, W), where alpha is sought; elsewhere the guess is taken as fixed.
+        guess: float32 (H, W), alpha by colours.
+        trust: float32 (H, W), 0..1, how far each guess is believed.
+
+    Returns:
+        float32 (H, W), 0..1.
+    """
+    height, width = unknown.shape
+    free = unknown.astype(np.float32)
+    # Centred colours lose fewer digits in the covariances.
+    centred = image - np.float32(0.5)
+    coefficients: Floats | None = None
+    alpha = guess
+    for scale, steps in _LEVELS:
+        size = (-(-width // scale), -(-height // scale))
+        picture = shrink(centred, size)
+        target = shrink(guess, size)
+        mask = (shrink(free, size) > 0.0).astype(np.float32)
+        weight = shrink(trust, size) * np.float32(_COLOUR_WEIGHT)
+        alpha = target
+        if coefficients is not None:
+            alpha = np.where(mask > 0, _carry(coefficients, picture), target)
+        laplacian = MattingLaplacian(picture)
+        alpha = _solve(laplacian, alpha, mask, target, weight, steps)
+        lines = cv2.merge(laplacian.coefficients(alpha))
+        coefficients = np.asarray(cv2.blur(lines, (3, 3)), np.float32)
+    if coefficients is not None and alpha.shape != unknown.shape:
+        return _carry(coefficients, centred)
+    return np.asarray(np.clip(alpha, 0.0, 1.0), np.float32)
+
+
+def _carry(coefficients: Floats, picture: Floats) -> Floats:
+    """Alpha (H, W) of a picture (H, W, 3) by the linear coefficients of a coarser level."""
+    fine = grow(coefficients, picture.shape)
+    line = np.einsum("...c,...c->...", fine[:, :, :3], picture) + fine[:, :, 3]
+    return np.asarray(np.clip(line, 0.0, 1.0), np.float32)
+
+
+def grow(array: Floats, shape: tuple[int, ...]) -> Floats:
+    """Enlarge an array (H, W, C) bilinearly to the height and width of a shape."""
+    grown = cv2.resize(array, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(grown, np.float32).reshape(shape[0], shape[1], -1)
+
+
+def shrink(array: Floats, size: tuple[int, int]) -> Floats:
+    """Area mean of an array at another (width, height)."""
+    if (array.shape[1], array.shape[0]) == size:
+        return array
+    shrunk = cv2.resize(array, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(shrunk, np.float32).reshape(size[1], size[0], *array.shape[2:])
+
+
+def _solve(
+    laplacian: MattingLaplacian,
+    alpha: Floats,
+    mask: Floats,
+    target: Floats,
+    weight: Floats,
+    steps: int,
+) -> Floats:
+    """Conjugate gradients on (L + weight) alpha = weight * target over the masked pixels."""
+    residual = mask * (weight * (target - alpha) - laplacian.apply(alpha))
+    direction = residual.copy()
+    energy = float(np.vdot(residual, residual))
+    for _ in range(steps):
+        if energy < 1e-10 * alpha.size:
+            break
+        image_of = mask * (laplacian.apply(direction) + weight * direction)
+        curvature = float(np.vdot(direction, image_of))
+        if curvature <= 0.0:
+            break
+        step = np.float32(energy / curvature)
+        alpha = alpha + step * direction
+        residual -= step * image_of
+        previous, energy = energy, float(np.vdot(residual, residual))
+        direction = residual + np.float32(energy / previous) * direction
+    return alpha
+
+
+_ONES = np.ones(3, np.float32)
+
+
+def _box(plane: Floats) -> Floats:
+    """Sum over the 3x3 window, nothing beyond the border."""
+    summed = cv2.sepFilter2D(plane, -1, _ONES, _ONES, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(summed, np.float32)
+
+
+class MattingLaplacian:
+    """Levin's matting Laplacian of 3x3 windows, applied with box filters (He, Sun, Tang 2010)."""
+
+    def __init__(self, picture: Floats) -> None:
+        self.colours = [np.asarray(plane, np.float32) for plane in cv2.split(picture)]
+        self.count = _box(np.ones(picture.shape[:2], np.float32))
+        self.share: Floats = np.float32(1.0) / self.count
+        self.means = [_box(plane) * self.share for plane in self.colours]
+        self.lower, self.pivots = self._factorise()
+
+    def _factorise(self) -> tuple[list[Floats], list[Floats]]:
+        """Lower entries (gr, br, bg) and inverse pivots of L D L' = covariance + epsilon.
+
+        An explicit inverse by cofactors cancels to noise in float32 where the colours of a
+        window lie on a line; pivots stay accurate and are kept above the regularisation.
+        """
+        floor = np.float32(_EPSILON) * self.share
+
+        def covariance(first: int, second: int) -> Floats:
+            product = _box(self.colours[first] * self.colours[second]) * self.share
+            product -= self.means[first] * self.means[second]
+            return product
+
+        pivot_red = np.maximum(covariance(0, 0), 0.0) + floor
+        red_green, red_blue = covariance(0, 1), covariance(0, 2)
+        green_red, blue_red = red_green / pivot_red, red_blue / pivot_red
+        pivot_green = np.maximum(covariance(1, 1) - green_red * red_green, 0.0) + floor
+        rest = covariance(1, 2) - green_red * red_blue
+        blue_green = rest / pivot_green
+        pivot_blue = covariance(2, 2) - blue_red * red_blue - blue_green * rest
+        pivot_blue = np.maximum(pivot_blue, 0.0) + floor
+        return [green_red, blue_red, blue_green], [
+            1.0 / pivot for pivot in (pivot_red, pivot_green, pivot_blue)
+        ]
+
+    def coefficients(self, alpha: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """Slopes (three) and offset of the line alpha = a . colour + b in each window, (H, W)."""
+        mean = _box(alpha) * self.share
+        red, green, blue = (
+            _box(colour * alpha) * self.share - own * mean
+            for colour, own in zip(self.colours, self.means, strict=True)
+        )
+        green_red, blue_red, blue_green = self.lower
+        green -= green_red * red
+        blue -= blue_red * red + blue_green * green
+        slope_blue = blue * self.pivots[2]
+        slope_green = green * self.pivots[1] - blue_green * slope_blue
+        slope_red = red * self.pivots[0] - green_red * slope_green - blue_red * slope_blue
+        offset = mean - slope_red * self.means[0]
+        offset -= slope_green * self.means[1]
+        offset -= slope_blue * self.means[2]
+        return slope_red, slope_green, slope_blue, offset
+
+    def apply(self, alpha: Floats) -> Floats:
+        """Return L alpha, float32 (H, W)."""
+        *slopes, offset = self.coefficients(alpha)
+        result = self.count * alpha - _box(offset)
+        for slope, colour in zip(slopes, self.colours, strict=True):
+            result -= _box(slope) * colour
+        return result

@@ -1,0 +1,102 @@
+"""The hand-made guesses: exact where known, finite everywhere, right on pictures made by rule."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from deepmatte.priors import CHANNELS, priors
+
+ALPHAS = [CHANNELS.index(name) for name in CHANNELS if name.startswith("alpha_")]
+FOREGROUND = [CHANNELS.index(f"foreground_{colour}") for colour in ("red", "green", "blue")]
+BACKGROUND = [CHANNELS.index(f"background_{colour}") for colour in ("red", "green", "blue")]
+
+
+def noise(height, width, seed=0):
+    return np.random.default_rng(seed).random((height, width, 3), np.float32)
+
+
+def ring(height, width):
+    """A known square in a known frame, unknown between them."""
+    trimap = np.full((height, width), 128, np.uint8)
+    trimap[: height // 8] = trimap[-(height // 8) :] = 0
+    trimap[:, : width // 8] = trimap[:, -(width // 8) :] = 0
+    trimap[3 * height // 8 : 5 * height // 8, 3 * width // 8 : 5 * width // 8] = 255
+    return trimap
+
+
+def blend(size=64):
+    """Alpha falling linearly from a square, over two constant colours."""
+    trimap = ring(size, size)
+    rows, columns = np.mgrid[:size, :size].astype(np.float32)
+    away = np.maximum(abs(rows - size / 2 + 0.5), abs(columns - size / 2 + 0.5))
+    alpha = np.clip((3 * size / 8 - away) / (size / 4), 0, 1).astype(np.float32)
+    alpha[trimap == 0], alpha[trimap == 255] = 0, 1
+    foreground, background = np.float32([0.9, 0.7, 0.2]), np.float32([0.1, 0.3, 0.4])
+    image = alpha[..., None] * foreground + (1 - alpha[..., None]) * background
+    return image, trimap, alpha, foreground, background
+
+
+def test_known_pixels_are_exact():
+    image, trimap = noise(70, 93), ring(70, 93)
+    guesses = priors(image, trimap)
+    assert guesses.shape == (70, 93, len(CHANNELS))
+    assert guesses.dtype == np.float32
+    assert (guesses[trimap == 255][:, ALPHAS] == 1).all()
+    assert (guesses[trimap == 0][:, ALPHAS] == 0).all()
+    np.testing.assert_array_equal(guesses[trimap == 255][:, FOREGROUND], image[trimap == 255])
+    np.testing.assert_array_equal(guesses[trimap == 0][:, BACKGROUND], image[trimap == 0])
+    assert (guesses[trimap == 255][:, CHANNELS.index("distance_foreground")] == 1).all()
+    assert (guesses[trimap == 0][:, CHANNELS.index("distance_background")] == 1).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1), (1, 40), (40, 1), (3, 5), (33, 65)])
+@pytest.mark.parametrize("levels", [(0,), (128,), (255,), (0, 128), (128, 255), (0, 128, 255)])
+@pytest.mark.parametrize("flat", [False, True])
+def test_any_size_and_any_trimap_gives_values_between_0_and_1(size, levels, flat):
+    trimap = np.random.default_rng(1).choice(np.uint8(levels), size)
+    image = np.ones((*size, 3), np.float32) if flat else noise(*size)
+    guesses = priors(image, trimap)
+    assert guesses.shape == (*size, len(CHANNELS))
+    assert np.isfinite(guesses).all()
+    assert guesses.min() >= 0
+    assert guesses.max() <= 1
+
+
+@pytest.mark.parametrize(("levels", "guess"), [((128,), 0.5), ((0, 128), 0.0), ((128, 255), 1.0)])
+def test_a_missing_side_gives_a_neutral_guess(levels, guess):
+    trimap = np.random.default_rng(2).choice(np.uint8(levels), (20, 30))
+    assert (priors(noise(20, 30), trimap)[trimap == 128][:, ALPHAS] == guess).all()
+
+
+def test_a_blend_of_two_constant_colours_is_recovered():
+    image, trimap, alpha, foreground, background = blend()
+    guesses = priors(image, trimap)
+    for channel in ALPHAS:
+        np.testing.assert_allclose(guesses[..., channel], alpha, atol=0.02)
+    unknown = guesses[trimap == 128]
+    for channels, colour in ((FOREGROUND, foreground), (BACKGROUND, background)):
+        assert abs(unknown[:, channels] - colour).max() < 1e-3
+
+
+def test_the_same_input_gives_the_same_guesses_and_stays_unchanged():
+    image, trimap = noise(50, 60), ring(50, 60)
+    copies = image.copy(), trimap.copy()
+    np.testing.assert_array_equal(priors(image, trimap), priors(image, trimap))
+    np.testing.assert_array_equal(image, copies[0])
+    np.testing.assert_array_equal(trimap, copies[1])
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_mirrored_picture_gives_mirrored_guesses(axis):
+    image, trimap, *_ = blend()
+    image = np.clip(image + 0.05 * noise(64, 64), 0, 1)
+    mirrored = priors(np.flip(image, axis).copy(), np.flip(trimap, axis).copy())
+    difference = abs(np.flip(mirrored, axis) - priors(image, trimap))
+    assert difference.mean() < 0.01
+
+
+def test_more_background_around_the_picture_changes_little():
+    image, trimap, *_ = blend()
+    wide = priors(np.pad(image, ((16, 16), (16, 16), (0, 0)), "edge"), np.pad(trimap, 16))
+    np.testing.assert_allclose(wide[16:-16, 16:-16], priors(image, trimap), atol=0.03)
