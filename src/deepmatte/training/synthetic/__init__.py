@@ -1,0 +1,87 @@
+"""Procedural foregrounds with exact alpha, to train a matting network without labelled photos.
+
+Each kind of foreground is a function ``(rng, height, width, texture) -> (foreground, alpha)``:
+hair and fur (`hair`), plants and feathers (`foliage`), nets, lace and knitwear (`meshes`),
+smoke, glass and veils (`translucent`), plain objects (`solids`). `optics` blurs any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from deepmatte.training.synthetic.fields import Layer, Texture, noise_texture
+from deepmatte.training.synthetic.foliage import bush, feathers, grass, leaves
+from deepmatte.training.synthetic.hair import fluff, fur, long_hair, loose_hair
+from deepmatte.training.synthetic.meshes import basket, knit, lace, net
+from deepmatte.training.synthetic.optics import defocus, motion_blur
+from deepmatte.training.synthetic.solids import solid
+from deepmatte.training.synthetic.translucent import glass, smoke, veil
+
+__all__ = ["KINDS", "noise_texture", "synthetic_foreground"]
+
+Kind = Callable[[np.random.Generator, int, int, Texture], Layer]
+
+KINDS: dict[Kind, float] = {
+    long_hair: 0.15,
+    fur: 0.14,
+    fluff: 0.10,
+    loose_hair: 0.06,
+    leaves: 0.05,
+    bush: 0.04,
+    grass: 0.03,
+    feathers: 0.03,
+    net: 0.04,
+    basket: 0.03,
+    lace: 0.02,
+    knit: 0.03,
+    smoke: 0.03,
+    glass: 0.04,
+    veil: 0.03,
+    solid: 0.18,
+}
+"""How often each kind is drawn; the weights sum to 1."""
+
+
+def synthetic_foreground(
+    rng: np.random.Generator, height: int, width: int, texture: Texture
+) -> Layer:
+    """Draws one random foreground and its exact alpha.
+
+    Args:
+        rng: the only source of randomness: the same state gives the same arrays.
+        height: rows in pixels, at least 16.
+        width: columns in pixels, at least 16.
+        texture: ``texture(rng, height, width)`` gives a patch of colours, float32 RGB
+            (H, W, 3) in 0..1: a photo crop, or `noise_texture` where there are no photos.
+
+    Returns:
+        foreground: float32 RGB (H, W, 3) in 0..1, defined everywhere (not premultiplied).
+        alpha: float32 (H, W) in 0..1.
+
+    Raises:
+        ValueError: if the frame is smaller than 16 by 16 pixels.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> foreground, alpha = synthetic_foreground(rng, 64, 96, noise_texture)
+        >>> foreground.shape, alpha.shape
+        ((64, 96, 3), (64, 96))
+    """
+    if min(height, width) < 16:
+        raise ValueError(f"a frame of {height} x {width} came, at least 16 x 16 was expected")
+    kinds = list(KINDS)
+    chances = np.array([KINDS[kind] for kind in kinds])
+    kind = kinds[int(rng.choice(len(kinds), p=chances / chances.sum()))]
+    layer = kind(rng, height, width, texture)
+    for _ in range(3):
+        if 0.08 < float(layer[1].mean()) < 0.92:
+            break
+        layer = kind(rng, height, width, texture)
+    if rng.random() < 0.25:
+        layer = defocus(rng, layer)
+    if rng.random() < 0.10:
+        layer = motion_blur(rng, layer)
+    foreground = np.clip(layer[0], 0.0, 1.0, dtype=np.float32)
+    return foreground, np.clip(layer[1], 0.0, 1.0, dtype=np.float32)

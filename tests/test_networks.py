@@ -1,0 +1,117 @@
+"""The compact network and its export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs deepmatte[train]")
+
+from deepmatte.engine import Engine  # noqa: E402
+from deepmatte.errors import DataError, ModelError  # noqa: E402
+from deepmatte.inputs import GUESS, INPUT_CHANNELS, network_inputs  # noqa: E402
+from deepmatte.networks.export import export  # noqa: E402
+from deepmatte.networks.lite import ENCODER_CHANNELS, STRIDE, LiteMatting  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def trained() -> LiteMatting:
+    """A network whose residuals and batch norms are not those of an untrained one."""
+    torch.manual_seed(0)
+    network = LiteMatting()
+    network.encoder.load_imagenet()
+    for name, value in network.state_dict().items():
+        if not name.startswith("encoder.") and value.is_floating_point():
+            noise = torch.randn_like(value) * 0.05
+            value.copy_((value + noise).abs() if "running_var" in name else value + noise)
+    return network.eval()
+
+
+def test_the_untrained_network_returns_the_prior() -> None:
+    inputs = torch.rand(2, len(INPUT_CHANNELS), 64, 96)
+    with torch.no_grad():
+        alpha, coarse = LiteMatting().eval()(inputs)
+    coarse_is_prior = torch.equal(coarse, inputs[:, GUESS : GUESS + 1])
+
+    assert coarse_is_prior
+    assert alpha.shape == coarse.shape
+    # The refinement's last layer starts small, not at zero, in its hidden half only.
+    assert torch.equal(alpha, coarse)
+
+
+def test_the_encoder_is_the_imagenet_one() -> None:
+    network = LiteMatting()
+    before = network.encoder.stem[1].weight.clone()
+    network.encoder.load_imagenet()
+    network.eval()
+    skips = network.encoder(torch.rand(1, 3, 64, 96))
+
+    assert not torch.equal(before, network.encoder.stem[1].weight)
+    assert [skip.shape[1] for skip in skips] == list(ENCODER_CHANNELS)
+    assert [64 // skip.shape[2] for skip in skips] == [2, 4, 8, 16, 32]
+    # Trained batch norms keep activations of a picture in the range that they were trained for.
+    assert all(0.05 < skip.std() < 20 for skip in skips)
+
+
+def test_wrong_encoder_weights_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "other.pth"
+    torch.save({"fc.weight": torch.zeros(2)}, path)
+    with pytest.raises(DataError, match="not EfficientNet-Lite0"):
+        LiteMatting().encoder.load_imagenet(path)
+    with pytest.raises(DataError, match=r"none\.pth"):
+        LiteMatting().encoder.load_imagenet(tmp_path / "none.pth")
+
+
+def test_the_exported_network_equals_torch_at_other_sizes(
+    trained: LiteMatting, tmp_path: Path
+) -> None:
+    path = tmp_path / "network.onnx"
+    export(trained, path)
+    engine = Engine(path, threads=1)
+    rng = np.random.default_rng(0)
+    for height, width in ((3 * STRIDE, STRIDE), (4 * STRIDE, 7 * STRIDE)):
+        image = rng.random((height, width, 3), np.float32)
+        trimap = np.full((height, width), 128, np.uint8)
+        trimap[:4], trimap[-4:] = 255, 0
+        inputs = torch.from_numpy(network_inputs(image, trimap))[None]
+        with torch.no_grad():
+            expected = trained(inputs)[0].clamp(0, 1)[0, 0].numpy()
+        unknown = trimap == 128
+
+        alpha = engine(image, trimap)
+
+        difference = np.abs(alpha - expected)[unknown]  # the weights are float16
+        assert difference.max() < 1e-2
+        assert difference.mean() < 1e-3
+        assert np.abs(alpha - inputs[0, GUESS].numpy())[unknown].mean() > 0.01
+    assert path.stat().st_size < 12e6
+
+
+def test_an_untrained_export_is_complete_or_absent(trained: LiteMatting, tmp_path: Path) -> None:
+    broken = LiteMatting().eval()
+    torch.nn.init.constant_(broken.up1.weight, 1e6)  # beyond float16
+    with pytest.raises(DataError, match="float16"):
+        export(broken, tmp_path / "broken.onnx")
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_network_for_other_inputs_is_refused(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    from onnx import helper
+
+    floats = onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["inputs"], ["alpha"])],
+        "identity",
+        [helper.make_tensor_value_info("inputs", floats, [1, 4, 8, 8])],
+        [helper.make_tensor_value_info("alpha", floats, [1, 4, 8, 8])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    path = tmp_path / "identity.onnx"
+    path.write_bytes(model.SerializeToString())
+
+    with pytest.raises(ModelError, match="made for the inputs"):
+        Engine(path)

@@ -1,0 +1,207 @@
+"""Composition, trimaps, losses and the loop, at toy size."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs deepmatte[train]")
+
+from deepmatte import images  # noqa: E402
+from deepmatte.errors import DataError  # noqa: E402
+from deepmatte.training import checkpoint, losses  # noqa: E402
+from deepmatte.training.compose import Pictures, Sources, compose  # noqa: E402
+from deepmatte.training.dataset import CHANNELS, Crops, batches, random_trimap  # noqa: E402
+from deepmatte.training.loop import train  # noqa: E402
+from deepmatte.training.recipes import Training, lite  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for name in ("one.png", "two.jpg"):
+        small = rng.random((9, 12, 3)).astype(np.float32)
+        images.save_image(folder / name, np.kron(small, np.ones((20, 20, 1), np.float32)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cutouts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cutouts")
+    rows, columns = np.mgrid[-1:1:80j, -1:1:70j]
+    alpha = np.clip((0.8 - np.hypot(rows, columns)) * 4, 0, 1)
+    pixels = np.dstack([0.5 + rows / 2, 0.5 + columns / 2, rows * 0 + 0.3, alpha])
+    images.save_image(folder / "ball.png", pixels.astype(np.float32))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sources(photos: Path, cutouts: Path) -> Sources:
+    return Sources(Pictures([cutouts]), Pictures([photos]), cutout_share=0.5)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_scene_is_its_own_composite(sources: Sources, seed: int) -> None:
+    scene = compose(np.random.default_rng(seed), sources, 96)
+
+    opacity = scene.alpha[..., None]
+    exact = opacity * scene.foreground + (1 - opacity) * scene.background
+    for plane in (scene.image, scene.alpha, scene.foreground, scene.background):
+        assert plane.dtype == np.float32
+        assert 0 <= plane.min() <= plane.max() <= 1
+    # Noise, sharpening and JPEG are all that lies between them.
+    assert np.abs(scene.image - exact).mean() < 0.05
+
+
+def test_scenes_differ_but_the_same_seed_gives_the_same(sources: Sources) -> None:
+    first, again, other = (compose(np.random.default_rng(seed), sources, 96) for seed in (5, 5, 6))
+
+    assert np.array_equal(first.image, again.image)
+    assert not np.array_equal(first.image, other.image)
+
+
+def test_without_folders_everything_is_procedural() -> None:
+    scene = compose(np.random.default_rng(0), Sources(Pictures([]), Pictures([])), 64)
+
+    assert scene.image.shape == (64, 64, 3)
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no pictures"):
+        Pictures([tmp_path])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_trimap_never_contradicts_alpha(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:120, :150]
+    alpha = np.clip((40 - np.hypot(rows - 60, columns - 70)) / 12 + 0.5, 0, 1).astype(np.float32)
+
+    trimap = random_trimap(rng, alpha)
+
+    assert set(np.unique(trimap)) <= {0, 128, 255}
+    assert (alpha[trimap == 255] > 0.99).all()
+    assert (alpha[trimap == 0] < 0.01).all()
+    assert (trimap == 128).sum() >= ((alpha > 0.01) & (alpha < 0.99)).sum()
+
+
+def test_crops_do_not_depend_on_what_was_drawn_before(sources: Sources) -> None:
+    crops = Crops(sources, seed=3, scene=96, crop=64, per_scene=2)
+    stream = iter(batches(crops, scenes=2, first=0, workers=0))
+    _, second = next(stream), next(stream)
+    resumed = next(iter(batches(crops, scenes=2, first=1, workers=1)))
+
+    assert second.shape == (4, CHANNELS, 64, 64)
+    assert torch.equal(second, resumed)
+    unknown = 1 - second[:, 3] - second[:, 4]
+    assert (unknown.sum((1, 2)) > 0).all()
+
+
+def test_losses_are_zero_for_the_truth_and_see_unknown_pixels_only() -> None:
+    generator = torch.Generator().manual_seed(0)
+    alpha = torch.rand(2, 1, 32, 32, generator=generator)
+    foreground, background = torch.rand(2, 2, 3, 32, 32, generator=generator)
+    unknown = torch.zeros_like(alpha)
+    unknown[:, :, 8:24, 8:24] = 1
+    elsewhere = alpha + 0.5 * (1 - unknown)
+
+    for predicted in (alpha, elsewhere):
+        assert losses.alpha_prediction(predicted, alpha, unknown) < 1e-5
+        assert losses.laplacian(predicted, alpha, unknown) < 1e-5
+        assert losses.compositional(predicted, alpha, foreground, background, unknown) < 1e-5
+
+
+def test_losses_by_hand() -> None:
+    alpha = torch.zeros(1, 1, 16, 16)
+    predicted = torch.full_like(alpha, 0.25)
+    unknown = torch.ones_like(alpha)
+    white, grey = torch.ones(1, 3, 16, 16), torch.full((1, 3, 16, 16), 0.5)
+
+    assert losses.alpha_prediction(predicted, alpha, unknown).item() == pytest.approx(0.25)
+    # A quarter of the way from grey to white is 0.125.
+    composition = losses.compositional(predicted, alpha, white, grey, unknown)
+    assert composition.item() == pytest.approx(0.125)
+    # A constant difference has no detail at any level of the pyramid.
+    assert losses.laplacian(predicted, alpha, unknown).item() == pytest.approx(0, abs=1e-6)
+    spike = torch.zeros_like(alpha)
+    spike[0, 0, 5, 5] = 1
+    assert losses.laplacian(spike, alpha, unknown).item() > 1 / 256
+
+
+def test_soft_clipping_keeps_a_slope_outside() -> None:
+    values = torch.tensor([-1.0, 0.3, 2.0], requires_grad=True)
+    clipped = losses.softly_clipped(values)
+    clipped.sum().backward()
+
+    assert clipped.tolist() == pytest.approx([-0.05, 0.3, 1.05])
+    assert values.grad is not None
+    assert values.grad.tolist() == pytest.approx([0.05, 1.0, 0.05])
+
+
+def _toy(photos: Path, cutouts: Path, out: Path) -> Training:
+    return dataclasses.replace(
+        lite((cutouts,), (photos,), out, workers=0),
+        steps=5,
+        scenes=1,
+        per_scene=2,
+        scene=96,
+        crop=64,
+        warmup=2,
+        release=3,
+        threads=1,
+        save_minutes=0,
+    )
+
+
+_RUN = """
+import sys, warnings
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_training import _toy
+from deepmatte.training.loop import train
+train(_toy(*map(Path, sys.argv[2:5])), resume=True)
+"""
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_killed_and_resumed_training_ends_with_the_same_bits(
+    photos: Path, cutouts: Path, tmp_path: Path
+) -> None:
+    whole = train(_toy(photos, cutouts, tmp_path / "whole"))
+    interrupted = tmp_path / "interrupted"
+    arguments = [str(Path(__file__).parent), str(photos), str(cutouts), str(interrupted)]
+    process = subprocess.Popen([sys.executable, "-c", _RUN, *arguments])
+    path = interrupted / "checkpoint.pt"
+    deadline = time.monotonic() + 120
+    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+    assert 0 < checkpoint.load(path)["step"] < 5  # it was stopped on the way, not at the end
+
+    resumed = train(_toy(photos, cutouts, interrupted), resume=True)
+
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+    # A checkpoint of other settings is not continued silently.
+    other = dataclasses.replace(_toy(photos, cutouts, interrupted), seed=9)
+    with pytest.raises(DataError, match="other settings"):
+        train(other, resume=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04"])
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(content)
+
+    with pytest.raises(DataError, match=r"checkpoint\.pt"):
+        checkpoint.load(path)
