@@ -1,0 +1,174 @@
+"""The whole way from a picture and a trimap to a matte, a foreground and a cut-out.
+
+NumPy, Pillow, OpenCV and ONNX Runtime are imported where they are first needed, so that
+`import deepmatte` and `deepmatte --help` answer at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from deepmatte.composite import Background
+    from deepmatte.images import Source
+
+_TRANSPARENT = "The picture has transparency of its own; the matte was multiplied by it."
+
+
+@dataclass(frozen=True, eq=False)
+class Matte:
+    """A matted picture.
+
+    Attributes:
+        image: float32 (H, W, 3), 0..1, the picture's colours.
+        trimap: uint8 (H, W) of 0 (background), 128 (unknown), 255 (foreground).
+        alpha: float32 (H, W), 0..1, how much of each pixel belongs to the subject.
+        predicted: float32 (H, W), 0..1, the alpha before the picture's own transparency was
+            multiplied in; the same as `alpha` for an opaque picture.
+        icc_profile: the profile that the colours are meant in, or None.
+        dpi: the picture's dots per inch (across, down), or None.
+        notes: sentences about anything that a user should know of this result.
+
+    Example:
+        matte = deepmatte.matte("photo.jpg", "trimap.png")
+        matte.cutout().save("cutout.png")
+        matte.over("#00b140").save("green.png")
+    """
+
+    image: NDArray[np.float32]
+    trimap: NDArray[np.uint8]
+    alpha: NDArray[np.float32]
+    predicted: NDArray[np.float32]
+    icc_profile: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def foreground(self) -> NDArray[np.float32]:
+        """The subject's colours without the background's: float32 (H, W, 3), 0..1.
+
+        Computed when it is first asked for; see `deepmatte.foreground`.
+        """
+        from deepmatte.foreground import estimate_foreground
+
+        # The stored colours of a transparent picture are not multiplied by its transparency, so
+        # what mixes foreground and background in them is the predicted alpha alone.
+        return estimate_foreground(self.image, self.predicted)
+
+    def cutout(self) -> Image.Image:
+        """The subject alone: an RGBA picture whose colours are not multiplied by alpha."""
+        from deepmatte import composite
+
+        return self._picture(composite.cutout(self.foreground, self.alpha))
+
+    def over(self, background: Background) -> Image.Image:
+        """The subject on another background: an RGB picture.
+
+        Args:
+            background: a colour (``"#00b140"``, ``"white"``, ``(0, 177, 64)``) or a picture, as
+                `deepmatte.composite.over` takes it.
+
+        Raises:
+            ImageError: the background is neither a colour nor a picture that can be read.
+        """
+        from deepmatte import composite
+
+        return self._picture(composite.over(self.foreground, self.alpha, background))
+
+    def _picture(self, pixels: NDArray[np.float32]) -> Image.Image:
+        """Pixels as a Pillow image that carries the colour profile and resolution along."""
+        from deepmatte.images import to_pil
+
+        picture = to_pil(pixels)
+        if self.icc_profile is not None:
+            picture.info["icc_profile"] = self.icc_profile
+        if self.dpi is not None:
+            picture.info["dpi"] = self.dpi
+        return picture
+
+
+class Matter:
+    """A loaded network; make one and use it for many pictures.
+
+    Args:
+        model: ``"lite"``, the network that comes with the package, another name from
+            `deepmatte.weights`, or the path of an ONNX file.
+        device: ``"cpu"`` or ``"cuda"``.
+        threads: how many threads the network may use; None takes the cores of this process.
+        tile: side in pixels of the tiles that a picture is worked in, or None for the default.
+
+    Raises:
+        ModelError: there is no such model or device.
+
+    Example:
+        matter = deepmatte.Matter()
+        for name in ("one", "two"):
+            matter(f"{name}.jpg", f"{name}.trimap.png").cutout().save(f"{name}.cutout.png")
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = "lite",
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        tile: int | None = None,
+    ) -> None:
+        from deepmatte.engine import Engine
+
+        self._engine = Engine(model, device=device, threads=threads, tile=tile)
+
+    def __call__(self, image: Source, trimap: Source, *, resize_trimap: bool = False) -> Matte:
+        """Matte one picture.
+
+        Args:
+            image: path, bytes, binary stream, Pillow image, or array (uint8, uint16, or float in
+                0..1) of shape (H, W), (H, W, 3) or (H, W, 4).
+            trimap: the same kinds; see `deepmatte.trimap.open_trimap` for the values it may have.
+            resize_trimap: bring a trimap of another size to the picture's, by nearest neighbour,
+                instead of refusing it.
+
+        Raises:
+            ImageError: the picture cannot be read.
+            TrimapError: the trimap makes no sense, or its size is not the picture's.
+            ModelError: the network failed.
+        """
+        from deepmatte.images import open_image
+        from deepmatte.trimap import open_trimap
+
+        picture = open_image(image)
+        height, width = picture.rgb.shape[:2]
+        labels = open_trimap(trimap, (height, width), resize=resize_trimap)
+        predicted = self._engine(picture.rgb, labels)
+        return Matte(
+            image=picture.rgb,
+            trimap=labels,
+            alpha=predicted if picture.alpha is None else predicted * picture.alpha,
+            predicted=predicted,
+            icc_profile=picture.icc_profile,
+            dpi=picture.dpi,
+            notes=() if picture.alpha is None else (_TRANSPARENT,),
+        )
+
+
+@functools.cache
+def _shared_matter() -> Matter:
+    return Matter()
+
+
+def matte(image: Source, trimap: Source, *, resize_trimap: bool = False) -> Matte:
+    """Matte one picture with the shipped network, which is loaded once and kept.
+
+    Arguments and errors are those of `Matter.__call__`.
+
+    Example:
+        alpha = deepmatte.matte("photo.jpg", "trimap.png").alpha    # (H, W), 0..1
+    """
+    return _shared_matter()(image, trimap, resize_trimap=resize_trimap)

@@ -1,0 +1,1 @@
+"""The networks inside the package: ONNX files, their model cards, and `catalogue`."""

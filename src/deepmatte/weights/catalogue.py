@@ -1,0 +1,48 @@
+"""Names of the shipped networks, their files and checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from deepmatte.errors import ModelError
+
+FOLDER = Path(__file__).parent
+
+SHA256 = {
+    "lite": "61f9f4f2d9d19ee1c6f12a01e60eeb63f1efec9e02d98ff95866493ee7c5c1bc",
+}
+"""SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
+
+
+def find(model: str | os.PathLike[str]) -> bytes:
+    """The ONNX file of a shipped network, or the file that is named.
+
+    Errors: `ModelError` where there is no such network or file, or a shipped file is damaged.
+    """
+    name = os.fspath(model)
+    if name in SHA256:
+        path = FOLDER / f"{name}.onnx"
+        content = _read(path)
+        found = hashlib.sha256(content).hexdigest()
+        if found != SHA256[name]:
+            raise ModelError(
+                f"the shipped network {path} is damaged: its SHA-256 is {found}, "
+                f"expected {SHA256[name]}; install deepmatte again"
+            )
+        return content
+    path = Path(name)
+    if path.suffix.lower() != ".onnx":
+        raise ModelError(
+            f"no network {name!r}: expected {', '.join(sorted(SHA256))} "
+            "or the path of an .onnx file"
+        )
+    return _read(path)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read the network {path}: {error.strerror}") from error

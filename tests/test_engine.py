@@ -1,0 +1,134 @@
+"""The engine with the shipped network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from deepmatte.engine import OVERLAP, SMALLEST_TILE, Engine, usable_cores
+from deepmatte.errors import ModelError
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine()
+
+
+def _scene(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """A red disc with a soft edge on a bluish, noisy ground, and its trimap."""
+    rng = np.random.default_rng(height * 10_007 + width)
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    distance = np.hypot((rows / height - 0.5) * 2, (columns / width - 0.5) * 2)
+    alpha = np.clip((0.7 - distance) * 6 + 0.5, 0, 1)[..., None]
+    ground = np.float32([0.1, 0.3, 0.6]) + rng.normal(0, 0.05, (height, width, 3))
+    image = alpha * np.float32([0.9, 0.2, 0.1]) + (1 - alpha) * ground
+    trimap = np.full((height, width), 128, np.uint8)
+    trimap[distance < 0.45], trimap[distance > 0.9] = 255, 0
+    return image.clip(0, 1).astype(np.float32), trimap
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (31, 33), (64, 96), (250, 130)])
+def test_any_size_works_and_known_pixels_are_exact(engine: Engine, size: tuple[int, int]) -> None:
+    image, trimap = _scene(*size)
+
+    alpha = engine(image, trimap)
+
+    assert alpha.shape == size
+    assert alpha.dtype == np.float32
+    assert np.isfinite(alpha).all()
+    assert (alpha[trimap == 255] == 1).all()
+    assert (alpha[trimap == 0] == 0).all()
+    assert 0 <= alpha.min() <= alpha.max() <= 1
+
+
+def test_an_easy_edge_is_found(engine: Engine) -> None:
+    image, trimap = _scene(160, 200)
+    rows, columns = np.mgrid[:160, :200]
+    distance = np.hypot((rows / 160 - 0.5) * 2, (columns / 200 - 0.5) * 2)
+    truth = np.clip((0.7 - distance) * 6 + 0.5, 0, 1)
+
+    assert np.abs(engine(image, trimap) - truth)[trimap == 128].mean() < 0.06
+
+
+@pytest.mark.parametrize("label", [0, 128, 255])
+def test_trimaps_of_one_label(engine: Engine, label: int) -> None:
+    image, _ = _scene(40, 50)
+
+    alpha = engine(image, np.full((40, 50), label, np.uint8))
+
+    assert np.isfinite(alpha).all()
+    if label != 128:
+        assert (alpha == label / 255).all()
+
+
+def test_tiles_leave_no_seam(engine: Engine) -> None:
+    image, trimap = _scene(600, 760)
+    tiled = Engine(tile=SMALLEST_TILE)
+
+    difference = np.abs(engine(image, trimap) - tiled(image, trimap))
+
+    assert difference.max() < 3 / 255
+    # What differs is spread over the overlaps; along a seam neighbours would jump.
+    assert np.abs(np.diff(difference, axis=1)).max() < 2 / 255
+
+
+def test_the_result_depends_neither_on_threads_nor_on_earlier_pictures(engine: Engine) -> None:
+    image, trimap = _scene(150, 140)
+    first = engine(image, trimap)
+    engine(*_scene(90, 210))
+
+    assert np.array_equal(first, engine(image, trimap))
+    assert np.allclose(first, Engine(threads=1)(image, trimap), atol=1e-5)
+
+
+def test_the_arguments_are_not_changed(engine: Engine) -> None:
+    image, trimap = _scene(70, 60)
+    before = image.copy(), trimap.copy()
+    engine(image, trimap)
+
+    assert np.array_equal(image, before[0])
+    assert np.array_equal(trimap, before[1])
+
+
+def test_usable_cores_are_those_of_the_process() -> None:
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("affinity is Linux's")
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def test_bad_settings_are_one_sentence(tmp_path: Path) -> None:
+    junk = tmp_path / "junk.onnx"
+    junk.write_bytes(b"not a network")
+    for arguments, expected in (
+        ({"model": "huge"}, "lite"),
+        ({"model": tmp_path / "missing.onnx"}, "missing.onnx"),
+        ({"model": junk}, "junk.onnx"),
+        ({"threads": 0}, "at least 1"),
+        ({"tile": 8}, str(SMALLEST_TILE)),
+        ({"device": "tpu"}, "cpu or cuda"),
+    ):
+        with pytest.raises(ModelError, match=expected) as caught:
+            Engine(**arguments)  # type: ignore[arg-type]
+        assert "\n" not in str(caught.value)
+
+
+def test_cuda_without_cuda_is_said() -> None:
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    with pytest.raises(ModelError, match="cuda"):
+        Engine(device="cuda")
+
+
+def test_overlap_and_tile_fit() -> None:
+    assert SMALLEST_TILE > OVERLAP
