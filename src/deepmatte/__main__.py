@@ -1,0 +1,5 @@
+"""Run the command line as ``python -m deepmatte``."""
+
+from deepmatte.cli import main
+
+main()

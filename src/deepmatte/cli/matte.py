@@ -1,0 +1,154 @@
+"""`deepmatte matte`: a picture and a trimap to a matte and a cut-out."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deepmatte.cli import outputs
+from deepmatte.cli.outputs import Output
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from deepmatte.images import Source
+    from deepmatte.matte import Matte
+
+EXAMPLE = """\b
+Example:
+  deepmatte matte photo.jpg trimap.png
+  deepmatte matte photo.jpg trimap.png --alpha alpha.png --over beach.jpg --composite new.jpg
+  deepmatte matte photo.jpg --mask person.png
+  cat photo.jpg | deepmatte matte - trimap.png > cutout.png
+"""
+
+
+def matte(
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="The picture; - reads a pipe.")],
+    trimap: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="TRIMAP",
+            help="Black is background, white is subject, anything between is to be found out.",
+            show_default=False,
+        ),
+    ] = None,
+    mask: Annotated[
+        str | None,
+        typer.Option(metavar="M.png", help="Make the trimap from a segmenter's mask instead."),
+    ] = None,
+    alpha: Annotated[
+        str | None, typer.Option(metavar="A.png", help="Write the alpha matte, grey.")
+    ] = None,
+    foreground: Annotated[
+        str | None,
+        typer.Option(metavar="F.png", help="Write the subject's colours, free of the background."),
+    ] = None,
+    cutout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="C.png",
+            help="Write the cut-out, RGBA; <IMAGE>.cutout.png if no output is asked for.",
+        ),
+    ] = None,
+    over: Annotated[
+        str | None,
+        typer.Option(metavar="BG|COLOUR", help="A picture or a colour to put the subject on."),
+    ] = None,
+    composite: Annotated[
+        str | None,
+        typer.Option(metavar="OUT", help="Where to write it; <IMAGE>.composite.png if left out."),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(metavar="lite|dim|FILE", help="The network, or an ONNX file of one.")
+    ] = "lite",
+    tile: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Side of the tiles, pixels; smaller saves memory."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Threads; all free cores if left out.")
+    ] = None,
+    device: Annotated[
+        str, typer.Option(metavar="cpu|cuda", help="Where the network runs.")
+    ] = "cpu",
+    resize_trimap: Annotated[
+        bool,
+        typer.Option(
+            "--resize-trimap",
+            help="Fit a trimap or mask of another size to the picture by nearest neighbour.",
+        ),
+    ] = False,
+) -> None:
+    """Cut the subject out of one picture.
+
+    An output of - writes a PNG to standard output; every other message goes to standard error.
+    Without any output option the cut-out is written beside IMAGE, or to standard output if IMAGE
+    is a pipe.
+    """
+    if (trimap is None) == (mask is None):
+        raise typer.BadParameter("give either a TRIMAP or a --mask.")
+    if composite is not None and over is None:
+        raise typer.BadParameter("needs --over, the new background.", param_hint="--composite")
+    if over is not None and composite is None:
+        composite = outputs.beside(image, "composite.png")
+    if alpha is None and foreground is None and composite is None and cutout is None:
+        cutout = outputs.beside(image, "cutout.png")
+    targets = _targets(alpha, foreground, cutout, composite)
+    inputs = [name for name in (image, trimap, mask, over) if name is not None]
+    outputs.check(inputs, targets)
+
+    from deepmatte.matte import Matter
+
+    started = time.perf_counter()
+    labels = _from_mask(mask) if mask is not None else outputs.read(trimap or "")
+    background = None if over is None else outputs.read(over)
+    picture = outputs.read(image)
+    matter = Matter(model, device=device, threads=threads, tile=tile)
+    result = matter(picture, labels, resize_trimap=resize_trimap)
+    _write(result, targets, background)
+    for note in result.notes:
+        outputs.log(f"deepmatte: {note}")
+    height, width = result.alpha.shape
+    seconds = time.perf_counter() - started
+    written = ", ".join(output.target for output in targets)
+    outputs.log(f"{image}: {width} x {height} pixels, {seconds:.2f} s, wrote {written}")
+
+
+def _targets(
+    alpha: str | None, foreground: str | None, cutout: str | None, composite: str | None
+) -> list[Output]:
+    targets = (
+        ("--alpha", alpha, False),
+        ("--foreground", foreground, False),
+        ("--cutout", cutout, True),
+        ("--composite", composite, False),
+    )
+    return [Output(option, name, deep) for option, name, deep in targets if name is not None]
+
+
+def _from_mask(mask: str) -> Source:
+    from deepmatte.trimap import from_mask
+
+    return from_mask(outputs.read(mask))
+
+
+def _write(result: Matte, targets: list[Output], background: str | bytes | None) -> None:
+    """Compute every picture before the first is saved: a failure leaves none of them behind."""
+    pictures = [(output, _pixels(result, output.option, background)) for output in targets]
+    for output, pixels in pictures:
+        outputs.write(output, pixels, icc_profile=result.icc_profile, dpi=result.dpi)
+
+
+def _pixels(result: Matte, option: str, background: str | bytes | None) -> NDArray[Any]:
+    import numpy as np
+
+    if option == "--alpha":
+        return result.alpha
+    if option == "--foreground":
+        return result.foreground
+    if option == "--cutout":
+        return np.asarray(result.cutout())
+    return np.asarray(result.over(background or ""))

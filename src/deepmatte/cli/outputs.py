@@ -1,0 +1,122 @@
+"""What the verbs write and the pipes that they read, checked before any work starts."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PIPE = "-"
+
+
+@dataclass(frozen=True)
+class Output:
+    """One file to be written.
+
+    Attributes:
+        option: what the user calls it, ``--alpha``.
+        target: a path, or `PIPE` for standard output.
+        transparent: whether it needs a format with an alpha channel.
+    """
+
+    option: str
+    target: str
+    transparent: bool = False
+
+
+def beside(image: str, ending: str) -> str:
+    """The default output for an input: ``cat.jpg`` gives ``cat.<ending>``, a pipe the pipe."""
+    return PIPE if image == PIPE else f"{os.path.splitext(image)[0]}.{ending}"
+
+
+def read(argument: str) -> str | bytes:
+    """An input as `deepmatte.images` takes it: the path, or all of standard input."""
+    return sys.stdin.buffer.read() if argument == PIPE else argument
+
+
+def check(inputs: Sequence[str], outputs: Sequence[Output]) -> None:
+    """Refuse, before any work, outputs that could not be written or would destroy something.
+
+    Raises:
+        typer.BadParameter: two inputs or two outputs share a pipe or a file, an output is an
+            input, its folder is missing, it is a folder, or its suffix names no format that fits.
+    """
+    if inputs.count(PIPE) > 1:
+        raise typer.BadParameter("only one input can be read from standard input (-).")
+    taken = {_identity(name): "an input" for name in inputs if name != PIPE}
+    for output in outputs:
+        identity = PIPE if output.target == PIPE else _identity(output.target)
+        if identity in taken:
+            raise _refusal(output, f"{output.target} is also {taken[identity]}.")
+        taken[identity] = f"the output of {output.option}"
+        _check_target(output)
+
+
+def _check_target(output: Output) -> None:
+    import numpy as np
+
+    from deepmatte.errors import ImageError
+    from deepmatte.images import save_image
+
+    if output.target == PIPE:
+        if sys.stdout.isatty():
+            raise _refusal(output, "a picture would fill the terminal; redirect it, as in > a.png.")
+        return
+    path = Path(output.target)
+    if path.is_dir():
+        raise _refusal(output, f"{path} is a folder, not a file.")
+    if not path.parent.is_dir():
+        raise _refusal(output, f"the folder {path.parent} does not exist.")
+    # One pixel tells whether there is an encoder for the suffix and the channels.
+    channels, kind = (4, "with an alpha channel") if output.transparent else (3, "in colour")
+    try:
+        save_image(io.BytesIO(), np.zeros((1, 1, channels), np.uint8), format=path.suffix)
+    except ImageError:
+        sentence = f"no picture {kind} can be saved as '{path.suffix}'; .png is always possible."
+        raise _refusal(output, sentence) from None
+
+
+def _identity(name: str) -> object:
+    """The same value for two names of the same file, even where links lead to it."""
+    try:
+        status = os.stat(name)
+    except OSError:
+        return os.path.realpath(name)
+    return status.st_dev, status.st_ino
+
+
+def _refusal(output: Output, sentence: str) -> typer.BadParameter:
+    return typer.BadParameter(sentence, param_hint=output.option)
+
+
+def write(
+    output: Output,
+    pixels: NDArray[Any],
+    *,
+    icc_profile: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
+) -> None:
+    """Save pixels, whole or not at all; standard output gets a PNG."""
+    from deepmatte.images import save_image
+
+    if output.target != PIPE:
+        save_image(output.target, pixels, icc_profile=icc_profile, dpi=dpi)
+        return
+    encoded = io.BytesIO()
+    save_image(encoded, pixels, icc_profile=icc_profile, dpi=dpi, format="PNG")
+    sys.stdout.buffer.write(encoded.getbuffer())
+    sys.stdout.buffer.flush()
+
+
+def log(line: str) -> None:
+    """Say something on standard error, where it does not mix with a picture."""
+    typer.echo(line, err=True)

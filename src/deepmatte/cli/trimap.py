@@ -1,0 +1,183 @@
+"""`deepmatte trimap`: makes a trimap from what there is, or repairs one; named as in Python."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deepmatte.cli import outputs
+from deepmatte.cli.outputs import Output
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Make a trimap, or repair one: black background, white subject, grey unknown.",
+    short_help="Make or repair a trimap.",
+    epilog="\b\nExample:\n  deepmatte trimap from-mask person.png\n"
+    "  deepmatte trimap from-box photo.jpg 40,30,620,900 -o trimap.png",
+)
+
+Out = Annotated[
+    str | None,
+    typer.Option(
+        "--out", "-o", metavar="OUT", help="Where to write; <first input>.trimap.png if left out."
+    ),
+]
+Width = Annotated[
+    float | None,
+    typer.Option(
+        metavar="N",
+        min=0,
+        help="Width of the unknown band, pixels; if left out it follows the picture's size.",
+    ),
+]
+Image = Annotated[str, typer.Argument(metavar="IMAGE", help="The picture; - reads a pipe.")]
+
+
+@app.command(
+    "from-mask",
+    epilog="\b\nExample:\n  deepmatte trimap from-mask person.png --width 20 -o trimap.png",
+)
+def from_mask(
+    mask: Annotated[str, typer.Argument(metavar="MASK", help="White is subject.")],
+    width: Width = None,
+    out: Out = None,
+) -> None:
+    """From a segmenter's mask: a band along its border.
+
+    What lies within the band is unknown, and so are levels that are neither 0 nor 255.
+    """
+    target = _checked([mask], out)
+    from deepmatte import trimap
+
+    _write(target, trimap.from_mask(outputs.read(mask), width=width))
+
+
+@app.command(
+    "from-alpha", epilog="\b\nExample:\n  deepmatte trimap from-alpha alpha.png -o trimap.png"
+)
+def from_alpha(
+    alpha: Annotated[str, typer.Argument(metavar="ALPHA", help="A matte, or an RGBA cut-out.")],
+    erode: Annotated[
+        float | None,
+        typer.Option(metavar="N", min=0, help="Pixels of foreground made unknown along its edge."),
+    ] = None,
+    dilate: Annotated[
+        float | None,
+        typer.Option(metavar="N", min=0, help="Pixels of background made unknown along its edge."),
+    ] = None,
+    out: Out = None,
+) -> None:
+    """From a known alpha matte or a cut-out."""
+    target = _checked([alpha], out)
+    from deepmatte import trimap
+
+    _write(target, trimap.from_alpha(outputs.read(alpha), erode=erode, dilate=dilate))
+
+
+@app.command(
+    "from-scribbles",
+    epilog="\b\nExample:\n  deepmatte trimap from-scribbles photo.jpg strokes.png -o trimap.png",
+)
+def from_scribbles(
+    image: Image,
+    scribbles: Annotated[
+        str,
+        typer.Argument(
+            metavar="SCRIBBLES", help="White strokes on the subject, black ones off it."
+        ),
+    ],
+    width: Width = None,
+    out: Out = None,
+) -> None:
+    """From a few strokes on a picture (GrabCut)."""
+    target = _checked([image, scribbles], out)
+    from deepmatte import trimap
+
+    picture, strokes = outputs.read(image), outputs.read(scribbles)
+    _write(target, trimap.from_scribbles(picture, strokes, width=width))
+
+
+@app.command(
+    "from-box",
+    epilog="\b\nExample:\n  deepmatte trimap from-box photo.jpg 40,30,620,900 -o trimap.png",
+)
+def from_box(
+    image: Image,
+    box: Annotated[
+        str,
+        typer.Argument(metavar="X0,Y0,X1,Y1", help="Left, top, right, bottom, pixels."),
+    ],
+    width: Width = None,
+    out: Out = None,
+) -> None:
+    """From a rectangle around the subject (GrabCut)."""
+    corners = _corners(box)
+    target = _checked([image], out)
+    from deepmatte import trimap
+
+    _write(target, trimap.from_box(outputs.read(image), corners, width=width))
+
+
+@app.command(
+    "repair",
+    epilog="\b\nExample:\n  deepmatte trimap repair painted.jpg -o trimap.png\n"
+    "  deepmatte trimap repair small.png --like photo.jpg --resize -o trimap.png",
+)
+def repair(
+    trimap: Annotated[str, typer.Argument(metavar="TRIMAP", help="Any kind of trimap picture.")],
+    like: Annotated[
+        str | None, typer.Option(metavar="IMAGE", help="The picture whose size it must have.")
+    ] = None,
+    resize: Annotated[
+        bool, typer.Option("--resize", help="Bring it to that size, by nearest neighbour.")
+    ] = False,
+    out: Out = None,
+) -> None:
+    """Make any trimap one of exactly 0, 128, 255.
+
+    Takes 0/1, palettes, RGB greys, 16 bit, soft edges, JPEG noise and transparency; whatever is
+    not surely background or foreground becomes unknown.
+    """
+    if resize and like is None:
+        raise typer.BadParameter("needs --like, the picture to fit.", param_hint="--resize")
+    target = _checked([trimap] if like is None else [trimap, like], out)
+    from deepmatte.images import open_image
+    from deepmatte.trimap import open_trimap
+
+    size = None
+    if like is not None:
+        height, width = open_image(outputs.read(like)).rgb.shape[:2]
+        size = (height, width)
+    _write(target, open_trimap(outputs.read(trimap), size, resize=resize))
+
+
+def _corners(box: str) -> tuple[int, int, int, int]:
+    try:
+        left, top, right, bottom = (int(number) for number in box.split(","))
+    except ValueError:
+        raise typer.BadParameter(
+            f"{box!r} came, expected four whole numbers: left,top,right,bottom.",
+            param_hint="X0,Y0,X1,Y1",
+        ) from None
+    return left, top, right, bottom
+
+
+def _checked(inputs: list[str], out: str | None) -> Output:
+    output = Output("--out", outputs.beside(inputs[0], "trimap.png") if out is None else out)
+    outputs.check(inputs, [output])
+    return output
+
+
+def _write(output: Output, trimap: NDArray[np.uint8]) -> None:
+    import numpy as np
+
+    outputs.write(output, trimap)
+    height, width = trimap.shape
+    unknown = np.mean(trimap == 128)
+    outputs.log(f"{width} x {height} pixels, {unknown:.0%} unknown, wrote {output.target}")

@@ -1,0 +1,46 @@
+"""One small scene for several tests: a soft orange disc on blue, and all that is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+HEIGHT, WIDTH = 90, 120
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Files in `folder`, and the arrays that they were made of."""
+
+    folder: Path
+    picture: Path
+    trimap: Path
+    mask: Path
+    image: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    alpha: NDArray[np.float32]
+    foreground: NDArray[np.float32]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    distance = np.hypot(rows - HEIGHT / 2, columns - WIDTH / 2)
+    alpha = np.clip((32 - distance) / 8, 0, 1).astype(np.float32)  # (H, W)
+    foreground = np.broadcast_to(np.float32([0.9, 0.5, 0.1]), (HEIGHT, WIDTH, 3))
+    background = np.float32([0.1, 0.2, 0.7]) + 0.2 * (columns / WIDTH)[..., None]
+    mixed = alpha[..., None] * foreground + (1 - alpha[..., None]) * background
+    image = np.rint(mixed * 255).astype(np.uint8)
+    labels = np.full((HEIGHT, WIDTH), 128, np.uint8)
+    labels[distance < 21], labels[distance > 35] = 255, 0
+    files = {"photo.png": image, "trimap.png": labels}
+    files["mask.png"] = np.where(alpha > 0.5, 255, 0).astype(np.uint8)
+    for name, pixels in files.items():
+        Image.fromarray(pixels).save(tmp_path / name)
+    picture, trimap, mask = (tmp_path / name for name in files)
+    return Scene(tmp_path, picture, trimap, mask, image, labels, alpha, foreground)
