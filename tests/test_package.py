@@ -21,7 +21,6 @@ BASE_DEPENDENCIES = {
     "onnxruntime",
     "opencv-python-headless",
     "pillow",
-    "rich",
     "typer",
 }
 

@@ -15,7 +15,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs deepmatte[train]")
 
 from deepmatte import images  # noqa: E402
-from deepmatte.errors import DataError  # noqa: E402
+from deepmatte.errors import DataError, ImageError  # noqa: E402
 from deepmatte.training import checkpoint, losses  # noqa: E402
 from deepmatte.training.compose import Pictures, Sources, compose  # noqa: E402
 from deepmatte.training.dataset import CHANNELS, Crops, batches, random_trimap  # noqa: E402
@@ -196,6 +196,18 @@ def test_a_killed_and_resumed_training_ends_with_the_same_bits(
     other = dataclasses.replace(_toy(photos, cutouts, interrupted), seed=9)
     with pytest.raises(DataError, match="other settings"):
         train(other, resume=True)
+
+
+def test_a_damaged_photo_is_named_in_one_line(
+    cutouts: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (tmp_path / "damaged.PNG").write_bytes(b"\x89PNG junk")
+    training = _toy(tmp_path, cutouts, tmp_path_factory.mktemp("out"))
+
+    with pytest.raises(ImageError, match=r"damaged\.PNG") as caught:
+        train(dataclasses.replace(training, workers=1))
+
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04"])

@@ -62,7 +62,7 @@ def matte(
         typer.Option(metavar="OUT", help="Where to write it; <IMAGE>.composite.png if left out."),
     ] = None,
     model: Annotated[
-        str, typer.Option(metavar="lite|dim|FILE", help="The network, or an ONNX file of one.")
+        str, typer.Option(metavar="lite|FILE", help="The shipped network, or an ONNX file of one.")
     ] = "lite",
     tile: Annotated[
         int | None,

@@ -40,11 +40,12 @@ class Pictures:
     """All pictures below some folders, read when first used and kept as 8 bit."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
-        self.paths = sorted(
-            path for folder in folders for path in folder.rglob("*") if path.suffix in SUFFIXES
-        )
-        if folders and not self.paths:
-            raise DataError(f"no pictures ({', '.join(sorted(SUFFIXES))}) below {folders[0]}")
+        self.paths: list[Path] = []
+        for folder in folders:
+            found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+            if not found:
+                raise DataError(f"no pictures ({', '.join(sorted(SUFFIXES))}) below {folder}")
+            self.paths += found
 
     def __len__(self) -> int:
         return len(self.paths)

@@ -6,6 +6,8 @@ process: a stopped training continues with exactly the crops that it would have 
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -117,11 +119,8 @@ class _From(Sampler[int]):
     def __init__(self, start: int) -> None:
         self.start = start
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
-        index = self.start
-        while True:
-            yield index
-            index += 1
+    def __iter__(self) -> Iterator[int]:
+        return itertools.count(self.start)
 
 
 def _start_worker(_: int) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
 
-from deepmatte.errors import DataError
+from deepmatte.errors import DataError, ImageError
 from deepmatte.inputs import GUESS, INPUT_CHANNELS
 from deepmatte.networks.lite import LiteMatting
 from deepmatte.training import checkpoint, losses
@@ -73,13 +73,13 @@ def train(training: Training, *, resume: bool = False) -> LiteMatting:
     for step in range(first, training.steps):
         network.train()
         network.encoder.eval()  # its batch norm keeps ImageNet's statistics
-        released = step >= training.release
+        released = training.release is not None and step >= training.release
         network.encoder.requires_grad_(released)
         rate = _rate(step, training)
         optimizer.param_groups[0]["lr"] = rate
         optimizer.param_groups[1]["lr"] = rate * training.encoder_rate if released else 0.0
 
-        crop = next(stream).to(device, torch.float32)  # (B, CHANNELS, crop, crop)
+        crop = _next(stream).to(device, torch.float32)  # (B, CHANNELS, crop, crop)
         inputs, alpha, foreground, background = crop.split([len(INPUT_CHANNELS), 1, 3, 3], dim=1)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         prior = inputs[:, GUESS : GUESS + 1]
@@ -141,6 +141,14 @@ def train(training: Training, *, resume: bool = False) -> LiteMatting:
     result = average.module.eval()
     assert isinstance(result, LiteMatting)
     return result
+
+
+def _next(stream: Iterator[Tensor]) -> Tensor:
+    try:
+        return next(stream)
+    except ImageError as error:
+        # From a worker it comes with the worker's whole traceback as its text.
+        raise ImageError(str(error).strip().splitlines()[-1].split("ImageError: ")[-1]) from None
 
 
 def _network(training: Training) -> LiteMatting:

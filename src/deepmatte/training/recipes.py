@@ -33,8 +33,8 @@ class Training:
     """Steps of the warm-up."""
     encoder_rate: float
     """The encoder's learning rate as a share of the rest's, once it is released."""
-    release: int
-    """Step at which the encoder starts to learn; from `steps` on it stays frozen."""
+    release: int | None
+    """Step at which the encoder starts to learn; None keeps it frozen."""
     weight_decay: float
     average: float
     """Decay of the exponential moving average whose weights are the result."""
@@ -62,15 +62,15 @@ def lite(
         foregrounds=foregrounds,
         backgrounds=backgrounds,
         out=out,
-        steps=12_000,
-        scenes=4,
-        per_scene=3,
+        steps=7_500,
+        scenes=2,
+        per_scene=4,
         scene=448,
         crop=256,
         learning_rate=1e-3,
         warmup=300,
         encoder_rate=0.1,
-        release=12_000,
+        release=None,
         weight_decay=1e-4,
         average=0.999,
         start=None,
