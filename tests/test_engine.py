@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,34 @@ def test_the_arguments_are_not_changed(engine: Engine) -> None:
 
     assert np.array_equal(image, before[0])
     assert np.array_equal(trimap, before[1])
+
+
+def test_only_the_surroundings_of_unknown_pixels_matter(engine: Engine) -> None:
+    image, trimap = _scene(160, 200)
+    framed = np.full((1700, 1600, 3), 0.5, np.float32)
+    framed[640:800, 700:900] = image
+    labels = np.zeros((1700, 1600), np.uint8)
+    labels[640:800, 700:900] = trimap
+    tracemalloc.start()
+
+    alpha = engine(framed, labels)
+
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 150e6  # the network's inputs for the whole picture alone are 174 MB
+    other = framed.copy()
+    other[:200] = 0.9
+    assert np.array_equal(alpha, engine(other, labels))
+
+
+def test_a_far_foreground_is_still_seen(engine: Engine) -> None:
+    red = np.float32([0.9, 0.1, 0.1])
+    image = np.full((100, 900, 3), 0.2, np.float32)
+    image[:, 850:] = image[40:60, 100:120] = red
+    trimap = np.zeros((100, 900), np.uint8)
+    trimap[40:60, 100:120], trimap[:, 850:] = 128, 255
+
+    assert engine(image, trimap)[42:58, 102:118].mean() > 0.5
 
 
 def test_usable_cores_are_those_of_the_process() -> None:

@@ -98,20 +98,40 @@ def test_an_untrained_export_is_complete_or_absent(trained: LiteMatting, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
-def test_a_network_for_other_inputs_is_refused(tmp_path: Path) -> None:
+def _identity(path: Path, *, channels: str, output: int, name: str = "inputs") -> Path:
+    """An ONNX file that returns its input, or its first channels."""
     onnx = pytest.importorskip("onnx")
     from onnx import helper
 
     floats = onnx.TensorProto.FLOAT
+    cut = [helper.make_tensor(n, onnx.TensorProto.INT64, [1], [v]) for n, v in _cut(output)]
     graph = helper.make_graph(
-        [helper.make_node("Identity", ["inputs"], ["alpha"])],
+        [helper.make_node("Slice", [name, "from", "to", "axis"], ["alpha"])],
         "identity",
-        [helper.make_tensor_value_info("inputs", floats, [1, 4, 8, 8])],
-        [helper.make_tensor_value_info("alpha", floats, [1, 4, 8, 8])],
+        [helper.make_tensor_value_info(name, floats, [1, len(INPUT_CHANNELS), None, None])],
+        [helper.make_tensor_value_info("alpha", floats, [1, None, None, None])],
+        cut,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    path = tmp_path / "identity.onnx"
+    helper.set_model_props(model, {"channels": channels})
     path.write_bytes(model.SerializeToString())
+    return path
 
+
+def _cut(output: int) -> list[tuple[str, int]]:
+    return [("from", GUESS), ("to", GUESS + output), ("axis", 1)]
+
+
+def test_networks_that_are_none_of_ours_are_refused(tmp_path: Path) -> None:
+    image, trimap = np.zeros((40, 50, 3), np.float32), np.full((40, 50), 128, np.uint8)
+    ours = ",".join(INPUT_CHANNELS)
+    path = tmp_path / "identity.onnx"
+
+    assert Engine(_identity(path, channels=ours, output=1))(image, trimap).shape == (40, 50)
     with pytest.raises(ModelError, match="made for the inputs"):
-        Engine(path)
+        Engine(_identity(path, channels="red,green,blue,trimap", output=1))
+    with pytest.raises(ModelError, match="answered with shape"):
+        Engine(_identity(path, channels=ours, output=3))(image, trimap)
+    with pytest.raises(ModelError, match="cannot be run") as caught:
+        Engine(_identity(path, channels=ours, output=1, name="other"))(image, trimap)
+    assert "\n" not in str(caught.value)

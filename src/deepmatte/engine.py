@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.errors import ModelError
-from deepmatte.trimap import FOREGROUND, UNKNOWN
+from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from deepmatte.weights import catalogue
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ context of the whole picture comes with the priors."""
 STRIDE = 32
 """Height and width of what the network gets are multiples of this."""
 SMALLEST_TILE = 2 * OVERLAP + STRIDE
+CONTEXT = 256
+"""Pixels around the unknown ones that the priors see; a multiple of `STRIDE`."""
 
 
 class Engine:
@@ -35,7 +37,8 @@ class Engine:
         model: ``"lite"``, the shipped network, or the path of an ONNX file exported by
             `deepmatte.networks.export`.
         device: ``"cpu"`` or ``"cuda"``.
-        threads: threads of the network; None takes every core that this process may use.
+        threads: threads of the network, at most the cores that this process may use; None takes
+            all of them.
         tile: side of the tiles in which larger regions are matted, pixels, rounded up to a
             multiple of `STRIDE`; None takes `TILE`.
 
@@ -63,14 +66,20 @@ class Engine:
         if tile is not None and tile < SMALLEST_TILE:
             raise ModelError(f"tiles of {tile} pixels: expected at least {SMALLEST_TILE}")
         self.tile = math.ceil((tile or TILE) / STRIDE) * STRIDE
-        self._session = _open_session(model, device, threads or usable_cores())
+        self._name = os.fspath(model)
+        # More threads than cores only wait for each other.
+        cores = usable_cores()
+        self._session = _open_session(model, device, min(threads or cores, cores))
 
     def __call__(
         self, image: NDArray[np.float32], trimap: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
         """Alpha, float32 ``(H, W)``, 0..1, of ``image`` ``(H, W, 3)``, 0..1, and ``trimap``.
 
-        Where the trimap says foreground or background, alpha is exactly 1 or 0.
+        Where the trimap says foreground or background, alpha is exactly 1 or 0. Time and memory
+        go with the box around the unknown pixels, not with the picture.
+
+        Errors: `ModelError` where the network fails, or does not answer with an alpha.
         """
         from deepmatte.inputs import network_inputs
 
@@ -78,8 +87,9 @@ class Engine:
         unknown = trimap == UNKNOWN
         if not unknown.any():
             return alpha
-        predicted = self._predict(network_inputs(image, trimap), unknown)
-        np.copyto(alpha, predicted, where=unknown)
+        box = _surroundings(trimap, unknown)
+        predicted = self._predict(network_inputs(image[box], trimap[box]), unknown[box])
+        np.copyto(alpha[box], predicted, where=unknown[box])
         return alpha
 
     def _predict(
@@ -101,8 +111,20 @@ class Engine:
         """Alpha of one window, padded by repetition of its edge to a multiple of `STRIDE`."""
         height, width = window.shape[1:]
         padded = np.pad(window, ((0, 0), (0, -height % STRIDE), (0, -width % STRIDE)), mode="edge")
-        (alpha,) = self._session.run(["alpha"], {"inputs": padded[None]})
-        return np.asarray(alpha, np.float32)[0, 0, :height, :width].clip(0, 1)
+        try:
+            (alpha,) = self._session.run(["alpha"], {"inputs": padded[None]})
+        except Exception as error:
+            if "alloc" in str(error):  # "Failed to allocate memory", "std::bad_alloc"
+                raise MemoryError("There is not enough memory for this picture.") from error
+            first = str(error).splitlines()[0]
+            raise ModelError(f"{self._name}: the network cannot be run: {first}") from error
+        alpha = np.asarray(alpha, np.float32)
+        if alpha.shape != (1, 1, *padded.shape[1:]) or not np.isfinite(alpha).all():
+            raise ModelError(
+                f"{self._name}: the network answered with shape {alpha.shape} or values that are "
+                f"not finite; expected an alpha of shape {(1, 1, *padded.shape[1:])}"
+            )
+        return np.asarray(alpha[0, 0, :height, :width].clip(0, 1), np.float32)
 
 
 def usable_cores() -> int:
@@ -156,13 +178,26 @@ def _open_session(
     return session
 
 
+def _surroundings(trimap: NDArray[np.uint8], unknown: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """The box around the unknown pixels that the priors need.
+
+    All of the picture where only that holds known pixels of both kinds, if it has both.
+    """
+    rows, columns = (slice(*_around(np.any(unknown, axis=axis), CONTEXT)) for axis in (1, 0))
+    inside = trimap[rows, columns]
+    for label in (FOREGROUND, BACKGROUND):
+        if not (inside == label).any() and (trimap == label).any():
+            return slice(None), slice(None)
+    return rows, columns
+
+
 def _tiles(unknown: NDArray[np.bool_], tile: int) -> Iterator[tuple[slice, slice]]:
     """Windows of at most ``tile`` square that together cover every unknown pixel.
 
     A region that fits into one tile is one window; others get overlapping tiles of equal size, of
     which those without unknown pixels are left out.
     """
-    rows, columns = (_around(np.any(unknown, axis=axis)) for axis in (1, 0))
+    rows, columns = (_around(np.any(unknown, axis=axis), OVERLAP // 2) for axis in (1, 0))
     for top, bottom in _spans(rows, tile):
         for left, right in _spans(columns, tile):
             window = slice(top, bottom), slice(left, right)
@@ -170,13 +205,12 @@ def _tiles(unknown: NDArray[np.bool_], tile: int) -> Iterator[tuple[slice, slice
                 yield window
 
 
-def _around(used: NDArray[np.bool_]) -> tuple[int, int]:
-    """First and past-the-last used index, with a margin of context, inside the picture.
+def _around(used: NDArray[np.bool_], margin: int) -> tuple[int, int]:
+    """First and past-the-last used index, with a margin, inside the picture.
 
     All windows start at multiples of `STRIDE`: the network is blind to shifts by those alone.
     """
     indices = np.flatnonzero(used)
-    margin = OVERLAP // 2
     first = max(0, int(indices[0]) - margin) // STRIDE * STRIDE
     return first, min(len(used), int(indices[-1]) + 1 + margin)
 

@@ -15,6 +15,11 @@ Example:
         print(error)
 """
 
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
 
 class MattingError(Exception):
     """The parent of every error that deepmatte raises on purpose."""
@@ -34,3 +39,14 @@ class ModelError(MattingError):
 
 class DataError(MattingError):
     """Training or evaluation data, or a checkpoint, is missing or malformed."""
+
+
+@contextlib.contextmanager
+def named_memory_errors() -> Iterator[None]:
+    """Turn OpenCV's own kind of error for exhausted memory into Python's `MemoryError`."""
+    try:
+        yield
+    except Exception as error:
+        if "Insufficient memory" in str(error):
+            raise MemoryError("There is not enough memory for this picture.") from error
+        raise

@@ -11,6 +11,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deepmatte.errors import named_memory_errors
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -60,7 +62,8 @@ class Matte:
 
         # The stored colours of a transparent picture are not multiplied by its transparency, so
         # what mixes foreground and background in them is the predicted alpha alone.
-        return estimate_foreground(self.image, self.predicted)
+        with named_memory_errors():
+            return estimate_foreground(self.image, self.predicted)
 
     def cutout(self) -> Image.Image:
         """The subject alone: an RGBA picture whose colours are not multiplied by alpha."""
@@ -139,6 +142,7 @@ class Matter:
             ImageError: the picture cannot be read.
             TrimapError: the trimap makes no sense, or its size is not the picture's.
             ModelError: the network failed.
+            MemoryError: there is not enough memory for this picture.
         """
         from deepmatte.images import open_image
         from deepmatte.trimap import open_trimap
@@ -146,7 +150,8 @@ class Matter:
         picture = open_image(image)
         height, width = picture.rgb.shape[:2]
         labels = open_trimap(trimap, (height, width), resize=resize_trimap)
-        predicted = self._engine(picture.rgb, labels)
+        with named_memory_errors():
+            predicted = self._engine(picture.rgb, labels)
         return Matte(
             image=picture.rgb,
             trimap=labels,
