@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -195,6 +196,16 @@ def test_a_trimap_of_another_size_is_resized_only_when_asked(scene: Scene) -> No
     assert taken.returncode == 0, taken.stderr
 
 
+def test_a_mask_of_another_size_is_named(scene: Scene) -> None:
+    Image.fromarray(scene.labels[::2, ::2]).save(scene.mask)
+
+    done = run("matte", scene.picture, "--mask", "mask.png", folder=scene.folder)
+
+    message = assert_one_sentence(done)
+    assert "mask.png" in message
+    assert "--resize-trimap" in message
+
+
 WRONG_COMMANDS = {
     "neither trimap nor mask": "photo.png",
     "trimap and mask": "photo.png trimap.png --mask mask.png",
@@ -288,6 +299,80 @@ def test_a_reader_that_went_away_leaves_no_traceback(scene: Scene) -> None:
 
 
 @linux_only
+@pytest.mark.parametrize(
+    ("redirection", "arguments"),
+    [("<&-", "- trimap.png"), (">&-", "photo.png trimap.png --cutout -")],
+)
+def test_a_closed_stream_is_refused(scene: Scene, redirection: str, arguments: str) -> None:
+    command = f'"$0" -m deepmatte matte {arguments} {redirection}'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable], cwd=scene.folder, capture_output=True
+    )
+
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
+    assert b"is closed" in done.stderr
+
+
+@linux_only
+def test_a_picture_that_is_no_plain_file_goes_to_a_pipe(scene: Scene) -> None:
+    fifo = scene.folder / "fifo"
+    os.mkfifo(fifo)
+    before = set(os.listdir(scene.folder))
+    command = [*COMMAND, "matte", str(fifo), str(scene.trimap)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    fifo.write_bytes(scene.picture.read_bytes())
+    stdout, stderr = process.communicate(timeout=60)
+
+    assert process.returncode == 0, stderr
+    assert picture_in(stdout).mode == "RGBA"
+    assert set(os.listdir(scene.folder)) == before
+
+
+def test_an_encoders_limit_leaves_no_file(tmp_path: Path) -> None:
+    wide = np.zeros((2, 16_384), np.uint8)  # one column more than WebP can
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    (tmp_path / "old.png").write_text("old")
+    before = files(tmp_path)
+
+    done = run(
+        *("matte", "wide.png", "wide.png", "--alpha", "old.png", "--foreground", "f.png"),
+        *("--cutout", "c.webp"),
+        folder=tmp_path,
+    )
+
+    assert "c.webp" in assert_one_sentence(done)
+    assert files(tmp_path) == before
+
+
+@linux_only
+def test_an_output_that_fails_leaves_no_other(scene: Scene) -> None:
+    before = files(scene.folder)
+    command = [*COMMAND, "matte", str(scene.picture), str(scene.trimap), "--alpha", "a.png"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*command, "--cutout", "-"], cwd=scene.folder, stdout=full, stderr=subprocess.PIPE
+        )
+
+    assert done.returncode == 1
+    assert files(scene.folder) == before
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(scene: Scene) -> None:
+    locked = scene.folder / "locked"
+    locked.mkdir(mode=0o500)
+    if os.access(locked, os.W_OK):
+        pytest.skip("this user may write anywhere")
+
+    done = run(
+        *("matte", scene.picture, scene.trimap, "--cutout", "locked/c.png"), folder=scene.folder
+    )
+
+    assert done.returncode == 2
+    assert b"locked" in done.stderr
+
+
+@linux_only
 def test_a_full_disk_gives_one_sentence(scene: Scene) -> None:
     with open("/dev/full", "wb") as full:
         command = [*COMMAND, "matte", str(scene.picture), str(scene.trimap), "--cutout", "-"]
@@ -314,6 +399,32 @@ def test_an_interrupt_ends_without_traceback_and_without_a_file(scene: Scene) ->
     assert process.returncode not in (0, None)
     assert b"Traceback" not in stderr
     assert not (scene.folder / "photo.cutout.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "failure"),
+    [
+        ("typer", "raise KeyboardInterrupt"),
+        ("onnxruntime", "raise ImportError('initialization failed') from KeyboardInterrupt()"),
+    ],
+)
+def test_an_interrupt_while_modules_load_is_silent(scene: Scene, module: str, failure: str) -> None:
+    code = f"""
+import sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            {failure}
+
+sys.meta_path.insert(0, Interrupt())
+from deepmatte.cli import main
+main()
+"""
+    command = [sys.executable, "-c", code, "matte", str(scene.picture), str(scene.trimap)]
+    done = subprocess.run(command, capture_output=True)
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
 # --- trimap -------------------------------------------------------------------------------------
@@ -454,8 +565,34 @@ def test_demo_where_a_file_is_in_the_way_gives_one_sentence(tmp_path: Path) -> N
 
     done = run("demo", "taken", folder=tmp_path)
 
-    assert "taken" in assert_one_sentence(done)
+    assert done.returncode == 2
+    assert b"taken is a file" in done.stderr
     assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_demo_spares_a_folder_of_other_files(tmp_path: Path) -> None:
+    (tmp_path / "alpha.png").write_text("mine")
+
+    done = run("demo", ".", folder=tmp_path)
+
+    assert done.returncode == 2
+    assert b"alpha.png" in done.stderr
+    assert files(tmp_path) == {str(tmp_path / "alpha.png"): b"mine"}
+
+
+def test_demo_again_replaces_the_earlier_one_and_quotes_its_hint(tmp_path: Path) -> None:
+    folder = tmp_path / "a b"
+    folder.mkdir()
+    (folder / "fur.jpg").write_text("earlier")
+
+    done = run("demo", folder, folder=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert opened(folder / "fur.jpg").size == (1200, 900)
+    assert shlex.split(done.stdout.decode().splitlines()[-1])[2:] == [
+        str(folder / "fur.jpg"),
+        str(folder / "fur.trimap.png"),
+    ]
 
 
 # --- train --------------------------------------------------------------------------------------

@@ -255,8 +255,8 @@ class TestFormats:
     def test_floats_are_taken_in_their_range_only(self) -> None:
         inside = Image.fromarray(np.array([[0, 0.25, 1]], np.float32))
         np.testing.assert_array_equal(open_alpha(encoded(inside, "TIFF")), [[0, 0.25, 1]])
-        outside = Image.fromarray(np.array([[0, 255]], np.float32))
-        with pytest.raises(ImageError, match="0 to 255"):
+        outside = Image.fromarray(np.array([[0, 255.5]], np.float32))
+        with pytest.raises(ImageError, match=r"0 to 255\.5"):
             open_image(encoded(outside, "TIFF"))
 
 
@@ -423,12 +423,22 @@ class TestMetadata:
         for kind in ("PNG", "JPEG", "TIFF", "BMP"):
             data = encoded(Image.fromarray(gradient()), kind, dpi=(300, 150))
             assert open_image(data).dpi == pytest.approx((300, 150), rel=1e-3)
-        assert open_image(encoded(Image.fromarray(gradient()), "PNG")).dpi is None
 
-    def test_resolution_turns_with_the_picture(self) -> None:
+    @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
+    def test_a_picture_without_resolution_has_none(self, kind: str) -> None:
+        assert open_image(encoded(Image.fromarray(gradient()), kind)).dpi is None
+
+    def test_a_resolution_without_unit_is_none(self) -> None:
+        data = encoded(
+            Image.fromarray(gradient()), "TIFF", resolution_unit=1, x_resolution=4, y_resolution=2
+        )
+        assert open_image(data).dpi is None
+
+    @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
+    def test_resolution_turns_with_the_picture(self, kind: str) -> None:
         exif = Image.Exif()
         exif[274] = 6
-        data = encoded(Image.fromarray(gradient()), "PNG", dpi=(300, 150), exif=exif)
+        data = encoded(Image.fromarray(gradient()), kind, dpi=(300, 150), exif=exif)
         assert open_image(data).dpi == pytest.approx((150, 300), rel=1e-3)
 
     def test_damaged_metadata_does_not_cost_the_picture(self) -> None:
@@ -504,7 +514,7 @@ class TestDamage:
         (tmp_path / "text.png").write_text("not a picture")
         self.check(tmp_path / "text.png", "text.png is not a picture", "JPEG")
         self.check(b"", "empty")
-        self.check("", "empty path")
+        self.check("", "empty path does not exist")
         self.check("nul\0byte.png", "cannot be opened")
 
     def test_formats_that_were_not_asked_for_stay_closed(self) -> None:
@@ -672,5 +682,6 @@ def test_colours_are_parsed() -> None:
     assert parse_colour(" #00b140 ") == (0, 177, 64)
     assert parse_colour("#0f0") == (0, 255, 0)
     assert parse_colour("rgb(1, 2, 3)") == (1, 2, 3)
+    assert parse_colour("rgb(300, 0, 0)") is None
     assert parse_colour("beach.jpg") is None
     assert parse_colour("#00000080") is None

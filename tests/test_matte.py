@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 
 import deepmatte
+from deepmatte.images import open_image
 
 if TYPE_CHECKING:
     from conftest import Scene
@@ -134,6 +135,22 @@ def test_profile_and_resolution_reach_the_results(matter: deepmatte.Matter, scen
         assert result.info["dpi"] == pytest.approx((300, 300), abs=0.1)
 
 
+@pytest.mark.parametrize("name", ["result.png", "result.jpg", "result.tif"])
+def test_what_the_results_carry_can_be_saved_with_them(
+    matter: deepmatte.Matter, scene: Scene, name: str
+) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for options in ({"icc_profile": profile, "dpi": (300, 300)}, {}):
+        Image.fromarray(scene.image).save(scene.picture, **options)
+        result = matter(scene.picture, scene.trimap).over("white")
+
+        result.save(scene.folder / name, **result.info)
+
+        saved = open_image(scene.folder / name)
+        assert saved.icc_profile == options.get("icc_profile")
+        assert saved.dpi == pytest.approx(options.get("dpi"), abs=0.1)
+
+
 def test_the_pictures_own_transparency_is_multiplied_in_and_said(
     matter: deepmatte.Matter, scene: Scene
 ) -> None:
@@ -181,6 +198,28 @@ def test_trimaps_without_foreground_or_without_background_work(
 
     assert np.isfinite(alpha).all()
     assert (alpha[labels == kept] == kept / 255).all()
+
+
+@pytest.mark.parametrize(
+    ("levels", "missing"),
+    [
+        ((0, 128, 255), []),
+        ((0, 255, 255), []),
+        ((0, 127, 254), ["foreground"]),
+        ((16, 128, 255), ["background"]),
+        ((16, 128, 235), ["foreground", "background"]),
+    ],
+)
+def test_a_kind_that_the_trimap_does_not_mark_is_said(
+    matter: deepmatte.Matter, scene: Scene, levels: tuple[int, int, int], missing: list[str]
+) -> None:
+    labels = np.select([scene.labels == 0, scene.labels == 128], levels[:2], levels[2])
+
+    notes = matter(scene.picture, labels.astype(np.uint8)).notes
+
+    assert [f"marks no {kind}" in note for kind, note in zip(missing, notes, strict=True)] == [
+        True for _ in missing
+    ]
 
 
 def test_what_is_no_picture_is_an_image_error(matter: deepmatte.Matter, scene: Scene) -> None:

@@ -118,6 +118,14 @@ class TestReading:
         rgba = np.array([[[255] * 4, [255, 255, 255, 100], [9, 99, 255, 0], [0, 0, 0, 255]]])
         np.testing.assert_array_equal(open_trimap(rgba.astype(np.uint8)), [[F, U, U, B]])
 
+    def test_a_float_file_may_hold_eight_bit_levels(self) -> None:
+        stored = Image.fromarray(np.array([[0, 127, 255]], np.float32))
+        np.testing.assert_array_equal(open_trimap(encoded(stored, "TIFF")), [[B, U, F]])
+        for other in (127.5, 256, -1):
+            stored = Image.fromarray(np.array([[0, other, 255]], np.float32))
+            with pytest.raises(ImageError, match=r"expected floats in 0\.\.1"):
+                open_trimap(encoded(stored, "TIFF"))
+
     def test_colours_are_refused(self) -> None:
         with pytest.raises(TrimapError, match="colour"):
             open_trimap(photo_of(disc(20, 5)))
@@ -128,6 +136,14 @@ class TestReading:
         with pytest.raises(TrimapError, match=r"trimap\.png is 30 x 20 .* 60 x 40"):
             open_trimap(path, (40, 60))
         assert open_trimap(path, (20, 30)).shape == (20, 30)
+
+    def test_a_trimap_turned_by_ninety_degrees_gives_a_hint(self) -> None:
+        trimap = np.zeros((20, 30), np.uint8)
+        with pytest.raises(TrimapError, match="EXIF"):
+            open_trimap(trimap, (30, 20))
+        with pytest.raises(TrimapError, match=r"same size, or have it resized") as refused:
+            open_trimap(trimap, (40, 60))
+        assert "EXIF" not in str(refused.value)
 
     def test_what_cannot_be_read_is_an_image_error(self, tmp_path: pathlib.Path) -> None:
         with pytest.raises(ImageError, match="does not exist"):
@@ -209,6 +225,12 @@ class TestFromMask:
     def test_soft_levels_are_unknown_whatever_the_width(self) -> None:
         mask = np.array([[0, 10, 11, 128, 239, 240, 255]], np.uint8)
         np.testing.assert_array_equal(from_mask(mask, width=0), [[B, B, U, U, U, F, F]])
+
+    @pytest.mark.parametrize("top", [1, 2, 255])
+    def test_labels_up_to_two_are_read_as_in_a_trimap(self, top: int) -> None:
+        mask = np.array([[0, top]], np.uint8)
+        np.testing.assert_array_equal(from_mask(mask, width=0), [[B, F]])
+        np.testing.assert_array_equal(from_mask(np.array([[0, 1, 2]]), width=0), [[B, U, F]])
 
     def test_the_default_width_grows_with_the_picture(self) -> None:
         small, large = from_mask(disc(100, 30)), from_mask(disc(1000, 300))

@@ -10,7 +10,7 @@ import contextlib
 import os
 import secrets
 import stat
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from deepmatte.errors import ImageError
@@ -27,7 +27,8 @@ def read_bytes(source: Any) -> bytes:
         data: Any = bytes(source)
     elif isinstance(source, (str, os.PathLike)):
         try:
-            data = Path(source).read_bytes()
+            with open(source, "rb") as file:
+                data = file.read()
         except FileNotFoundError as error:
             raise ImageError(f"{name} does not exist.") from error
         except IsADirectoryError as error:
@@ -52,34 +53,79 @@ def read_bytes(source: Any) -> bytes:
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file, whole or not at all; one that exists is replaced in one step.
+    """Write one file; see `write_files`."""
+    write_files([(path, data)])
+
+
+def write_files(contents: Sequence[tuple[Any, bytes]]) -> None:
+    """Write several files, each whole or not at all; those that exist are replaced in one step.
+
+    First everything goes to temporary files, then streams, pipes and devices are written, and only
+    then the temporary files get their names. So no permission, full disk or closed pipe leaves
+    anything behind; only where one such renaming fails, the files before it stay.
+
+    Args:
+        contents: pairs of a path or an open binary stream and what to write there.
 
     Raises:
-        OSError: there is no such folder, no permission, no space, ...; nothing is left behind.
+        ImageError: there is no such folder, no permission, no space, ...
     """
-    target = os.path.realpath(path)  # a link stays a link, and its file is replaced
-    if os.path.isdir(target):
-        raise IsADirectoryError(0, "it is a folder")
-    if os.path.exists(target) and not stat.S_ISREG(os.stat(target).st_mode):
-        with open(target, "wb") as device:  # a pipe or a device: renaming would destroy it
-            device.write(data)
-        return
-    folder = os.path.dirname(target)
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(0, f"the folder {folder} does not exist")
-    temporary = os.path.join(folder, f".deepmatte-{secrets.token_hex(6)}.part")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(temporary, flags, 0o666)  # less the umask, as any other new file
+    staged: list[tuple[Any, str, str]] = []  # target, temporary file, file to be replaced
+    target: Any = None
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+        for target, data in contents:
+            if _is_replaceable(target):
+                real = os.path.realpath(target)  # a link stays a link, and its file is replaced
+                name = f".deepmatte-{secrets.token_hex(6)}.part"
+                staged.append((target, os.path.join(os.path.dirname(real), name), real))
+                _write_new(staged[-1][1], data)
+        for target, data in contents:
+            if not _is_replaceable(target):
+                _write_through(target, data)
+        for target, temporary, real in staged:  # noqa: B007 (an error names it)
+            os.replace(temporary, real)
+    except BaseException as error:
+        for _, temporary, _ in staged:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        if isinstance(error, (OSError, ValueError, TypeError, AttributeError)):
+            raise ImageError(f"{name_of(target)} cannot be written: {reason_of(error)}.") from error
         raise
+
+
+def _is_replaceable(target: Any) -> bool:
+    """Whether a target is a plain file, or none yet; a pipe or a device would be destroyed."""
+    if not isinstance(target, (str, os.PathLike)):
+        return False
+    real = os.path.realpath(target)
+    try:
+        mode = os.stat(real).st_mode
+    except FileNotFoundError:
+        folder = os.path.dirname(real)
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(0, f"the folder {folder} does not exist") from None
+        return True
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(0, "it is a folder")
+    return stat.S_ISREG(mode)
+
+
+def _write_new(path: str, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, 0o666)  # less the umask, as any other new file
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _write_through(target: Any, data: bytes) -> None:
+    if isinstance(target, (str, os.PathLike)):
+        with open(target, "wb") as device:
+            device.write(data)
+    else:
+        target.write(data)
+        target.flush()
 
 
 def name_of(thing: Any) -> str:

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor, UnidentifiedImageError
 
 from deepmatte.errors import ImageError, MattingError, TrimapError
-from deepmatte.files import name_of, read_bytes, reason_of, write_bytes
+from deepmatte.files import name_of, read_bytes, reason_of, write_files
 from deepmatte.pixels import (
     check_array,
     check_floats,
@@ -173,7 +173,8 @@ def open_alpha(source: Source) -> NDArray[np.float32]:
     """Read a mask or an alpha matte: float32 (H, W), 0..1.
 
     Of a picture with real transparency (a cut-out) the alpha channel is taken, of any other its
-    grey levels, scaled by the bit depth. Integers that hold only 0 and 1 are taken as 0 and 1.
+    grey levels, scaled by the bit depth. Integers of which none is above 1, or none above 2, are
+    divided by that, as in a trimap: 0 and 2 are then 0 and 1.
 
     Raises:
         ImageError: as `open_image`.
@@ -184,8 +185,8 @@ def open_alpha(source: Source) -> NDArray[np.float32]:
     if alpha is not None:
         return alpha
     levels = _grey_levels(decoded)
-    if levels.dtype.kind == "u" and not decoded.lossy and levels.max() == 1:
-        return levels.astype(np.float32)
+    if levels.dtype.kind == "u" and not decoded.lossy and levels.max() in (1, 2):
+        levels = levels / np.float32(levels.max())
     return to_unit(levels)
 
 
@@ -214,22 +215,41 @@ def save_image(
     Example:
         save_image("cutout.png", matte_rgba, icc_profile=picture.icc_profile, dpi=picture.dpi)
     """
+    if format is None:
+        is_path = isinstance(target, (str, os.PathLike))
+        format = os.path.splitext(name_of(target))[1] if is_path else ".png"  # noqa: A001
     name = name_of(target)
-    kind = _format_for(target, name, format)
+    data = encode_image(pixels, format, name=name, icc_profile=icc_profile, dpi=dpi)
+    write_files([(target, data)])
+
+
+def encode_image(
+    pixels: NDArray[Any],
+    suffix: str,
+    *,
+    name: str = "The picture",
+    icc_profile: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
+) -> bytes:
+    """What `save_image` would write.
+
+    Args:
+        pixels: as for `save_image`.
+        suffix: of the format, ".png".
+        name: what an error message calls it.
+        icc_profile: as for `save_image`.
+        dpi: as for `save_image`.
+
+    Raises:
+        ImageError: unknown format, alpha in a JPEG, or more pixels than the format can have.
+    """
+    kind = _format_for(suffix, name)
     image = to_pil(pixels)
     if kind == "JPEG" and image.mode == "RGBA":
         raise ImageError(
             f"{name} would be a JPEG, which has no alpha channel; use .png, .webp or .tif."
         )
-    data = _encode(image, kind, name, icc_profile, dpi)
-    try:
-        if isinstance(target, (str, os.PathLike)):
-            write_bytes(target, data)
-        else:
-            target.write(data)
-            target.flush()
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise ImageError(f"{name} cannot be written: {reason_of(error)}.") from error
+    return _encode(image, kind, name, icc_profile, dpi)
 
 
 def to_pil(pixels: NDArray[Any]) -> Image.Image:
@@ -260,7 +280,9 @@ def parse_colour(text: str) -> tuple[int, int, int] | None:
         colour = ImageColor.getrgb(text.strip())
     except ValueError:
         return None
-    return (colour[0], colour[1], colour[2]) if len(colour) == 3 else None
+    if len(colour) != 3 or max(colour) > 255:
+        return None
+    return colour[0], colour[1], colour[2]
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -322,6 +344,8 @@ def _decode_pil(image: Image.Image, data: bytes | None, name: str, labels: bool)
         raise ImageError(f"{name} has no pixels ({width} x {height}).")
     raw_mode = _raw_mode(image)
     profile = image.info.get("icc_profile")
+    # Pillow turns a TIFF upright by itself as it loads it, but not its resolution.
+    turned_by_pillow = getattr(image, "tag_v2", {}).get(EXIF_ORIENTATION)
     image.load()
     if ";16" in raw_mode and image.mode in ("RGB", "RGBA") and data is not None:
         colour, alpha = _decode_sixteen_bit(data, image, raw_mode)
@@ -331,12 +355,14 @@ def _decode_pil(image: Image.Image, data: bytes | None, name: str, labels: bool)
         colour, profile = _manage_profile(colour, profile)
     with _quietly():
         orientation, dpi = _orientation(image), _dots_per_inch(image)
+    if dpi is not None and (orientation >= 5 or turned_by_pillow in range(5, 9)):
+        dpi = dpi[::-1]
     return _Decoded(
         colour=turn_upright(colour, orientation),
         alpha=None if alpha is None else turn_upright(alpha, orientation),
         name=name,
         icc_profile=profile,
-        dpi=dpi[::-1] if dpi is not None and orientation >= 5 else dpi,
+        dpi=dpi,
         lossy=image.format in LOSSY,
     )
 
@@ -404,6 +430,8 @@ def _deep_grey_planes(image: Image.Image) -> tuple[NDArray[Any], NDArray[Any] | 
     """Read grey of more than 8 bits by value: Pillow's own conversion to 8 bits would clip it."""
     levels = np.asarray(image)
     if image.mode == "F":
+        if levels.max() > 1 and np.isin(levels, np.arange(256)).all():  # 8 bit levels in a float
+            return levels.astype(np.uint8), None
         return check_floats(levels, "it"), None
     if levels.min() < 0 or levels.max() > 65535:
         raise ImageError("its 32 bit integers exceed the range of 16 bits")
@@ -452,9 +480,9 @@ def _dots_per_inch(image: Image.Image) -> tuple[float, float] | None:
     """The resolution: the format's own field, or else EXIF, the only place in WebP and AVIF."""
     try:
         stored = image.info.get("dpi")
-        if stored is None:
+        if stored in (None, (1, 1)):  # (1, 1) is also what Pillow says of a TIFF without any
             exif = image.getexif()
-            scale = 2.54 if exif.get(EXIF_UNIT, INCH) == CENTIMETRE else 1.0
+            scale = {INCH: 1.0, CENTIMETRE: 2.54}[exif.get(EXIF_UNIT, INCH)]
             stored = [float(exif[tag]) * scale for tag in (EXIF_X_RESOLUTION, EXIF_Y_RESOLUTION)]
         across, down = float(stored[0]), float(stored[1])
     except Exception:  # absent, zero by zero, or damaged: the same as none
@@ -523,14 +551,8 @@ def _through_grey_profile(levels: NDArray[Any], profile: bytes) -> NDArray[np.fl
 # --- writing ------------------------------------------------------------------------------------
 
 
-def _format_for(target: Any, name: str, wanted: str | None) -> str:
-    if wanted is not None:
-        suffix = "." + wanted.lower().lstrip(".")
-    elif isinstance(target, (str, os.PathLike)):
-        suffix = os.path.splitext(os.fspath(target))[1].lower()
-    else:
-        suffix = ".png"
-    kind = SUFFIXES.get(suffix, "")
+def _format_for(suffix: str, name: str) -> str:
+    kind = SUFFIXES.get("." + suffix.lower().lstrip("."), "")
     Image.init()
     if kind not in Image.SAVE:
         known = ", ".join(known for known, kind in SUFFIXES.items() if kind in Image.SAVE)

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from deepmatte.composite import Background
-    from deepmatte.images import Source
+    from deepmatte.images import Picture, Source
 
 _TRANSPARENT = "The picture has transparency of its own; the matte was multiplied by it."
+_UNMARKED = "The trimap marks no {kind}: nothing in it is {level}."
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,13 +67,18 @@ class Matte:
             return estimate_foreground(self.image, self.predicted)
 
     def cutout(self) -> Image.Image:
-        """The subject alone: an RGBA picture whose colours are not multiplied by alpha."""
+        """The subject alone: an RGBA picture whose colours are not multiplied by alpha.
+
+        Its `info` holds the colour profile and the resolution, of which Pillow saves only some
+        unless told: ``picture.save("cutout.png", **picture.info)``, or for WebP and AVIF, whose
+        resolution Pillow cannot save at all, `deepmatte.images.save_image`.
+        """
         from deepmatte import composite
 
         return self._picture(composite.cutout(self.foreground, self.alpha))
 
     def over(self, background: Background) -> Image.Image:
-        """The subject on another background: an RGB picture.
+        """The subject on another background: an RGB picture, to be saved as `cutout` says.
 
         Args:
             background: a colour (``"#00b140"``, ``"white"``, ``(0, 177, 64)``) or a picture, as
@@ -159,8 +165,19 @@ class Matter:
             predicted=predicted,
             icc_profile=picture.icc_profile,
             dpi=picture.dpi,
-            notes=() if picture.alpha is None else (_TRANSPARENT,),
+            notes=_notes(picture, labels),
         )
+
+
+def _notes(picture: Picture, trimap: NDArray[np.uint8]) -> tuple[str, ...]:
+    from deepmatte.trimap import BACKGROUND, FOREGROUND
+
+    notes = [] if picture.alpha is None else [_TRANSPARENT]
+    if not (trimap == FOREGROUND).any():
+        notes.append(_UNMARKED.format(kind="foreground", level="fully white"))
+    if not (trimap == BACKGROUND).any():
+        notes.append(_UNMARKED.format(kind="background", level="fully black"))
+    return tuple(notes)
 
 
 @functools.cache

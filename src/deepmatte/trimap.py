@@ -82,10 +82,15 @@ def open_trimap(
     if size is None or trimap.shape == size:
         return trimap
     if not resize:
+        turned = trimap.shape == size[::-1]
+        advice = (
+            "one of the two is turned, perhaps by its EXIF orientation."
+            if turned
+            else "make them the same size, or have it resized (resize_trimap, --resize-trimap)."
+        )
         raise TrimapError(
             f"{grey.name} is {trimap.shape[1]} x {trimap.shape[0]} pixels (width x height) but the"
-            f" picture is {size[1]} x {size[0]}; make them the same size, or ask for the trimap to"
-            " be resized."
+            f" picture is {size[1]} x {size[0]}; {advice}"
         )
     rows = (np.arange(size[0]) * 2 + 1) * trimap.shape[0] // (2 * size[0])
     columns = (np.arange(size[1]) * 2 + 1) * trimap.shape[1] // (2 * size[1])
@@ -97,7 +102,8 @@ def from_mask(mask: Source, *, width: float | None = None) -> Trimap:
     """Make a trimap of a segmenter's mask: a band of unknown pixels along its border.
 
     Args:
-        mask: picture or array (H, W), hard or soft. Levels up to 10/255 count as background,
+        mask: picture or array (H, W), hard or soft, as `images.open_alpha` takes it: of
+            integers up to 2, the highest is foreground. Levels up to 10/255 count as background,
             from 240/255 on as foreground; what lies between is unknown whatever the width.
         width: of the band, in pixels, half of it on each side of the border; by default 4 % of
             the picture's side (the geometric mean of both).

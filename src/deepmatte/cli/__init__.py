@@ -1,67 +1,34 @@
 """The command line: one file a verb, and here what holds for all of them.
 
 Every verb ends with exit code 0 only if everything asked for was done; 2 says that the command
-line itself was wrong, 1 that the work failed, in one sentence on standard error. Nothing heavy is
-imported before a verb runs, so that `deepmatte --help` answers at once.
+line itself was wrong, 1 that the work failed, in one sentence on standard error, and 130 that it
+was interrupted.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated, NoReturn
 
-import typer
-
-import deepmatte
-from deepmatte.cli import demo, export, matte, train, trimap
 from deepmatte.errors import MattingError
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="\b\nExample:\n  deepmatte demo\n  deepmatte matte photo.jpg trimap.png",
-)
-app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
-app.command("matte", epilog=matte.EXAMPLE)(matte.matte)
-app.add_typer(trimap.app, name="trimap")
-app.add_typer(train.app, name="train")
-app.command("export", epilog=export.EXAMPLE)(export.export)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"deepmatte {deepmatte.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def deepmatte_command(
-    _version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
-        ),
-    ] = False,
-) -> None:
-    """Cut the subject out of a photo: a photo and a trimap in, an alpha matte and a cut-out out."""
 
 
 def main() -> None:
     """Run the command line; what goes wrong becomes one sentence and an exit code."""
     try:
+        from deepmatte.cli.app import app  # imported here, so that an interrupt is caught already
+
         app(prog_name="deepmatte")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except ImportError as error:
+        # An extension module that is interrupted while it loads turns that into its own failure.
+        if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+            sys.exit(130)
+        raise
     except MattingError as error:
-        _fail(str(error))
+        sys.exit(f"deepmatte: {error}")
     except MemoryError:
-        _fail("There is not enough memory for this picture.")
+        sys.exit("deepmatte: There is not enough memory for this picture.")
     except OSError as error:
         where = "" if error.filename is None else f": {error.filename}"
-        _fail(f"{error.strerror or error}{where}.")
-
-
-def _fail(sentence: str) -> NoReturn:
-    typer.echo(f"deepmatte: {sentence}", err=True)
-    sys.exit(1)
+        sys.exit(f"deepmatte: {error.strerror or error}{where}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from importlib import resources
 from pathlib import Path
@@ -21,6 +22,14 @@ Example:
 """
 
 SAMPLES = ("fur.jpg", "fur.trimap.png")
+RESULTS = (
+    "alpha.png",
+    "foreground.png",
+    "cutout.png",
+    "over-green.png",
+    "over-grey.png",
+    "contact-sheet.png",
+)
 
 
 def demo(
@@ -33,24 +42,24 @@ def demo(
     Writes the picture and its trimap, the alpha matte, the subject's colours, the cut-out, two
     composites and a contact sheet of all of them; prints sizes and timings.
     """
+    _check(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    image, trimap = (folder / name for name in SAMPLES)
-    for path in (image, trimap):
-        path.write_bytes((resources.files("deepmatte") / "samples" / path.name).read_bytes())
-
     started = time.perf_counter()
-    from deepmatte.images import save_image
+    from deepmatte.files import write_files
+    from deepmatte.images import encode_image
     from deepmatte.matte import Matter
 
     matter = Matter()
     loaded = time.perf_counter()
-    result = matter(image, trimap)
+    shipped = resources.files("deepmatte") / "samples"
+    contents = {name: (shipped / name).read_bytes() for name in SAMPLES}
+    result = matter(*contents.values())
     matted = time.perf_counter()
     _ = result.foreground
     coloured = time.perf_counter()
-    pictures = _pictures(result)
-    for name, pixels in pictures.items():
-        save_image(folder / name, pixels)
+    for name, pixels in zip(RESULTS, _pictures(result), strict=True):
+        contents[name] = encode_image(pixels, ".png")
+    write_files([(folder / name, data) for name, data in contents.items()])
     ended = time.perf_counter()
 
     height, width = result.alpha.shape
@@ -62,14 +71,26 @@ def demo(
         ("write the pictures", ended - coloured),
     ):
         typer.echo(f"  {what:<20}{seconds:6.2f} s")
-    for name in (*SAMPLES, *pictures):
-        typer.echo(f"  {folder / name}  {(folder / name).stat().st_size / 1000:,.0f} kB")
+    for name, data in contents.items():
+        typer.echo(f"  {folder / name}  {len(data) / 1000:,.0f} kB")
     typer.echo(f"Look at {folder / 'contact-sheet.png'} first. The same by hand:")
-    typer.echo(f"  deepmatte matte {image} {trimap}")
+    typer.echo(f"  deepmatte matte {shlex.join(str(folder / name) for name in SAMPLES)}")
 
 
-def _pictures(result: Matte) -> dict[str, NDArray[Any]]:
-    """Everything to be written, by file name."""
+def _check(folder: Path) -> None:
+    """Spare a user's own files: only an earlier demo's are replaced."""
+    if folder.exists() and not folder.is_dir():
+        raise typer.BadParameter(f"{folder} is a file; expected a folder.", param_hint="DIR")
+    taken = [name for name in RESULTS if (folder / name).exists()]
+    if taken and not (folder / SAMPLES[0]).exists():
+        raise typer.BadParameter(
+            f"{folder} has a {taken[0]} of its own; expected a folder without one.",
+            param_hint="DIR",
+        )
+
+
+def _pictures(result: Matte) -> list[NDArray[Any]]:
+    """What is written as `RESULTS`, in their order."""
     import numpy as np
 
     from deepmatte.sheet import checkerboard, contact_sheet
@@ -84,11 +105,5 @@ def _pictures(result: Matte) -> dict[str, NDArray[Any]]:
         ("over green", green),
         ("over grey", grey),
     ]
-    return {
-        "alpha.png": result.alpha,
-        "foreground.png": result.foreground,
-        "cutout.png": np.asarray(result.cutout()),
-        "over-green.png": green,
-        "over-grey.png": grey,
-        "contact-sheet.png": contact_sheet(panels),
-    }
+    cutout = np.asarray(result.cutout())
+    return [result.alpha, result.foreground, cutout, green, grey, contact_sheet(panels)]

@@ -9,6 +9,7 @@ import typer
 
 from deepmatte.cli import outputs
 from deepmatte.cli.outputs import Output
+from deepmatte.errors import TrimapError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,7 +108,11 @@ def matte(
     background = None if over is None else outputs.read(over)
     picture = outputs.read(image)
     matter = Matter(model, device=device, threads=threads, tile=tile)
-    result = matter(picture, labels, resize_trimap=resize_trimap)
+    try:
+        result = matter(picture, labels, resize_trimap=resize_trimap)
+    except TrimapError as error:
+        # A trimap made from a mask is an array, which has no name of its own.
+        raise error if mask is None else TrimapError(f"{mask}: {error}") from error
     _write(result, targets, background)
     for note in result.notes:
         outputs.log(f"deepmatte: {note}")
@@ -136,10 +141,8 @@ def _from_mask(mask: str) -> Source:
 
 
 def _write(result: Matte, targets: list[Output], background: str | bytes | None) -> None:
-    """Compute every picture before the first is saved: a failure leaves none of them behind."""
     pictures = [(output, _pixels(result, output.option, background)) for output in targets]
-    for output, pixels in pictures:
-        outputs.write(output, pixels, icc_profile=result.icc_profile, dpi=result.dpi)
+    outputs.write(pictures, icc_profile=result.icc_profile, dpi=result.dpi)
 
 
 def _pixels(result: Matte, option: str, background: str | bytes | None) -> NDArray[Any]:

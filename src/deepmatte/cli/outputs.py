@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Sequence
@@ -35,7 +34,8 @@ class Output:
 
 def beside(image: str, ending: str) -> str:
     """The default output for an input: ``cat.jpg`` gives ``cat.<ending>``, a pipe the pipe."""
-    return PIPE if image == PIPE else f"{os.path.splitext(image)[0]}.{ending}"
+    special = os.path.exists(image) and not os.path.isfile(image) and not os.path.isdir(image)
+    return PIPE if image == PIPE or special else f"{os.path.splitext(image)[0]}.{ending}"
 
 
 def read(argument: str) -> str | bytes:
@@ -48,8 +48,11 @@ def check(inputs: Sequence[str], outputs: Sequence[Output]) -> None:
 
     Raises:
         typer.BadParameter: two inputs or two outputs share a pipe or a file, an output is an
-            input, its folder is missing, it is a folder, or its suffix names no format that fits.
+            input, its folder is missing or locked, it is a folder, its suffix names no format that
+            fits, or a standard stream is closed.
     """
+    if PIPE in inputs and sys.stdin is None:
+        raise typer.BadParameter("standard input is closed.")
     if inputs.count(PIPE) > 1:
         raise typer.BadParameter("only one input can be read from standard input (-).")
     taken = {_identity(name): "an input" for name in inputs if name != PIPE}
@@ -65,9 +68,11 @@ def _check_target(output: Output) -> None:
     import numpy as np
 
     from deepmatte.errors import ImageError
-    from deepmatte.images import save_image
+    from deepmatte.images import encode_image
 
     if output.target == PIPE:
+        if sys.stdout is None:
+            raise _refusal(output, "standard output is closed.")
         if sys.stdout.isatty():
             raise _refusal(output, "a picture would fill the terminal; redirect it, as in > a.png.")
         return
@@ -76,10 +81,14 @@ def _check_target(output: Output) -> None:
         raise _refusal(output, f"{path} is a folder, not a file.")
     if not path.parent.is_dir():
         raise _refusal(output, f"the folder {path.parent} does not exist.")
+    real = os.path.realpath(path)  # a plain file is replaced, where it is and not where a link is
+    special = os.path.exists(real) and not os.path.isfile(real)
+    if not os.access(real if special else os.path.dirname(real), os.W_OK):
+        raise _refusal(output, f"there is no permission to write {path}.")
     # One pixel tells whether there is an encoder for the suffix and the channels.
     channels, kind = (4, "with an alpha channel") if output.transparent else (3, "in colour")
     try:
-        save_image(io.BytesIO(), np.zeros((1, 1, channels), np.uint8), format=path.suffix)
+        encode_image(np.zeros((1, 1, channels), np.uint8), path.suffix)
     except ImageError:
         sentence = f"no picture {kind} can be saved as '{path.suffix}'; .png is always possible."
         raise _refusal(output, sentence) from None
@@ -99,22 +108,27 @@ def _refusal(output: Output, sentence: str) -> typer.BadParameter:
 
 
 def write(
-    output: Output,
-    pixels: NDArray[Any],
+    pictures: Sequence[tuple[Output, NDArray[Any]]],
     *,
     icc_profile: bytes | None = None,
     dpi: tuple[float, float] | None = None,
 ) -> None:
-    """Save pixels, whole or not at all; standard output gets a PNG."""
-    from deepmatte.images import save_image
+    """Save pictures, standard output as a PNG.
 
-    if output.target != PIPE:
-        save_image(output.target, pixels, icc_profile=icc_profile, dpi=dpi)
-        return
-    encoded = io.BytesIO()
-    save_image(encoded, pixels, icc_profile=icc_profile, dpi=dpi, format="PNG")
-    sys.stdout.buffer.write(encoded.getbuffer())
-    sys.stdout.buffer.flush()
+    All are encoded before the first is written, and written by the rule of
+    `deepmatte.files.write_files`: where one fails, none is left behind.
+    """
+    from deepmatte.files import write_files
+    from deepmatte.images import encode_image
+
+    contents: list[tuple[Any, bytes]] = []
+    for output, pixels in pictures:
+        name = output.target
+        target: Any = sys.stdout.buffer if name == PIPE else name
+        suffix = ".png" if name == PIPE else os.path.splitext(name)[1]
+        data = encode_image(pixels, suffix, name=name, icc_profile=icc_profile, dpi=dpi)
+        contents.append((target, data))
+    write_files(contents)
 
 
 def log(line: str) -> None:

@@ -1,0 +1,45 @@
+"""The command line's verbs, gathered.
+
+Nothing heavy is imported before a verb runs, so that `deepmatte --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import deepmatte
+from deepmatte.cli import demo, export, matte, train, trimap
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExample:\n  deepmatte demo\n  deepmatte matte photo.jpg trimap.png",
+)
+app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
+app.command("matte", epilog=matte.EXAMPLE)(matte.matte)
+app.add_typer(trimap.app, name="trimap")
+app.add_typer(train.app, name="train")
+app.command("export", epilog=export.EXAMPLE)(export.export)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"deepmatte {deepmatte.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def deepmatte_command(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Cut the subject out of a photo: a photo and a trimap in, an alpha matte and a cut-out out."""
