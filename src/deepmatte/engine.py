@@ -18,9 +18,9 @@ from deepmatte.weights import catalogue
 if TYPE_CHECKING:
     import onnxruntime
 
-TILE = 1024
+TILE = 1280
 """Default side of a tile, pixels."""
-OVERLAP = 192
+OVERLAP = 256
 """Pixels that neighbouring tiles share. What lies further away hardly matters to the network: the
 context of the whole picture comes with the priors."""
 STRIDE = 32
@@ -228,12 +228,12 @@ def _spans(span: tuple[int, int], tile: int) -> list[tuple[int, int]]:
 def _ramp(span: slice, length: int) -> NDArray[np.float32]:
     """Weights of a tile along one axis: 0 to 1 over the overlap, full at the picture's border.
 
-    The outer quarter of the overlap, where context is missing, counts for nothing.
+    The outer three eighths of the overlap, where context is missing, count for nothing.
     """
     size = span.stop - span.start
     ramp = np.ones(size, np.float32)
     edge = min(OVERLAP, size // 2)
-    rise = np.clip((np.arange(edge, dtype=np.float32) + 0.5) / edge * 2 - 0.5, 1e-3, 1)
+    rise = np.clip((np.arange(edge, dtype=np.float32) + 0.5) / edge * 4 - 1.5, 1e-3, 1)
     if span.start > 0:
         ramp[:edge] = rise
     if span.stop < length:

@@ -51,6 +51,7 @@ def export(network: LiteMatting, path: str | os.PathLike[str]) -> None:
     program.optimize()
     model = program.model_proto
     _halve(model)
+    _forget_origins(model)
     helper.set_model_props(model, {"channels": ",".join(INPUT_CHANNELS)})
     onnx.checker.check_model(model)
     write_bytes(path, model.SerializeToString())
@@ -77,6 +78,13 @@ class _Alpha(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         alpha: Tensor = self.network(inputs)[0].clamp(0, 1)
         return alpha
+
+
+def _forget_origins(model: onnx.ModelProto) -> None:
+    """Drop the stack traces that the exporter writes into every node: paths of this machine."""
+    for part in (model, model.graph, *model.graph.node):
+        del part.metadata_props[:]
+        part.doc_string = ""
 
 
 def _halve(model: onnx.ModelProto) -> None:

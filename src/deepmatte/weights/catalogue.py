@@ -11,7 +11,7 @@ from deepmatte.errors import ModelError
 FOLDER = Path(__file__).parent
 
 SHA256 = {
-    "lite": "61f9f4f2d9d19ee1c6f12a01e60eeb63f1efec9e02d98ff95866493ee7c5c1bc",
+    "lite": "d0ee073e8a2e11ef6d6f693ee646a5d775e3bbd927a39c493c0533145beaa0d6",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 
