@@ -3,7 +3,8 @@
     python benchmarks/speed.py [--repeat 3] [--json FILE]
 
 The picture is drawn: soft stripes that cross a band of the height that is asked for, so that the
-share of unknown pixels is exact. Each figure is the fastest of the repeats.
+share of unknown pixels is exact. Each figure is the fastest of the repeats; memory is the peak of
+the process so far, from case to case.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +24,13 @@ from deepmatte.engine import Engine, usable_cores
 from deepmatte.foreground import estimate_foreground
 from deepmatte.inputs import network_inputs
 
-CASES = ((600, 800, 0.25), (1000, 1000, 0.25), (1000, 1000, 1.0), (1600, 2500, 0.25))
+CASES = (
+    (600, 800, 0.25),
+    (1000, 1000, 0.25),
+    (1000, 1000, 1.0),
+    (1600, 2500, 0.25),
+    (4000, 6000, 0.125),
+)
 
 
 def scene(height: int, width: int, share: float) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
@@ -59,7 +67,7 @@ def main() -> None:
     print(f"{platform.machine()}, {usable_cores()} cores; loading the network ", end="")
     print(f"{time.perf_counter() - began:.2f} s")
     names = ("priors", "alpha", "foreground", "total")
-    print(f"{'picture':<13}{'unknown':>8}" + "".join(f"{name:>12}" for name in names))
+    print(f"{'picture':<13}{'unknown':>8}" + "".join(f"{n:>12}" for n in (*names, "peak")))
     rows = []
     for height, width, share in CASES:
         image, trimap = scene(height, width, share)
@@ -68,7 +76,9 @@ def main() -> None:
         whole = fastest(arguments.repeat, lambda: engine(image, trimap))  # noqa: B023
         colours = fastest(arguments.repeat, lambda: estimate_foreground(image, alpha))  # noqa: B023
         row = (priors, whole, colours, whole + colours)
-        print(f"{width} x {height:<6}{share:>8.0%}" + "".join(f"{value:>10.2f} s" for value in row))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # kB on Linux
+        seconds = "".join(f"{value:>10.2f} s" for value in row)
+        print(f"{width} x {height:<6}{share:>8.0%}{seconds}{peak:>9.2f} GB")
         rows.append(
             {"width": width, "height": height, "unknown": share}
             | dict(zip(names, row, strict=True))

@@ -11,7 +11,7 @@ from deepmatte.errors import ModelError
 FOLDER = Path(__file__).parent
 
 SHA256 = {
-    "lite": "d0ee073e8a2e11ef6d6f693ee646a5d775e3bbd927a39c493c0533145beaa0d6",
+    "lite": "c7281c428fede39115cf727147255f597ac4650d0fb2bcb8b7ce8e50712c456f",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 
