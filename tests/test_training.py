@@ -210,6 +210,30 @@ def test_a_damaged_photo_is_named_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+def test_an_earlier_checkpoint_is_not_overwritten(
+    photos: Path, cutouts: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"hours of work")
+
+    with pytest.raises(DataError, match="exists"):
+        train(_toy(photos, cutouts, tmp_path))
+
+    assert (tmp_path / "checkpoint.pt").read_bytes() == b"hours of work"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("crop", 100), ("crop", 512), ("precision", "float8"), ("device", "tpu")],
+)
+def test_settings_that_cannot_be_trained_are_refused(
+    photos: Path, cutouts: Path, tmp_path: Path, name: str, value: object
+) -> None:
+    training = _toy(photos, cutouts, tmp_path)
+
+    with pytest.raises(DataError, match=str(value)):
+        dataclasses.replace(training, **{name: value})
+
+
 @pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04"])
 def test_a_damaged_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "checkpoint.pt"

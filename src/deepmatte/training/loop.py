@@ -32,8 +32,8 @@ def train(training: Training, *, resume: bool = False) -> LiteMatting:
     log. With ``resume`` an existing checkpoint is continued exactly: an interrupted and resumed
     run ends with the same bits as an uninterrupted one.
 
-    Errors: `DataError` where folders hold no pictures, weights are missing, or the checkpoint
-    belongs to a run with other settings.
+    Errors: `DataError` where folders hold no pictures, weights are missing, or there is a
+    checkpoint that is not to be resumed or belongs to a run with other settings.
     """
     torch.set_num_threads(training.threads)
     torch.manual_seed(training.seed)
@@ -57,7 +57,9 @@ def train(training: Training, *, resume: bool = False) -> LiteMatting:
     training.out.mkdir(parents=True, exist_ok=True)
     path = training.out / CHECKPOINT
     first = 0
-    if resume and path.exists():
+    if path.exists() and not resume:
+        raise DataError(f"{path} exists: resume it, or train into another folder")
+    if path.exists():
         state = checkpoint.load(path)
         if state["training"] != _identity(training):
             raise DataError(f"{path}: made with other settings; expected {_identity(training)}")

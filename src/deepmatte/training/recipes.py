@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import torch
+
+from deepmatte.errors import DataError
+
 
 @dataclass(frozen=True)
 class Training:
@@ -52,6 +56,18 @@ class Training:
     save_minutes: float
     """Time between checkpoints."""
     seed: int
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot be trained, before anything is read or written."""
+        if self.crop % 32 or not 32 <= self.crop <= self.scene:
+            raise DataError(
+                f"crops of {self.crop} pixels from scenes of {self.scene}: expected a multiple of "
+                "32, no larger than the scene"
+            )
+        if self.precision not in ("float32", "bfloat16"):
+            raise DataError(f"precision {self.precision}: expected float32 or bfloat16")
+        if self.device != "cpu" and not (self.device == "cuda" and torch.cuda.is_available()):
+            raise DataError(f"device {self.device}: expected cpu, or cuda where torch has it")
 
 
 def lite(
