@@ -8,6 +8,7 @@ import pytest
 from deepmatte.training.synthetic import KINDS, noise_texture, synthetic_foreground
 from deepmatte.training.synthetic.fields import FloatArray, Layer
 from deepmatte.training.synthetic.optics import defocus, motion_blur
+from deepmatte.training.synthetic.strands import NEUTRAL_GAIN, StrandStyle, draw
 
 HEIGHT, WIDTH = 160, 208
 
@@ -125,3 +126,14 @@ def test_weights_sum_to_one_and_noise_texture_is_a_picture() -> None:
     assert texture.shape == (40, 60, 3)
     assert texture.dtype == np.float32
     assert 0.0 <= texture.min() < texture.max() <= 1.0
+
+
+def test_no_strand_in_the_frame_draws_nothing() -> None:
+    style = StrandStyle(points=6)
+    gain = np.full((20, 30), NEUTRAL_GAIN, np.uint8)
+    coverage = draw(
+        np.random.default_rng(0), (20, 30), np.zeros((0, 6, 2), np.float32), style, gain
+    )
+
+    assert not coverage.any()
+    assert (gain == NEUTRAL_GAIN).all()

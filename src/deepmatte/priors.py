@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.laplacian import MARGIN, closed_form, grow, shrink
+from deepmatte.trimap import BACKGROUND, FOREGROUND
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -35,8 +36,6 @@ CHANNELS: tuple[str, ...] = (
     "distance_background",
 )
 
-_BACKGROUND = 0
-_FOREGROUND = 255
 # Distances fade with this length, in pixels.
 _DISTANCE_SCALE = 20.0
 # Colour difference (0..1) from which foreground and background count as well apart.
@@ -57,8 +56,8 @@ def priors(image: Floats, trimap: Bytes) -> Floats:
         Where only one side is known, every unknown alpha is that side's; where nothing is
         known, 0.5.
     """
-    foreground_known = trimap == _FOREGROUND
-    background_known = trimap == _BACKGROUND
+    foreground_known = trimap == FOREGROUND
+    background_known = trimap == BACKGROUND
     unknown = ~(foreground_known | background_known)
     places = np.flatnonzero(unknown)
     foreground, near_foreground, foreground_distance = _side(image, foreground_known, places)

@@ -15,10 +15,11 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
+from deepmatte.engine import STRIDE
 from deepmatte.errors import DataError
 from deepmatte.files import write_bytes
 from deepmatte.inputs import INPUT_CHANNELS
-from deepmatte.networks.lite import STRIDE, LiteMatting
+from deepmatte.networks.lite import LiteMatting
 
 OPSET = 18
 

@@ -7,7 +7,8 @@ is wrong with the best of them rather than alpha from nothing. And its encoder h
 ImageNet network (EfficientNet-Lite0, `Encoder`) that sees the picture alone and may stay frozen,
 and dense convolutions that see all inputs.
 
-Spatial sizes in shape comments are fractions of the input's; H and W are multiples of `STRIDE`.
+Spatial sizes in shape comments are fractions of the input's; H and W are multiples of
+`deepmatte.engine.STRIDE`.
 """
 
 from __future__ import annotations
@@ -21,9 +22,6 @@ from torch.nn import functional
 
 from deepmatte.errors import DataError
 from deepmatte.inputs import GUESS, INPUT_CHANNELS
-
-STRIDE = 32
-"""Height and width of the input must be multiples of this."""
 
 # EfficientNet-Lite0's stages: (blocks, kernel, stride, expansion, output channels).
 _STAGES = (

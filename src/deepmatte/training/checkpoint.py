@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +10,16 @@ import torch
 from torch import Tensor
 
 from deepmatte.errors import DataError
+from deepmatte.files import write_bytes
 
 State = dict[str, Any]
 
 
 def save(state: State, path: Path) -> None:
-    """Write ``state`` to a temporary file beside ``path``, flush it to disk, then rename it."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    """Write ``state``; whoever stops this on the way finds the earlier file whole."""
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_bytes(path, content.getvalue())
 
 
 def load(path: Path) -> State:

@@ -88,14 +88,12 @@ def train(training: Training, *, resume: bool = False) -> LiteMatting:
         unknown = 1 - inputs[:, 3:4] - inputs[:, 4:5]  # (B, 1, crop, crop)
         with torch.autocast(device.type, torch.bfloat16, enabled=training.precision == "bfloat16"):
             refined, coarse = network(inputs)
-        refined, coarse = refined.float(), coarse.float()
+        refined, coarse = (losses.softly_clipped(a.float()) for a in (refined, coarse))
         terms = {
-            "alpha": losses.alpha_prediction(losses.softly_clipped(refined), alpha, unknown),
-            "composition": losses.compositional(
-                losses.softly_clipped(refined), alpha, foreground, background, unknown
-            ),
-            "laplacian": losses.laplacian(losses.softly_clipped(refined), alpha, unknown),
-            "coarse": losses.alpha_prediction(losses.softly_clipped(coarse), alpha, unknown),
+            "alpha": losses.alpha_prediction(refined, alpha, unknown),
+            "composition": losses.compositional(refined, alpha, foreground, background, unknown),
+            "laplacian": losses.laplacian(refined, alpha, unknown),
+            "coarse": losses.alpha_prediction(coarse, alpha, unknown),
         }
         loss = (
             0.5 * terms["alpha"]

@@ -9,6 +9,7 @@ from typing import Literal
 
 import torch
 
+from deepmatte.engine import STRIDE
 from deepmatte.errors import DataError
 
 
@@ -59,10 +60,10 @@ class Training:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be trained, before anything is read or written."""
-        if self.crop % 32 or not 32 <= self.crop <= self.scene:
+        if self.crop % STRIDE or not STRIDE <= self.crop <= self.scene:
             raise DataError(
                 f"crops of {self.crop} pixels from scenes of {self.scene}: expected a multiple of "
-                "32, no larger than the scene"
+                f"{STRIDE}, no larger than the scene"
             )
         if self.precision not in ("float32", "bfloat16"):
             raise DataError(f"precision {self.precision}: expected float32 or bfloat16")

@@ -132,7 +132,7 @@ def long_hair(rng: np.random.Generator, height: int, width: int, texture: Textur
     gain = _new_gain(size)
     _inner_strokes(rng, size, contour, reach, style, gain)
     paths = visible(grow(rng, size, roots, turned, lengths, style), size)
-    strands = draw(rng, size, paths, style, gain) if len(paths) else np.zeros(size, np.float32)
+    strands = draw(rng, size, paths, style, gain)
     strands = _with_strays(rng, size, contour, strands, gain)
     body = _hidden_body(rng, size, contour, 0.08 * extent)
     return _finished(rng, size, texture, body, strands, gain)
@@ -160,8 +160,6 @@ def _with_strays(
     angles = (angles + rng.normal(0.0, 0.5, len(angles))).astype(np.float32)
     lengths = (rng.uniform(0.1, 0.6, len(roots)) * min(size)).astype(np.float32)
     paths = visible(grow(rng, size, roots, angles, lengths, style), size)
-    if not len(paths):
-        return strands
     strays = draw(rng, size, paths, style, gain)
     return strands + strays * (1.0 - strands)
 
@@ -190,7 +188,7 @@ def fur(rng: np.random.Generator, height: int, width: int, texture: Texture) -> 
     if rng.random() < 0.7:
         _inner_strokes(rng, size, contour, reach, style, gain)
     paths = visible(grow(rng, size, roots, angles, lengths, style), size)
-    strands = draw(rng, size, paths, style, gain) if len(paths) else np.zeros(size, np.float32)
+    strands = draw(rng, size, paths, style, gain)
     if rng.random() < 0.5:
         strands = _with_strays(rng, size, contour, strands, gain)
     body = _hidden_body(rng, size, contour, 0.8 * reach)
@@ -218,7 +216,7 @@ def fluff(rng: np.random.Generator, height: int, width: int, texture: Texture) -
     lengths = (reach * rng.gamma(2.5, 0.4, len(roots))).astype(np.float32)
     gain = _new_gain(size)
     paths = visible(grow(rng, size, roots, angles, lengths, style), size)
-    strands = draw(rng, size, paths, style, gain) if len(paths) else np.zeros(size, np.float32)
+    strands = draw(rng, size, paths, style, gain)
     body = filled(height, width, [contour.points])
     # So many hairs that they merge: a smooth ramp, streaked by the ones that can be told apart.
     body = softened(body, reach * float(rng.uniform(0.08, 0.3)))

@@ -98,6 +98,8 @@ def draw(
     Strands are dealt to a few bins, each of one width, opacity and brightness, so that OpenCV
     draws hundreds of them in a call; bins are laid over each other.
     """
+    if not len(paths):
+        return np.zeros(size, np.float32)
     bins = 8
     clear = np.ones(size, np.float32)
     clumps = np.arange(len(paths)) // max(1, style.clump)
