@@ -5,11 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deepmatte.priors import CHANNELS, priors
+from deepmatte.priors import CHANNELS, Priors
 
 ALPHAS = [CHANNELS.index(name) for name in CHANNELS if name.startswith("alpha_")]
 FOREGROUND = [CHANNELS.index(f"foreground_{colour}") for colour in ("red", "green", "blue")]
 BACKGROUND = [CHANNELS.index(f"background_{colour}") for colour in ("red", "green", "blue")]
+
+
+def priors(image, trimap):
+    height, width = trimap.shape
+    return Priors(image, trimap).read((slice(0, height), slice(0, width)))
 
 
 def noise(height, width, seed=0):
@@ -63,10 +68,18 @@ def test_any_size_and_any_trimap_gives_values_between_0_and_1(size, levels, flat
     assert guesses.max() <= 1
 
 
-@pytest.mark.parametrize(("levels", "guess"), [((128,), 0.5), ((0, 128), 0.0), ((128, 255), 1.0)])
-def test_a_missing_side_gives_a_neutral_guess(levels, guess):
-    trimap = np.random.default_rng(2).choice(np.uint8(levels), (20, 30))
-    assert (priors(noise(20, 30), trimap)[trimap == 128][:, ALPHAS] == guess).all()
+def test_nothing_known_gives_a_neutral_guess():
+    assert (priors(noise(20, 30), np.full((20, 30), 128, np.uint8))[..., ALPHAS] == 0.5).all()
+
+
+@pytest.mark.parametrize("missing", [0, 255])
+def test_a_missing_side_is_guessed_from_the_colours_that_the_known_side_lacks(missing):
+    image, trimap, alpha, *_ = blend()
+    trimap[trimap == missing] = 128
+    guesses = priors(image, trimap)[..., ALPHAS]
+    # What lies beyond the soft edge differs from the known side as much as it can.
+    assert (abs(guesses - alpha[..., None])[alpha == (missing == 255)] < 0.01).all()
+    assert (guesses[trimap == 255 - missing] == (missing == 0)).all()
 
 
 def test_a_blend_of_two_constant_colours_is_recovered():
@@ -100,3 +113,34 @@ def test_more_background_around_the_picture_changes_little():
     image, trimap, *_ = blend()
     wide = priors(np.pad(image, ((16, 16), (16, 16), (0, 0)), "edge"), np.pad(trimap, 16))
     np.testing.assert_allclose(wide[16:-16, 16:-16], priors(image, trimap), atol=0.03)
+
+
+@pytest.mark.parametrize("pixels", [10**6, 3000, 700])
+def test_windows_are_cut_from_the_whole(pixels, monkeypatch):
+    # What is prepared at less than the full size, too, is the same for every window.
+    monkeypatch.setattr("deepmatte.priors.PREPARED_PIXELS", pixels)
+    image, trimap = noise(150, 170), ring(150, 170)
+    guesses = Priors(image, trimap)
+    whole = guesses.read((slice(0, 150), slice(0, 170)))
+    for top in range(0, 150, 64):
+        for left in range(0, 170, 96):
+            window = slice(top, min(top + 64, 150)), slice(left, min(left + 96, 170))
+            np.testing.assert_array_equal(guesses.read(window), whole[window])
+
+
+def test_preparing_at_a_smaller_size_changes_little(monkeypatch):
+    image, trimap, alpha, *_ = blend(256)
+    monkeypatch.setattr("deepmatte.priors.PREPARED_PIXELS", 256 * 256 // 16)
+    for channel in ALPHAS:
+        np.testing.assert_allclose(priors(image, trimap)[..., channel], alpha, atol=0.03)
+
+
+def test_a_stroke_thinner_than_the_prepared_pixels_still_counts(monkeypatch):
+    monkeypatch.setattr("deepmatte.priors.PREPARED_PIXELS", 128 * 128 // 64)
+    image = np.zeros((128, 128, 3), np.float32)
+    image[:, 64:] = 1
+    trimap = np.full((128, 128), 128, np.uint8)
+    trimap[:, 10], trimap[:, 118] = 0, 255
+    guesses = priors(image, trimap)[..., ALPHAS]
+    assert (guesses[:, 80:] > 0.95).all()
+    assert (guesses[:, :48] < 0.05).all()

@@ -18,16 +18,18 @@ from deepmatte.weights import catalogue
 if TYPE_CHECKING:
     import onnxruntime
 
+    from deepmatte.inputs import NetworkInputs, PictureAndTrimap
+    from deepmatte.priors import Window
+
 TILE = 1280
 """Default side of a tile, pixels."""
-OVERLAP = 256
-"""Pixels that neighbouring tiles share. What lies further away hardly matters to the network: the
-context of the whole picture comes with the priors."""
 STRIDE = 32
-"""Height and width of what the network gets are multiples of this."""
-SMALLEST_TILE = 2 * OVERLAP + STRIDE
-CONTEXT = 256
-"""Pixels around the unknown ones that the priors see; a multiple of `STRIDE`."""
+"""Height and width of what a network gets are multiples of this."""
+CONTEXT = 320
+"""Pixels around the unknown ones that a network gets to know, more than any network's reach; a
+multiple of `STRIDE`."""
+RAMP = 64
+"""Pixels over which neighbouring tiles are blended."""
 
 
 class Engine:
@@ -63,54 +65,42 @@ class Engine:
     ) -> None:
         if threads is not None and threads < 1:
             raise ModelError(f"{threads} threads: expected at least 1")
-        if tile is not None and tile < SMALLEST_TILE:
-            raise ModelError(f"tiles of {tile} pixels: expected at least {SMALLEST_TILE}")
-        self.tile = math.ceil((tile or TILE) / STRIDE) * STRIDE
         self._name = os.fspath(model)
         # More threads than cores only wait for each other.
         cores = usable_cores()
-        self._session = _open_session(model, device, min(threads or cores, cores))
+        self._session, self._inputs = _open_session(model, device, min(threads or cores, cores))
+        smallest = 2 * _overlap(self._inputs.reach)
+        if tile is not None and tile < smallest:
+            raise ModelError(f"tiles of {tile} pixels: expected at least {smallest}")
+        self.tile = math.ceil((tile or TILE) / STRIDE) * STRIDE
 
     def __call__(
         self, image: NDArray[np.float32], trimap: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
         """Alpha, float32 ``(H, W)``, 0..1, of ``image`` ``(H, W, 3)``, 0..1, and ``trimap``.
 
-        Where the trimap says foreground or background, alpha is exactly 1 or 0. Time and memory
-        go with the box around the unknown pixels, not with the picture.
+        Where the trimap says foreground or background, alpha is exactly 1 or 0. Time goes with the
+        unknown pixels and what surrounds them, not with the picture; memory with the tile.
 
         Errors: `ModelError` where the network fails, or does not answer with an alpha.
         """
-        from deepmatte.inputs import network_inputs
-
         alpha: NDArray[np.float32] = (trimap == FOREGROUND).astype(np.float32)
         unknown = trimap == UNKNOWN
         if not unknown.any():
             return alpha
         box = _surroundings(trimap, unknown)
-        predicted = self._predict(network_inputs(image[box], trimap[box]), unknown[box])
-        np.copyto(alpha[box], predicted, where=unknown[box])
-        return alpha
-
-    def _predict(
-        self, inputs: NDArray[np.float32], unknown: NDArray[np.bool_]
-    ) -> NDArray[np.float32]:
-        """The network's alpha ``(H, W)``, clipped; meaningless far from unknown pixels."""
-        height, width = unknown.shape
-        total = np.zeros((height, width), np.float32)
-        weight = np.zeros((height, width), np.float32)
-        for rows, columns in _tiles(unknown, self.tile):
-            window = inputs[:, rows, columns]
-            ramp = _ramp(rows, height)[:, None] * _ramp(columns, width)[None]
-            total[rows, columns] += ramp * self._run(window)
-            weight[rows, columns] += ramp
-        alpha: NDArray[np.float32] = total / np.maximum(weight, np.float32(1e-6))
+        inputs = self._inputs(image[box], trimap[box])
+        predicted = np.zeros(unknown[box].shape, np.float32)
+        for window, weight in _tiles(unknown[box], self.tile, self._inputs.reach):
+            predicted[window] += weight * self._run(inputs.read(window))
+        np.copyto(alpha[box], predicted.clip(0, 1), where=unknown[box])
         return alpha
 
     def _run(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Alpha of one window, padded by repetition of its edge to a multiple of `STRIDE`."""
+        """Alpha of one window, padded at the right and the bottom to a multiple of `STRIDE`."""
         height, width = window.shape[1:]
-        padded = np.pad(window, ((0, 0), (0, -height % STRIDE), (0, -width % STRIDE)), mode="edge")
+        padding = ((0, 0), (0, -height % STRIDE), (0, -width % STRIDE))
+        padded = np.pad(window, padding, mode=self._inputs.padding)
         try:
             (alpha,) = self._session.run(["alpha"], {"inputs": padded[None]})
         except Exception as error:
@@ -143,10 +133,11 @@ def usable_cores() -> int:
 
 def _open_session(
     model: str | os.PathLike[str], device: str, threads: int
-) -> onnxruntime.InferenceSession:
+) -> tuple[onnxruntime.InferenceSession, type[NetworkInputs | PictureAndTrimap]]:
+    """The session, and what the network sees: that stands in the file."""
     import onnxruntime
 
-    from deepmatte.inputs import INPUT_CHANNELS
+    from deepmatte.inputs import NetworkInputs, PictureAndTrimap
 
     providers = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
     if device not in providers:
@@ -170,12 +161,13 @@ def _open_session(
     if providers[device] not in session.get_providers():
         raise ModelError(f"device {device}: ONNX Runtime could not start it on this machine")
     channels = session.get_modelmeta().custom_metadata_map.get("channels", "")
-    if channels != ",".join(INPUT_CHANNELS):
+    known = {",".join(kind.channels): kind for kind in (NetworkInputs, PictureAndTrimap)}
+    if channels not in known:
         raise ModelError(
             f"{model}: made for the inputs {channels or '(unknown)'}, "
-            f"expected {','.join(INPUT_CHANNELS)}: export it with this version"
+            f"expected {' or '.join(known)}: export it with this version"
         )
-    return session
+    return session, known[channels]
 
 
 def _surroundings(trimap: NDArray[np.uint8], unknown: NDArray[np.bool_]) -> tuple[slice, slice]:
@@ -191,18 +183,27 @@ def _surroundings(trimap: NDArray[np.uint8], unknown: NDArray[np.bool_]) -> tupl
     return rows, columns
 
 
-def _tiles(unknown: NDArray[np.bool_], tile: int) -> Iterator[tuple[slice, slice]]:
-    """Windows of at most ``tile`` square that together cover every unknown pixel.
+def _tiles(
+    unknown: NDArray[np.bool_], tile: int, reach: int
+) -> Iterator[tuple[Window, NDArray[np.float32]]]:
+    """Windows of at most ``tile`` square that cover every unknown pixel, and their weights.
 
-    A region that fits into one tile is one window; others get overlapping tiles of equal size, of
-    which those without unknown pixels are left out.
+    The picture is cut into bands of rows around the unknown pixels, each band into windows around
+    its own; what fits into one window is not cut. Where windows overlap, their weights (h, w) blend
+    them; at unknown pixels they sum to 1. What lies less than ``reach`` within a window counts for
+    next to nothing.
     """
-    rows, columns = (_around(np.any(unknown, axis=axis), OVERLAP // 2) for axis in (1, 0))
-    for top, bottom in _spans(rows, tile):
-        for left, right in _spans(columns, tile):
-            window = slice(top, bottom), slice(left, right)
-            if unknown[window].any():
-                yield window
+    for rows, down in _spans(np.any(unknown, axis=1), tile, reach):
+        band = unknown[rows]
+        if band.any():
+            for columns, across in _spans(np.any(band, axis=0), tile, reach):
+                if band[:, columns].any():
+                    yield (rows, columns), down[:, None] * across
+
+
+def _overlap(reach: int) -> int:
+    """Pixels that neighbouring tiles share: context for either, and between them the blending."""
+    return 2 * reach + RAMP
 
 
 def _around(used: NDArray[np.bool_], margin: int) -> tuple[int, int]:
@@ -215,27 +216,37 @@ def _around(used: NDArray[np.bool_], margin: int) -> tuple[int, int]:
     return first, min(len(used), int(indices[-1]) + 1 + margin)
 
 
-def _spans(span: tuple[int, int], tile: int) -> list[tuple[int, int]]:
-    start, stop = span
+def _spans(
+    used: NDArray[np.bool_], tile: int, reach: int
+) -> list[tuple[slice, NDArray[np.float32]]]:
+    """Overlapping spans of equal size around the used indices; their weights sum to 1."""
+    start, stop = _around(used, reach + STRIDE)
+    overlap = _overlap(reach)
     if stop - start <= tile:
-        return [span]
-    count = math.ceil((stop - start - OVERLAP) / (tile - OVERLAP))
-    last = math.ceil((stop - tile) / STRIDE) * STRIDE
-    starts = np.linspace(start, last, count).astype(int) // STRIDE * STRIDE
-    return [(int(first), min(int(first) + tile, stop)) for first in starts]
+        starts = [start]
+    else:
+        count = math.ceil((stop - start - overlap) / (tile - overlap))
+        last = math.ceil((stop - tile) / STRIDE) * STRIDE
+        even = np.linspace(start, last, count).astype(int) // STRIDE * STRIDE
+        starts = [int(first) for first in even]
+    spans = [slice(first, min(first + tile, stop)) for first in starts]
+    ramps = [_ramp(span, len(used), reach) for span in spans]
+    total = np.zeros(len(used), np.float32)
+    for span, ramp in zip(spans, ramps, strict=True):
+        total[span] += ramp
+    return [(span, ramp / total[span]) for span, ramp in zip(spans, ramps, strict=True)]
 
 
-def _ramp(span: slice, length: int) -> NDArray[np.float32]:
-    """Weights of a tile along one axis: 0 to 1 over the overlap, full at the picture's border.
+def _ramp(span: slice, length: int, reach: int) -> NDArray[np.float32]:
+    """How much a span's indices count: next to nothing within reach of its ends, then rising to 1.
 
-    The outer three eighths of the overlap, where context is missing, count for nothing.
+    At the picture's border they count fully: nothing is missing there.
     """
-    size = span.stop - span.start
-    ramp = np.ones(size, np.float32)
-    edge = min(OVERLAP, size // 2)
-    rise = np.clip((np.arange(edge, dtype=np.float32) + 0.5) / edge * 4 - 1.5, 1e-3, 1)
+    ramp = np.ones(span.stop - span.start, np.float32)
+    edge = min(reach + RAMP, len(ramp) // 2)
+    rise = np.clip((np.arange(edge, dtype=np.float32) + 0.5 - reach) / RAMP, 1e-6, 1)
     if span.start > 0:
         ramp[:edge] = rise
     if span.stop < length:
-        ramp[size - edge :] = rise[::-1]
+        ramp[len(ramp) - edge :] = rise[::-1]
     return ramp

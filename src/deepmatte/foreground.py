@@ -18,6 +18,7 @@ unexplained, from Forte 2021 ("Approximate Fast Foreground Colour Estimation", I
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,8 @@ _PRIOR_WEIGHT = 0.04
 # The whole picture has no level above it: only enough pull to keep the system solvable when
 # alpha is constant, little enough not to bend the colours when it is not.
 _ROOT_PRIOR_WEIGHT = 1e-4
+# Rows that are worked on at a time, an even number: copies of the whole are what costs memory.
+_STRIP = 256
 
 
 @dataclass(frozen=True)
@@ -83,13 +86,7 @@ def estimate_foreground(image: NDArray[np.float32], alpha: NDArray[np.float32]) 
 
 def _build_pyramid(image: NDArray[np.float32], alpha: Plane) -> list[_Moments]:
     """Moments of windows of 2 x 2, 4 x 4, ... pixels, up to a level that is a single window."""
-    channels = [np.ascontiguousarray(image[..., channel]) for channel in range(3)]
-    level = _Moments(
-        alpha=_halve(alpha),
-        alpha_squared=_halve(alpha * alpha),
-        image=np.stack([_halve(plane) for plane in channels]),
-        alpha_image=np.stack([_halve(alpha * plane) for plane in channels]),
-    )
+    level = _halved_moments(image, alpha)
     pyramid = [level]
     while level.alpha.size > 1:
         level = _Moments(
@@ -102,16 +99,66 @@ def _build_pyramid(image: NDArray[np.float32], alpha: Plane) -> list[_Moments]:
     return pyramid
 
 
+def _halved_moments(image: NDArray[np.float32], alpha: Plane) -> _Moments:
+    """Moments of windows of 2 x 2 pixels, a strip of the picture at a time."""
+    size = (alpha.shape[0] + 1) // 2, (alpha.shape[1] + 1) // 2
+    moments = _Moments(
+        alpha=np.empty(size, np.float32),
+        alpha_squared=np.empty(size, np.float32),
+        image=np.empty((3, *size), np.float32),
+        alpha_image=np.empty((3, *size), np.float32),
+    )
+    for top in range(0, len(alpha), _STRIP):
+        rows, half = slice(top, top + _STRIP), slice(top // 2, (top + _STRIP) // 2)
+        matte = alpha[rows]
+        moments.alpha[half] = _halve(matte)
+        moments.alpha_squared[half] = _halve(matte * matte)
+        for channel in range(3):
+            plane = np.ascontiguousarray(image[rows, :, channel])
+            moments.image[channel, half] = _halve(plane)
+            moments.alpha_image[channel, half] = _halve(matte * plane)
+    return moments
+
+
 def _solve_pyramid(pyramid: list[_Moments]) -> tuple[Plane, Plane]:
     """Foreground and background at half the picture's size, (3, H/2, W/2), from coarse to fine."""
     root = pyramid[-1]
     foreground, background = _solve_level(root, root.image, root.image, _ROOT_PRIOR_WEIGHT)
     for moments in reversed(pyramid[:-1]):
-        shape = moments.alpha.shape
-        foreground = np.stack([_enlarge(plane, shape) for plane in foreground])
-        background = np.stack([_enlarge(plane, shape) for plane in background])
-        foreground, background = _solve_level(moments, foreground, background, _PRIOR_WEIGHT)
+        foreground, background = _refine(moments, foreground, background)
     return foreground, background
+
+
+def _refine(moments: _Moments, foreground: Plane, background: Plane) -> tuple[Plane, Plane]:
+    """F and B, (3, H, W), of a level from those of the level above, (3, H/2, W/2)."""
+    shape = moments.image.shape
+    finer = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    for rows, above, inside in _strips(shape[1]):
+        prior_foreground, prior_background = (
+            _enlarge(colours[:, above], shape[2])[:, inside] for colours in (foreground, background)
+        )
+        part = _Moments(
+            alpha=moments.alpha[rows],
+            alpha_squared=moments.alpha_squared[rows],
+            image=moments.image[:, rows],
+            alpha_image=moments.alpha_image[:, rows],
+        )
+        finer[0][:, rows], finer[1][:, rows] = _solve_level(
+            part, prior_foreground, prior_background, _PRIOR_WEIGHT
+        )
+    return finer
+
+
+def _strips(height: int) -> Iterator[tuple[slice, slice, slice]]:
+    """Rows of a level; the rows of the level above to enlarge; where the first lie in the result.
+
+    One row more at both ends is enlarged, for bilinear interpolation looks at neighbours.
+    """
+    for top in range(0, height, _STRIP):
+        rows = slice(top, min(top + _STRIP, height))
+        first = max(0, top // 2 - 1)
+        inside = slice(top - 2 * first, rows.stop - 2 * first)
+        yield rows, slice(first, (rows.stop + 1) // 2 + 1), inside
 
 
 def _solve_level(
@@ -146,20 +193,20 @@ def _solve_level(
 def _solve_pixels(
     image: NDArray[np.float32], alpha: Plane, foreground: Plane, background: Plane
 ) -> Plane:
-    """The last level, (H, W, 3): windows of one pixel, where the fit has a closed form.
-
-    One channel at a time and mostly in place, because these planes have the full size.
-    """
-    weight = alpha / (alpha * alpha + (1 - alpha) ** 2 + np.float32(_PRIOR_WEIGHT))
+    """The last level, (H, W, 3): windows of one pixel, where the fit has a closed form."""
     result = np.empty_like(image)
-    for channel in range(3):
-        prior = _enlarge(foreground[channel], alpha.shape)
-        change = _enlarge(background[channel], alpha.shape)  # B
-        change += alpha * (prior - change)  # alpha F + (1 - alpha) B
-        np.subtract(image[..., channel], change, out=change)  # what the prior leaves unexplained
-        change *= weight
-        np.clip(prior + change, 0, 1, out=result[..., channel])
-    np.copyto(result, image, where=(alpha >= 1)[..., None])
+    for rows, above, inside in _strips(len(alpha)):
+        matte = alpha[rows]
+        weight = matte / (matte * matte + (1 - matte) ** 2 + np.float32(_PRIOR_WEIGHT))
+        priors = _enlarge(foreground[:, above], alpha.shape[1])[:, inside]
+        changes = _enlarge(background[:, above], alpha.shape[1])[:, inside]  # B
+        for channel, (prior, change) in enumerate(zip(priors, changes, strict=True)):
+            change += matte * (prior - change)  # alpha F + (1 - alpha) B
+            # What the prior leaves unexplained.
+            np.subtract(image[rows, :, channel], change, out=change)
+            change *= weight
+            np.clip(prior + change, 0, 1, out=result[rows, :, channel])
+        np.copyto(result[rows], image[rows], where=(matte >= 1)[..., None])
     return result
 
 
@@ -175,10 +222,10 @@ def _halve(plane: Plane) -> Plane:
     return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _enlarge(plane: Plane, shape: tuple[int, ...]) -> Plane:
-    """Double the size bilinearly, then crop what `_halve` had added to reach an even size."""
+def _enlarge(planes: Plane, width: int) -> Plane:
+    """Double the size of (C, H, W) bilinearly, less the column that `_halve` may have added."""
     import cv2
 
-    size = (plane.shape[1] * 2, plane.shape[0] * 2)
-    doubled = cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(doubled[: shape[0], : shape[1]], np.float32)
+    size = (planes.shape[2] * 2, planes.shape[1] * 2)
+    doubled = [cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in planes]
+    return np.stack([np.asarray(plane[:, :width], np.float32) for plane in doubled])

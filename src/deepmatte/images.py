@@ -37,6 +37,7 @@ from deepmatte.pixels import (
     check_floats,
     depth_of,
     name_of_array,
+    to_bytes,
     to_unit,
     turn_upright,
 )
@@ -75,6 +76,7 @@ SAVE_OPTIONS: dict[str, dict[str, Any]] = {
 # A grey picture stored as RGB by a lossy coder may differ this much between its channels (of 255).
 GREY_TOLERANCE = 8
 
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 EXIF_ORIENTATION, EXIF_X_RESOLUTION, EXIF_Y_RESOLUTION, EXIF_UNIT = 274, 282, 283, 296
 INCH, CENTIMETRE = 2, 3
 
@@ -190,6 +192,44 @@ def open_alpha(source: Source) -> NDArray[np.float32]:
     return to_unit(levels)
 
 
+def open_unmanaged(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """Read colours just as they are stored, as programs without colour management do.
+
+    No profile is applied, however broken, and no EXIF orientation; transparency is dropped and the
+    colours under it are kept. Palettes become colours and greys are repeated. Of 16 bit colours
+    the upper 8 bits are taken, of deeper greys the nearest level of 8 bits.
+
+    Returns:
+        uint8 (H, W, 3).
+
+    Raises:
+        ImageError: as `open_image`.
+    """
+    name = name_of(path)
+    data = _without_profile(read_bytes(path))
+    with _as_image_error(name):
+        image = _open_header(data)
+        _check_size(image.size, name)
+        image.load()
+        if image.mode == "F" or image.mode.startswith("I"):
+            image = to_pil(to_unit(_deep_grey_planes(image)[0]))
+        image.info.pop("transparency", None)  # Pillow warns that it is lost
+        return np.asarray(image.convert("RGB"))
+
+
+def resize_bicubic(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Resize uint8 (H, W, 3) by Pillow's bicubic filter, whose bytes no other library gives.
+
+    Raises:
+        ImageError: the result would have more than MAX_PIXELS.
+    """
+    _check_size((width, height), "The enlarged picture")
+    resized: NDArray[np.uint8] = np.asarray(
+        Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)
+    )
+    return resized
+
+
 def save_image(
     target: Target,
     pixels: NDArray[Any],
@@ -268,7 +308,7 @@ def to_pil(pixels: NDArray[Any]) -> Image.Image:
     if pixels.dtype.kind == "f":
         if not np.isfinite(pixels).all():
             raise ImageError("The pixels to be saved hold values that are not finite numbers.")
-        pixels = np.rint(np.clip(pixels, 0, 1) * np.float32(255)).astype(np.uint8)
+        pixels = to_bytes(pixels)
     elif pixels.dtype != np.uint8:
         raise ImageError(f"Pixels of type {pixels.dtype} cannot be saved; expected float or uint8.")
     return Image.fromarray(np.ascontiguousarray(pixels))
@@ -303,10 +343,13 @@ def _decode(source: Source, *, labels: bool = False) -> _Decoded:
     name = name_of(source)
     data = read_bytes(source)
     with _as_image_error(name):
-        formats = _readable_formats()
-        with _quietly():
-            image = Image.open(io.BytesIO(data), formats=formats)  # reads only the header
-        return _decode_pil(image, data, name, labels)
+        return _decode_pil(_open_header(data), data, name, labels)
+
+
+def _open_header(data: bytes) -> Image.Image:
+    formats = _readable_formats()
+    with _quietly():
+        return Image.open(io.BytesIO(data), formats=formats)
 
 
 @contextlib.contextmanager
@@ -334,14 +377,7 @@ def _readable_formats() -> tuple[str, ...]:
 
 
 def _decode_pil(image: Image.Image, data: bytes | None, name: str, labels: bool) -> _Decoded:
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise ImageError(
-            f"{name} has {width} x {height} pixels, more than the limit of"
-            f" {MAX_PIXELS // 1_000_000} megapixels."
-        )
-    if width * height == 0:
-        raise ImageError(f"{name} has no pixels ({width} x {height}).")
+    _check_size(image.size, name)
     raw_mode = _raw_mode(image)
     profile = image.info.get("icc_profile")
     # Pillow turns a TIFF upright by itself as it loads it, but not its resolution.
@@ -365,6 +401,33 @@ def _decode_pil(image: Image.Image, data: bytes | None, name: str, labels: bool)
         dpi=dpi,
         lossy=image.format in LOSSY,
     )
+
+
+def _check_size(size: tuple[int, int], name: str) -> None:
+    width, height = size
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"{name} has {width} x {height} pixels, more than the limit of"
+            f" {MAX_PIXELS // 1_000_000} megapixels."
+        )
+    if width * height == 0:
+        raise ImageError(f"{name} has no pixels ({width} x {height}).")
+
+
+def _without_profile(data: bytes) -> bytes:
+    """A PNG less its colour profile, for one that is broken badly enough stops Pillow.
+
+    Source: PNG specification, section 5.3: length, type, data, checksum.
+    """
+    if not data.startswith(PNG_SIGNATURE):
+        return data
+    kept, start = [PNG_SIGNATURE], len(PNG_SIGNATURE)
+    while data[start + 4 : start + 8] not in (b"IDAT", b""):
+        end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+        if data[start + 4 : start + 8] != b"iCCP":
+            kept.append(data[start:end])
+        start = end
+    return b"".join([*kept, data[start:]])
 
 
 def _raw_mode(image: Image.Image) -> str:

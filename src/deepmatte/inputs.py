@@ -1,32 +1,90 @@
-"""What the network sees: picture, trimap and priors as one array. Training and engine share it."""
+"""What the networks see: picture and trimap, and for the shipped one priors, window by window.
+
+Training and engine share it.
+"""
 
 from __future__ import annotations
+
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmatte.priors import CHANNELS, priors
+from deepmatte.priors import CHANNELS, Priors, Window
 from deepmatte.trimap import BACKGROUND, FOREGROUND
 
 INPUT_CHANNELS = ("red", "green", "blue", "known_foreground", "known_background", *CHANNELS)
-"""Names of the channels, in order."""
+"""Names of the shipped network's channels, in order."""
 GUESS = INPUT_CHANNELS.index("alpha_closed_form")
 """The channel with the guess of alpha that the network corrects."""
 
+DIM_CHANNELS = ("red", "green", "blue", "trimap")
+"""Names of the channels of the paper's network, in order."""
 
-def network_inputs(image: NDArray[np.float32], trimap: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Stack picture, trimap and priors.
+
+class NetworkInputs:
+    """Picture, trimap and priors, as the shipped network sees them.
 
     Args:
-        image: ``(H, W, 3)``, 0..1.
-        trimap: ``(H, W)``, labels of `deepmatte.trimap`.
-
-    Returns:
-        ``(len(INPUT_CHANNELS), H, W)`` float32, 0..1, contiguous.
+        image: ``(H, W, 3)`` float32, 0..1.
+        trimap: ``(H, W)`` uint8, labels of `deepmatte.trimap`.
     """
-    inputs = np.empty((len(INPUT_CHANNELS), *trimap.shape), np.float32)
-    inputs[0:3] = image.transpose(2, 0, 1)
-    inputs[3] = trimap == FOREGROUND
-    inputs[4] = trimap == BACKGROUND
-    inputs[5:] = priors(image, trimap).transpose(2, 0, 1)
+
+    channels: ClassVar[tuple[str, ...]] = INPUT_CHANNELS
+    reach: ClassVar[int] = 128
+    """Pixels around one that alpha depends on, as good as; the priors carry what lies further."""
+    padding: ClassVar[Literal["edge", "reflect"]] = "edge"
+    """How a window goes on beyond the picture; priors do not go on as in a mirror."""
+
+    def __init__(self, image: NDArray[np.float32], trimap: NDArray[np.uint8]) -> None:
+        self._image, self._trimap = image, trimap
+        self._priors = Priors(image, trimap)
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """What the network sees in a window that starts at multiples of 32 pixels.
+
+        Returns:
+            ``(len(channels), h, w)`` float32, 0..1, contiguous.
+        """
+        trimap = self._trimap[window]
+        inputs = np.empty((len(INPUT_CHANNELS), *trimap.shape), np.float32)
+        inputs[0:3] = self._image[window].transpose(2, 0, 1)
+        inputs[3] = trimap == FOREGROUND
+        inputs[4] = trimap == BACKGROUND
+        inputs[5:] = self._priors.read(window).transpose(2, 0, 1)
+        return inputs
+
+
+class PictureAndTrimap:
+    """Picture and trimap / 255, as the paper's network sees them (section 4.1).
+
+    Arguments, `read` and the three values are those of `NetworkInputs`.
+    """
+
+    channels: ClassVar[tuple[str, ...]] = DIM_CHANNELS
+    reach: ClassVar[int] = 288
+    """Its convolutions look 254 pixels far, its pooling windows up to 31 more."""
+    padding: ClassVar[Literal["edge", "reflect"]] = "reflect"
+
+    def __init__(self, image: NDArray[np.float32], trimap: NDArray[np.uint8]) -> None:
+        self._image, self._trimap = image, trimap
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """See `NetworkInputs.read`."""
+        return picture_and_trimap(self._image[window], self._trimap[window])
+
+
+def network_inputs(image: NDArray[np.float32], trimap: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """`NetworkInputs` of the whole picture at once."""
+    height, width = trimap.shape
+    return NetworkInputs(image, trimap).read((slice(0, height), slice(0, width)))
+
+
+def picture_and_trimap(
+    image: NDArray[np.float32], trimap: NDArray[np.uint8]
+) -> NDArray[np.float32]:
+    """`PictureAndTrimap` of the whole picture at once."""
+    inputs = np.empty((len(DIM_CHANNELS), *trimap.shape), np.float32)
+    inputs[:3] = image.transpose(2, 0, 1)
+    inputs[3] = trimap.astype(np.float32) / 255
     return inputs

@@ -17,56 +17,57 @@ Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 # Levels of the coarse-to-fine solver: (pixels a side, steps of conjugate gradients).
-_LEVELS = ((8, 50), (4, 30), (2, 12))
+_LEVELS = ((16, 60), (8, 60), (4, 40), (2, 12))
 # Regularisation of the colour line model of a 3x3 window (Levin's epsilon).
 _EPSILON = 1e-6
 # Weight of the colour guess against the Laplacian, where the guess is fully trusted.
-_COLOUR_WEIGHT = 0.03
-# The solver works this many pixels beyond the unknown ones.
-MARGIN = 2 * _LEVELS[0][0]
+_COLOUR_WEIGHT = 0.02
+# Centred colours lose fewer digits in the covariances.
+_CENTRE = np.float32(0.5)
+ALIGNMENT = _LEVELS[0][0]
+"""Pixels a side of the coarsest level's blocks; what is solved is made of whole ones."""
+FINEST = _LEVELS[-1][0]
+"""Pixels a side of the finest level's blocks."""
 
 
-def closed_form(image: Floats, unknown: Flags, guess: Floats, trust: Floats) -> Floats:
-    """Approximate closed-form alpha, coarse to fine.
+def closed_form_lines(image: Floats, unknown: Flags, guess: Floats, trust: Floats) -> Floats:
+    """Approximate closed-form matting, coarse to fine, as the lines of its colour line model.
 
     Args:
-        image: float32 (H, W, 3).
+        image: float32 (H, W, 3); H and W are multiples of `ALIGNMENT`.
         unknown: bool (H, W), where alpha is sought; elsewhere the guess is taken as fixed.
         guess: float32 (H, W), alpha by colours.
         trust: float32 (H, W), 0..1, how far each guess is believed.
 
     Returns:
-        float32 (H, W), 0..1.
+        float32 (H / FINEST, W / FINEST, 4), of each block three slopes and an offset:
+        `alpha_of_lines` reads alpha off them, at any resolution.
     """
     height, width = unknown.shape
     free = unknown.astype(np.float32)
-    # Centred colours lose fewer digits in the covariances.
-    centred = image - np.float32(0.5)
-    coefficients: Floats | None = None
-    alpha = guess
+    lines: Floats | None = None
     for scale, steps in _LEVELS:
-        size = (-(-width // scale), -(-height // scale))
-        picture = shrink(centred, size)
+        size = (width // scale, height // scale)
+        picture = shrink(image, size)
         target = shrink(guess, size)
         mask = (shrink(free, size) > 0.0).astype(np.float32)
         weight = shrink(trust, size) * np.float32(_COLOUR_WEIGHT)
         alpha = target
-        if coefficients is not None:
-            alpha = np.where(mask > 0, _carry(coefficients, picture), target)
-        laplacian = MattingLaplacian(picture)
+        if lines is not None:
+            carried = alpha_of_lines(grow(lines, picture.shape), picture)
+            alpha = np.where(mask > 0, carried, target)
+        laplacian = MattingLaplacian(picture - _CENTRE)
         alpha = _solve(laplacian, alpha, mask, target, weight, steps)
-        lines = cv2.merge(laplacian.coefficients(alpha))
-        coefficients = np.asarray(cv2.blur(lines, (3, 3)), np.float32)
-    if coefficients is not None and alpha.shape != unknown.shape:
-        return _carry(coefficients, centred)
+        exact = cv2.merge(laplacian.coefficients(alpha))
+        lines = np.asarray(cv2.blur(exact, (3, 3)), np.float32)
+    assert lines is not None
+    return lines
+
+
+def alpha_of_lines(lines: Floats, colours: Floats) -> Floats:
+    """Alpha (...), 0..1, of colours (..., 3) by lines (..., 4)."""
+    alpha = np.einsum("...c,...c->...", lines[..., :3], colours - _CENTRE) + lines[..., 3]
     return np.asarray(np.clip(alpha, 0.0, 1.0), np.float32)
-
-
-def _carry(coefficients: Floats, picture: Floats) -> Floats:
-    """Alpha (H, W) of a picture (H, W, 3) by the linear coefficients of a coarser level."""
-    fine = grow(coefficients, picture.shape)
-    line = np.einsum("...c,...c->...", fine[:, :, :3], picture) + fine[:, :, 3]
-    return np.asarray(np.clip(line, 0.0, 1.0), np.float32)
 
 
 def grow(array: Floats, shape: tuple[int, ...]) -> Floats:

@@ -84,6 +84,12 @@ def to_unit(levels: NDArray[Any]) -> NDArray[np.float32]:
     return unit
 
 
+def to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Round values to 8 bit levels; what lies outside 0..1 is clipped."""
+    levels: NDArray[np.uint8] = np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
+    return levels
+
+
 def turn_upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Apply an EXIF orientation to (H, W) or (H, W, C) pixels. Source: EXIF 2.32, tag 0x0112."""
     if orientation >= 5:

@@ -4,23 +4,40 @@ A small network sees only a small neighbourhood; these channels carry the knowle
 picture to every unknown pixel: the known colours spread inwards, alpha read off those colours,
 and an approximate closed-form matte. All are plain NumPy and OpenCV, all lie in 0..1.
 
+What needs the whole picture is prepared once, at a bounded number of pixels; the guesses are then
+read window by window at full resolution. So memory goes with the window, not with the picture.
+
 Source (the closed-form matte has its own in laplacian.py):
     Gortler et al., "The Lumigraph", SIGGRAPH 1996: the push-pull pyramid.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmatte.laplacian import MARGIN, closed_form, grow, shrink
-from deepmatte.trimap import BACKGROUND, FOREGROUND
+from deepmatte.laplacian import (
+    ALIGNMENT,
+    FINEST,
+    alpha_of_lines,
+    closed_form_lines,
+    grow,
+    shrink,
+)
+from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
 Places = NDArray[np.intp]
+Window: TypeAlias = tuple[slice, slice]
+"""Rows and columns of a picture, each from a start to a stop."""
+Sides: TypeAlias = Sequence[Floats | None]
+"""What was prepared of the known foreground and of the known background."""
 
 CHANNELS: tuple[str, ...] = (
     "alpha_closed_form",
@@ -36,153 +53,260 @@ CHANNELS: tuple[str, ...] = (
     "distance_background",
 )
 
+PREPARED_PIXELS = 3_000_000
+"""Larger pictures are prepared at half the size, or a quarter, ... : at most this many pixels."""
+
 # Distances fade with this length, in pixels.
 _DISTANCE_SCALE = 20.0
 # Colour difference (0..1) from which foreground and background count as well apart.
 _SEPARATION = 0.2
+# Colour difference (0..1) from which a colour is not that of the only known side.
+_UNLIKE = 0.07
 # Distance of a colour from the line between the two at which trust in the projection fades.
 _RESIDUAL = 0.05
+# Rows of the prepared picture that are made at a time.
+_STRIP = 64
+# Pixels around the unknown ones that the closed-form matte is solved with.
+_MARGIN = 2 * ALIGNMENT
+# Channels of what is prepared of a side.
+_SPREAD, _NEAREST, _DISTANCE = slice(0, 3), slice(3, 6), 6
 
 
-def priors(image: Floats, trimap: Bytes) -> Floats:
-    """Return the guesses named in CHANNELS.
+class Priors:
+    """The guesses named in `CHANNELS` for one picture.
 
     Args:
         image: float32 RGB (H, W, 3), 0..1.
         trimap: uint8 (H, W) of 0 (background), 128 (unknown) and 255 (foreground).
 
-    Returns:
-        float32 (H, W, len(CHANNELS)), 0..1. At known pixels the alphas are exactly 0 or 1.
-        Where only one side is known, every unknown alpha is that side's; where nothing is
-        known, 0.5.
+    Example:
+        >>> image, trimap = np.zeros((40, 60, 3), np.float32), np.full((40, 60), 128, np.uint8)
+        >>> Priors(image, trimap).read((slice(0, 40), slice(0, 60))).shape
+        (40, 60, 11)
     """
-    foreground_known = trimap == FOREGROUND
-    background_known = trimap == BACKGROUND
-    unknown = ~(foreground_known | background_known)
-    places = np.flatnonzero(unknown)
-    foreground, near_foreground, foreground_distance = _side(image, foreground_known, places)
-    background, near_background, background_distance = _side(image, background_known, places)
-    known = foreground_known.astype(np.float32)
-    closed_form, projection, sampled = known, known.copy(), known.copy()
-    neutral = _neutral(foreground_known, background_known)
-    if neutral is not None:
-        for alpha in (closed_form, projection, sampled):
-            alpha[unknown] = neutral
-    elif len(places):
-        colours, *ends = (_rows(plane, places) for plane in (image, foreground, background))
-        projection[unknown], _ = project(colours, *ends)
-        sampled[unknown], residual = project(colours, near_foreground, near_background)
-        trust = np.zeros_like(known)
-        trust[unknown] = _trust(near_foreground - near_background, residual)
-        closed_form = _closed_form_in_box(image, unknown, sampled, trust)
-    planes = [closed_form, projection, sampled, *cv2.split(foreground), *cv2.split(background)]
-    planes += [foreground_distance, background_distance]
-    stacked = np.asarray(cv2.merge(planes), np.float32)
-    return stacked.reshape(*trimap.shape, len(CHANNELS))
+
+    def __init__(self, image: Floats, trimap: Bytes) -> None:
+        self._image, self._trimap = image, trimap
+        scale = 1
+        while trimap.size > PREPARED_PIXELS * scale**2:
+            scale *= 2
+        self._scale = scale
+
+        def weighted(label: int) -> Floats:
+            return _blocks(
+                lambda rows: _weighted(image[rows], trimap[rows] == label), trimap, scale
+            )
+
+        foreground, background = weighted(FOREGROUND), weighted(BACKGROUND)
+        # Of each side (h, w, 7) at the prepared size: spread colours, nearest colours, distance.
+        self._sides = _prepare(foreground, scale), _prepare(background, scale)
+        self._lines, self._corner = None, (0, 0)
+        unknown = (foreground[..., 3] < 1) & (background[..., 3] < 1)
+        if unknown.any() and any(side is not None for side in self._sides):
+            picture = _blocks(lambda rows: image[rows], trimap, scale)
+            self._lines, self._corner = _solve(picture, unknown, foreground[..., 3], self._sides)
+
+    def read(self, window: Window) -> Floats:
+        """The guesses within a window that starts at multiples of 32 pixels.
+
+        Returns:
+            float32 (h, w, len(CHANNELS)), 0..1. At known pixels the alphas are exactly 0 or 1.
+            Where only one side is known, an unknown pixel belongs to the other the more its colour
+            differs from that side's; where nothing is known, alpha is 0.5.
+        """
+        image, trimap = self._image[window], self._trimap[window]
+        sides = [
+            None if side is None else _magnify(side, window, self._scale) for side in self._sides
+        ]
+        unknown = trimap == UNKNOWN
+        known = (trimap == FOREGROUND).astype(np.float32)
+        closed_form, projection, sampled = known, known.copy(), known.copy()
+        if self._lines is None:
+            closed_form[unknown] = projection[unknown] = sampled[unknown] = 0.5
+        else:
+            colours = image[unknown]  # (N, 3)
+            lines = _magnify(self._lines, window, FINEST * self._scale, self._corner)
+            closed_form[unknown] = alpha_of_lines(lines[unknown], colours)
+            projection[unknown] = _by_colours(colours, *_ends(sides, unknown, _SPREAD))
+            sampled[unknown] = _by_colours(colours, *_ends(sides, unknown, _NEAREST))
+        planes = [closed_form, projection, sampled]
+        distances = []
+        for side, label in zip(sides, (FOREGROUND, BACKGROUND), strict=True):
+            colour, distance = _seen(side, image, trimap == label)
+            planes += cv2.split(colour)
+            distances.append(distance)
+        stacked = np.asarray(cv2.merge(planes + distances), np.float32)
+        return stacked.reshape(*trimap.shape, len(CHANNELS))
 
 
-def _neutral(foreground_known: Flags, background_known: Flags) -> float | None:
-    """The alpha of every unknown pixel where a side is missing; None if both sides are known."""
-    has_foreground, has_background = bool(foreground_known.any()), bool(background_known.any())
-    if has_foreground and has_background:
-        return None
-    if has_foreground == has_background:
-        return 0.5
-    return 1.0 if has_foreground else 0.0
+# --- preparing --------------------------------------------------------------------------------
 
 
-def _side(image: Floats, known: Flags, places: Places) -> tuple[Floats, Floats, Floats]:
-    """What one side's known pixels (H, W) say: see spread, _nearest_colours, and the distance.
+def _blocks(read: Callable[[Places], Floats], like: Bytes, scale: int) -> Floats:
+    """Means of ``scale`` x ``scale`` pixels, (h, w, C), of what ``read`` gives for row numbers.
 
-    Returns:
-        spread colours (H, W, 3), nearest colours (N, 3) at the N flat places, both 0.5 if none
-        is known, and exp(-distance / 20 px) (H, W), 0 if none is.
+    Beyond the picture its edge goes on, up to a size that is a multiple of `ALIGNMENT`. A strip of
+    the picture is read at a time: copies of all of it would be what costs most memory.
     """
-    if not known.any():
-        grey = np.full_like(image, 0.5)
-        return grey, _rows(grey, places), np.zeros(known.shape, np.float32)
+    height, width = (-(-side // (scale * ALIGNMENT)) * ALIGNMENT for side in like.shape)
+    beyond = width * scale - like.shape[1]
+    strips = []
+    for top in range(0, height, _STRIP):
+        rows = np.arange(top * scale, min(top + _STRIP, height) * scale)
+        strip = read(np.minimum(rows, len(like) - 1))
+        wide = cv2.copyMakeBorder(strip, 0, 0, 0, beyond, cv2.BORDER_REPLICATE)
+        strips.append(shrink(np.asarray(wide, np.float32), (width, len(rows) // scale)))
+    return np.concatenate(strips)
+
+
+def _weighted(image: Floats, known: Flags) -> Floats:
+    """Colours and 1 where known, else 0: (H, W, 4)."""
     solid = cv2.merge([*cv2.split(image), np.ones(known.shape, np.float32)])
-    masked = cv2.copyTo(solid, known.astype(np.uint8), np.zeros_like(solid))
-    weighted = np.asarray(masked, np.float32)
+    return np.asarray(cv2.copyTo(solid, known.astype(np.uint8), np.zeros_like(solid)), np.float32)
+
+
+def _prepare(weighted: Floats, scale: int) -> Floats | None:
+    """What one side's known pixels say: see `Priors`; None if there are none.
+
+    Args:
+        weighted: (h, w, 4), colours times the share of known pixels in a block, and that share.
+        scale: pixels of the picture a side of a block.
+    """
+    known = weighted[..., 3] > 0
+    if not known.any():
+        return None
     distance, labels = cv2.distanceTransformWithLabels(
         (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    nearest = _nearest_colours(weighted, np.asarray(labels, np.int32), known, places)
-    faded = np.exp(np.asarray(distance, np.float32) / np.float32(-_DISTANCE_SCALE))
-    return spread(image, weighted), nearest, faded
+    nearest = _nearest_colours(weighted, np.asarray(labels, np.int32), known)
+    away = np.asarray(distance, np.float32)[..., None] * np.float32(scale)
+    return np.concatenate([_spread(weighted), nearest, away], axis=2)
 
 
-def _rows(plane: Floats, places: Places) -> Floats:
-    """The pixels (N, C) of an array (H, W, C) at flat places."""
-    return np.asarray(plane.reshape(-1, plane.shape[-1]).take(places, axis=0), np.float32)
-
-
-def spread(image: Floats, weighted: Floats) -> Floats:
-    """Fill unknown pixels with the known colours around them (push-pull pyramid).
-
-    Args:
-        image: float32 (H, W, 3).
-        weighted: float32 (H, W, 4), colour and 1 where known, at least once; 0 elsewhere.
-
-    Returns:
-        float32 (H, W, 3): the image where known, a smooth spread elsewhere.
-    """
+def _spread(weighted: Floats) -> Floats:
+    """The known colours (h, w, 4) spread smoothly over all (push-pull pyramid): (h, w, 3)."""
     levels = [weighted]
     while max(levels[-1].shape[:2]) > 1:
         height, width = levels[-1].shape[:2]
-        size = ((width + 1) // 2, (height + 1) // 2)
-        levels.append(shrink(levels[-1], size))
-    filled: Floats = levels[-1][:, :, :3] / np.maximum(levels[-1][:, :, 3:], np.float32(1e-12))
-    for level in reversed(levels[1:-1]):
+        levels.append(shrink(levels[-1], ((width + 1) // 2, (height + 1) // 2)))
+    filled: Floats = levels[-1][..., :3] / np.maximum(levels[-1][..., 3:], np.float32(1e-12))
+    for level in reversed(levels[:-1]):
         filled = grow(filled, level.shape)
-        filled = filled * (np.float32(1.0) - level[:, :, 3:]) + level[:, :, :3]
-    if len(levels) > 1:
-        filled = grow(filled, image.shape)
-    filled = np.clip(filled, 0.0, 1.0)
-    return np.asarray(cv2.copyTo(image, weighted[:, :, 3].astype(np.uint8), filled), np.float32)
+        filled = filled * (np.float32(1.0) - level[..., 3:]) + level[..., :3]
+    return np.clip(filled, 0.0, 1.0)
 
 
-def _nearest_colours(
-    weighted: Floats, labels: NDArray[np.int32], known: Flags, places: Places
-) -> Floats:
-    """Colours (N, 3) of the nearest known pixels, each the mean of the known ones 5x5 around it."""
-    known_places = np.flatnonzero(known)
+def _nearest_colours(weighted: Floats, labels: NDArray[np.int32], known: Flags) -> Floats:
+    """The mean of the known colours 5x5 around the nearest known pixel: (h, w, 3)."""
     place_of = np.zeros(int(labels.max()) + 1, np.int64)
-    place_of[labels.ravel()[known_places]] = known_places
-    means = np.asarray(cv2.blur(weighted, (5, 5)), np.float32)
-    nearest = _rows(means, place_of[labels.ravel()[places]])
-    return np.asarray(np.clip(nearest[:, :3] / nearest[:, 3:], 0.0, 1.0), np.float32)
+    place_of[labels[known]] = np.flatnonzero(known)
+    means = np.asarray(cv2.blur(weighted, (5, 5)), np.float32).reshape(-1, 4)
+    nearest = means[place_of[labels]]
+    return np.asarray(np.clip(nearest[..., :3] / nearest[..., 3:], 0.0, 1.0), np.float32)
 
 
-def project(image: Floats, foreground: Floats, background: Floats) -> tuple[Floats, Floats]:
-    """Alpha by projecting colours on the line from background to foreground.
+def _solve(
+    picture: Floats, unknown: Flags, foreground: Floats, sides: Sides
+) -> tuple[Floats, tuple[int, int]]:
+    """The closed-form matte's lines in the box around the unknown pixels, and its corner.
 
-    All are float32 (..., 3); returns alpha (...) in 0..1 and the squared distance (...) of
-    the picture's colour from the mixture that this alpha makes.
+    Args:
+        picture: (h, w, 3), prepared.
+        unknown: (h, w), which of its pixels to solve for.
+        foreground: (h, w), 1 where the rest is foreground, 0 where it is background.
+        sides: as prepared.
+
+    Returns:
+        Lines (h', w', 4), and the row and column in which they begin, in blocks of `FINEST`.
     """
-    line = foreground - background
-    offset = image - background
-    length = np.einsum("...c,...c->...", line, line)
-    alpha = (np.einsum("...c,...c->...", offset, line) + 5e-5) / (length + 1e-4)
-    alpha = np.clip(alpha, 0.0, 1.0)
-    offset -= line * alpha[..., None]
-    return alpha, np.einsum("...c,...c->...", offset, offset)
-
-
-def _trust(line: Floats, residual: Floats) -> Floats:
-    """How far (0..1) a projected alpha can be believed: colours far apart, small residual."""
-    separation = np.einsum("...c,...c->...", line, line)
-    apart = separation / (separation + _SEPARATION**2)
-    return np.asarray(apart * np.exp(residual / -(_RESIDUAL**2)), np.float32)
-
-
-def _closed_form_in_box(image: Floats, unknown: Flags, guess: Floats, trust: Floats) -> Floats:
-    """Closed-form alpha (H, W), solved only in the box around the unknown pixels."""
     left, top, width, height = cv2.boundingRect(unknown.astype(np.uint8))
-    rows = slice(max(top - MARGIN, 0), top + height + MARGIN)
-    columns = slice(max(left - MARGIN, 0), left + width + MARGIN)
-    box = (rows, columns)
-    solved = closed_form(image[box], unknown[box], guess[box], trust[box])
-    alpha = guess.copy()
-    alpha[box] = np.where(unknown[box], solved, alpha[box])
-    return np.asarray(alpha, np.float32)
+    first = [max(0, start - _MARGIN) // ALIGNMENT * ALIGNMENT for start in (top, left)]
+    last = [-(-(stop + _MARGIN) // ALIGNMENT) * ALIGNMENT for stop in (top + height, left + width)]
+    box = slice(first[0], last[0]), slice(first[1], last[1])
+    free = unknown[box]
+    guess, trust = foreground[box].copy(), np.zeros(free.shape, np.float32)
+    within = [None if side is None else side[box] for side in sides]
+    colours = picture[box][free]  # (N, 3)
+    ends = _ends(within, free, _NEAREST)
+    guess[free] = alpha = _by_colours(colours, *ends)
+    trust[free] = _trust(alpha, colours, *ends)
+    lines = closed_form_lines(picture[box], free, guess, trust)
+    return lines, (first[0] // FINEST, first[1] // FINEST)
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+def _magnify(
+    prepared: Floats, window: Window, scale: int, corner: tuple[int, int] = (0, 0)
+) -> Floats:
+    """What was prepared (h, w, C), enlarged bilinearly, within a window of the picture.
+
+    Args:
+        prepared: of blocks of ``scale`` x ``scale`` pixels.
+        window: starts at multiples of ``scale``.
+        scale: see there.
+        corner: row and column of the picture's blocks with which ``prepared`` begins.
+    """
+    around = 1 if scale > 1 else 0  # neighbours that the interpolation needs
+    taken, inside = [], []
+    for axis, span in enumerate(window):
+        first, last = span.start // scale, -(-span.stop // scale)
+        wanted = np.arange(first - around, last + around) - corner[axis]
+        taken.append(np.clip(wanted, 0, prepared.shape[axis] - 1))
+        inside.append(slice(around * scale, around * scale + span.stop - span.start))
+    blocks = prepared[np.ix_(*taken)]
+    if scale > 1:
+        blocks = grow(blocks, (blocks.shape[0] * scale, blocks.shape[1] * scale))
+    return blocks[inside[0], inside[1]]
+
+
+def _ends(sides: Sides, at: Flags, channels: slice) -> list[Floats | None]:
+    """Colours (N, 3) of both sides at some pixels."""
+    return [None if side is None else side[at, channels] for side in sides]
+
+
+def _seen(side: Floats | None, image: Floats, known: Flags) -> tuple[Floats, Floats]:
+    """A side's spread colours (H, W, 3), exact where known, and exp(-distance / 20 px)."""
+    if side is None:
+        return np.full_like(image, 0.5), np.zeros(known.shape, np.float32)
+    colours = np.where(known[..., None], image, side[..., _SPREAD])
+    faded = np.exp(side[..., _DISTANCE] / np.float32(-_DISTANCE_SCALE))
+    faded[known] = 1
+    return colours, faded
+
+
+def _by_colours(colours: Floats, foreground: Floats | None, background: Floats | None) -> Floats:
+    """Alpha (N,) of colours (N, 3) by projecting them on the line between those of both sides.
+
+    Where a side is missing, a colour is the more its own the more it differs from the other's.
+    """
+    if background is None:
+        assert foreground is not None  # one side is known
+        return 1 - _by_colours(colours, None, foreground)
+    if foreground is None:
+        difference = np.square(colours - background).sum(axis=1)
+        return np.asarray(1 - np.exp(difference / np.float32(-(_UNLIKE**2))), np.float32)
+    line = foreground - background
+    length = np.einsum("nc,nc->n", line, line)
+    alpha = (np.einsum("nc,nc->n", colours - background, line) + 5e-5) / (length + 1e-4)
+    return np.asarray(np.clip(alpha, 0.0, 1.0), np.float32)
+
+
+def _trust(
+    alpha: Floats, colours: Floats, foreground: Floats | None, background: Floats | None
+) -> Floats:
+    """How far (0..1) alphas `_by_colours` can be believed: colours far apart, little left over.
+
+    Where a side is missing, a colour that does not differ from the other's may be of either.
+    """
+    if foreground is None:
+        return alpha
+    if background is None:
+        return 1 - alpha
+    line = foreground - background
+    residual = colours - background - line * alpha[:, None]
+    separation = np.einsum("nc,nc->n", line, line)
+    apart = separation / (separation + _SEPARATION**2)
+    left_over = np.einsum("nc,nc->n", residual, residual)
+    return np.asarray(apart * np.exp(left_over / -(_RESIDUAL**2)), np.float32)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepmatte.pixels import to_bytes
+
 _GAP = 12
 _LABEL_HEIGHT = 30
 _PAPER = 245
@@ -60,5 +62,5 @@ def checkerboard(height: int, width: int, square: int = 16) -> NDArray[np.float3
 
 def _to_rgb(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     if pixels.dtype != np.uint8:
-        pixels = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+        pixels = to_bytes(pixels)
     return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels  # (H, W, 3)
