@@ -21,6 +21,7 @@ BASE_DEPENDENCIES = {
     "onnxruntime",
     "opencv-python-headless",
     "pillow",
+    "rich",
     "typer",
 }
 
@@ -49,6 +50,7 @@ def test_the_wheel_holds_what_runs_without_a_download(wheel: zipfile.ZipFile) ->
         "deepmatte/samples/fur.jpg",
         "deepmatte/samples/fur.trimap.png",
         "deepmatte/weights/lite.onnx",
+        "deepmatte/evaluation/report.html",
         "deepmatte/weights/lite.md",
     ):
         assert name in names

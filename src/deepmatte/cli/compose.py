@@ -1,0 +1,152 @@
+"""`deepmatte compose`: data sets of composites, Composition-1k's and one's own."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from deepmatte.evaluation.build import Plan
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Compose a data set: foregrounds on backgrounds, with the truth beside them.",
+    short_help="Compose a data set.",
+    epilog="\b\nExample:\n"
+    "  deepmatte compose set --foregrounds cutouts --backgrounds photos --out testset",
+)
+
+COMPOSITION_1K_EXAMPLE = """\b
+Example:
+  cd Combined_Dataset/Test_set
+  deepmatte compose composition-1k \\
+    --foregrounds "Adobe-licensed images/fg" --alphas "Adobe-licensed images/alpha" \\
+    --backgrounds VOC2012/JPEGImages \\
+    --foreground-names test_fg_names.txt --background-names test_bg_names.txt --out composition-1k
+"""
+
+SET_EXAMPLE = """\b
+Example:
+  deepmatte compose set --foregrounds cutouts --backgrounds photos --out testset
+  deepmatte compose set --foregrounds cutouts --backgrounds photos --out testset \\
+    --per-foreground 20 --seed 7 --size 1024
+"""
+
+Out = Annotated[
+    Path,
+    typer.Option(metavar="DIR", help="Where to write; what is whole there already is kept."),
+]
+
+
+@app.command("composition-1k", epilog=COMPOSITION_1K_EXAMPLE)
+def composition_1k(
+    foregrounds: Annotated[
+        list[Path], typer.Option(metavar="DIR", help="The foregrounds; may be repeated.")
+    ],
+    alphas: Annotated[
+        list[Path],
+        typer.Option(metavar="DIR", help="Their alphas, of the same names; may be repeated."),
+    ],
+    backgrounds: Annotated[
+        list[Path], typer.Option(metavar="DIR", help="VOC or COCO photos; may be repeated.")
+    ],
+    foreground_names: Annotated[
+        Path, typer.Option(metavar="FILE", help="test_fg_names.txt or training_fg_names.txt.")
+    ],
+    background_names: Annotated[
+        Path, typer.Option(metavar="FILE", help="test_bg_names.txt or training_bg_names.txt.")
+    ],
+    out: Out,
+    per_foreground: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, help="Backgrounds a foreground; the training set's: 100."),
+    ] = 20,
+) -> None:
+    """Compose Composition-1k, or its training set, to the official pixels.
+
+    Writes DIR/merged and DIR/alpha_copy; put the official trimaps into DIR/trimaps, and DIR is what
+    `deepmatte evaluate` reads. The training set's two folders of foregrounds are given as two
+    --foregrounds, its alphas likewise. The same command goes on where it was stopped.
+    """
+    from deepmatte.evaluation import composition
+
+    plan = composition.plan(
+        foregrounds, alphas, backgrounds, foreground_names, background_names, per_foreground
+    )
+    _build(plan, out)
+
+
+@app.command("set", epilog=SET_EXAMPLE)
+def compose_set(
+    foregrounds: Annotated[
+        Path, typer.Option(metavar="DIR", help="Cut-outs: pictures with an alpha channel.")
+    ],
+    backgrounds: Annotated[Path, typer.Option(metavar="DIR", help="Photos to put them on.")],
+    out: Out,
+    per_foreground: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Different backgrounds a foreground.")
+    ] = 1,
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Draws the backgrounds and the trimaps.")
+    ] = 0,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="MAX", min=1, help="Longest side of a composite; cut-outs are only ever shrunk."
+        ),
+    ] = None,
+) -> None:
+    """Compose a frozen test set from any cut-outs and photos.
+
+    Writes DIR/images, alphas, foregrounds (the true colours), trimaps and manifest.json, with the
+    rule, the seeds and the SHA-256 of every file read and written. The same inputs give the same
+    set, and a picture more leaves the other samples as they are. The same command goes on where it
+    was stopped.
+    """
+    from deepmatte.evaluation import testset
+
+    plan = testset.plan(
+        foregrounds, backgrounds, per_foreground=per_foreground, seed=seed, size=size
+    )
+    _build(plan, out)
+
+
+def _build(plan: Plan, out: Path) -> None:
+    """Make a data set, with progress and time left on standard error.
+
+    Raises:
+        DataError: `build` could not start, or some samples failed; they have been named by then.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from deepmatte.errors import DataError
+    from deepmatte.evaluation.build import build
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    reasons: set[str] = set()
+    made = failed = 0
+    with (
+        closing(build(plan, out)) as outcomes,
+        Progress(*columns, console=console) as progress,
+    ):
+        for outcome in progress.track(outcomes, total=len(plan.samples)):
+            made += outcome.made
+            if outcome.failure is not None:
+                failed += 1
+                if outcome.failure not in reasons:  # one broken file may cost many samples
+                    sentence = f"deepmatte: {outcome.failure}"
+                    console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+                reasons.add(outcome.failure)
+    if failed:
+        raise DataError(
+            f"{failed} of {len(plan.samples)} composites could not be made, for the reasons"
+            f" above; the others are in {out}."
+        )
+    kept = len(plan.samples) - made
+    typer.echo(f"{made} composites made, {kept} were there already: {out}", err=True)

@@ -1,0 +1,177 @@
+"""Folders of pictures with true mattes and, usually, trimaps.
+
+Files belong together by their names without suffix: ``images/cat.jpg``, ``alphas/cat.png``,
+``trimaps/Trimap1/cat.png``. `LAYOUTS` lists the folder names that are recognised; any others can be
+named one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deepmatte.errors import DataError
+from deepmatte.images import SUFFIXES
+
+GIVEN = "given"
+"""The kind of trimaps that lie in their folder directly, not in one folder a kind."""
+
+LAYOUTS = {
+    "deepmatte compose set, alphamatting.com": ("images", "alphas", "trimaps"),
+    "alphamatting.com as downloaded": (
+        "input_training_lowres",
+        "gt_training_lowres",
+        "trimap_training_lowres",
+    ),
+    "Composition-1k": ("merged", "alpha_copy", "trimaps"),
+    "P3M-500-P": ("blurred_image", "mask", "trimap"),
+    "P3M-500-NP": ("original_image", "mask", "trimap"),
+    "AIM-500": ("original", "mask", "trimap"),
+    "plain": ("image", "alpha", "trimap"),
+}
+"""Folders of pictures, alphas and trimaps (these may be missing); the first that fits is taken."""
+
+_PICTURES = frozenset(SUFFIXES) | {".bmp", ".gif", ".heic", ".heif"}
+_NAMED = 5  # how many missing files an error names
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture of a data set.
+
+    Attributes:
+        name: of the picture, without suffix.
+        image, alpha: the files.
+        trimaps: the trimaps that come with the data set, by kind.
+    """
+
+    name: str
+    image: Path
+    alpha: Path
+    trimaps: Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set of which every file is there.
+
+    Attributes:
+        name: the folder, as it was named.
+        samples: in the order of their names; never empty.
+        kinds: the trimaps that come with it, ``("Trimap1", "Trimap2")``; may be empty.
+    """
+
+    name: str
+    samples: tuple[Sample, ...]
+    kinds: tuple[str, ...]
+
+
+def open_dataset(
+    folder: Path | None = None,
+    *,
+    images: Path | None = None,
+    alphas: Path | None = None,
+    trimaps: Path | None = None,
+) -> Dataset:
+    """Find out what a folder holds, without reading a picture.
+
+    Args:
+        folder: holds the folders of one of `LAYOUTS`. A folder of trimaps has one folder a kind,
+            or the trimaps themselves, which then are of the kind `GIVEN`, or both.
+        images: folder of pictures, instead of the layout's.
+        alphas: folder of true mattes, instead of the layout's.
+        trimaps: folder of trimaps, instead of the layout's.
+
+    Raises:
+        DataError: the layout is none of those, a folder does not exist or is empty, two files of
+            a folder share a name, or files are missing; then all of them are counted and the first
+            few are named.
+
+    Example:
+        dataset = open_dataset(Path("Test_set"))
+        open_dataset(images=Path("photos"), alphas=Path("mattes"))
+    """
+    if images is None or alphas is None:
+        images, alphas, trimaps = _recognised(folder, images, alphas, trimaps)
+    files = {"images": pictures_in(images), "alphas": pictures_in(alphas)}
+    kinds = {} if trimaps is None else _kinds(trimaps)
+    folders = [(images, files["images"]), (alphas, files["alphas"]), *kinds.values()]
+    names = sorted(set().union(*(found for _, found in folders)))
+    if not names:
+        raise DataError(f"There are no pictures in {images}.")
+    missing = [
+        f"{where / name}.*" for name in names for where, found in folders if name not in found
+    ]
+    if missing:
+        named = ", ".join(missing[:_NAMED])
+        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        count = "1 file is" if len(missing) == 1 else f"{len(missing)} files are"
+        raise DataError(f"{count} missing (with any picture's suffix): {named}{more}.")
+    samples = tuple(
+        Sample(
+            name,
+            files["images"][name],
+            files["alphas"][name],
+            {kind: found[name] for kind, (_, found) in kinds.items()},
+        )
+        for name in names
+    )
+    return Dataset(str(images.parent if folder is None else folder), samples, tuple(kinds))
+
+
+def pictures_in(folder: Path) -> dict[str, Path]:
+    """The picture files that lie in a folder, by name without suffix; hidden ones are left out.
+
+    Raises:
+        DataError: there is no such folder, or two of its pictures share a name.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder; expected one with pictures.")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in _PICTURES or path.name.startswith(".") or path.is_dir():
+            continue
+        if path.stem in found:
+            raise DataError(
+                f"{folder} has two pictures called {path.stem}: {found[path.stem].name} and"
+                f" {path.name}."
+            )
+        found[path.stem] = path
+    return found
+
+
+def _recognised(
+    folder: Path | None, images: Path | None, alphas: Path | None, trimaps: Path | None
+) -> tuple[Path, Path, Path | None]:
+    """The folders of pictures, alphas and trimaps: named ones first, the layout's for the rest."""
+    if folder is None:
+        raise DataError("Expected a data set, or both a folder of images and one of alphas.")
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder; expected a data set.")
+    for names in LAYOUTS.values():
+        found = [folder / name for name in names]
+        if (images or found[0]).is_dir() and (alphas or found[1]).is_dir():
+            if trimaps is None and found[2].is_dir():
+                trimaps = found[2]
+            return images or found[0], alphas or found[1], trimaps
+    known = "; ".join(f"{names[0]} and {names[1]}" for names in LAYOUTS.values())
+    raise DataError(
+        f"{folder} is no data set of a known layout; expected the folders {known}; or name the"
+        " folders (--images, --alphas, --trimaps)."
+    )
+
+
+def _kinds(trimaps: Path) -> dict[str, tuple[Path, dict[str, Path]]]:
+    """The kinds of trimaps in a folder: where they lie, and the files by name."""
+    kinds = {}
+    flat = pictures_in(trimaps)
+    if flat:
+        kinds[GIVEN] = (trimaps, flat)
+    for folder in sorted(path for path in trimaps.iterdir() if path.is_dir()):
+        found = pictures_in(folder)
+        if found and not folder.name.startswith("."):
+            kinds[folder.name] = (folder, found)
+    if not kinds:
+        raise DataError(f"There are no trimaps in {trimaps}.")
+    return kinds

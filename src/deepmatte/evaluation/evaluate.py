@@ -1,0 +1,137 @@
+"""Methods side by side: every method on every picture with every kind of trimap.
+
+What is found is kept, so that a stopped run continues: see `deepmatte.evaluation.job`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+import deepmatte
+from deepmatte.engine import usable_cores
+from deepmatte.errors import DataError
+from deepmatte.evaluation.datasets import Dataset
+from deepmatte.evaluation.job import Answer, Job, measure
+from deepmatte.evaluation.methods import Method
+from deepmatte.evaluation.results import Evaluation, Row
+from deepmatte.evaluation.trimaps import check_kind
+from deepmatte.evaluation.workers import run
+
+
+def evaluate(
+    dataset: Dataset,
+    methods: Sequence[Method],
+    kinds: Sequence[str],
+    out: Path,
+    *,
+    workers: int | None = None,
+    command: str = "",
+    console: Console | None = None,
+) -> Evaluation:
+    """Measure methods, one process a core, each with one thread.
+
+    What fails, fails alone: its row says why.
+
+    Args:
+        dataset: the pictures.
+        methods: from `open_methods`.
+        kinds: of trimaps; see `deepmatte.evaluation.trimaps`.
+        out: folder for what is kept; is made if missing.
+        workers: how many processes; None takes the cores of this one.
+        command: for the report: how to repeat this.
+        console: shows the progress; by default on standard error.
+
+    Raises:
+        DataError: there is nothing to measure, or no such kind of trimap.
+        OSError: `out` cannot be made.
+
+    Example:
+        if __name__ == "__main__":  # other processes import this file
+            dataset = open_dataset(Path("Test_set"))
+            evaluate(dataset, open_methods(["lite"]), dataset.kinds, Path("report"))
+    """
+    if not (dataset.samples and methods and kinds):
+        raise DataError("There is nothing to measure; expected pictures, methods and trimaps.")
+    for kind in kinds:
+        check_kind(kind, dataset.kinds)
+    out.mkdir(parents=True, exist_ok=True)
+    workers = workers or usable_cores()
+    # Picture by picture, so that the time left is known early although methods differ so much.
+    jobs = [
+        Job(method, sample, kind, out)
+        for sample in dataset.samples
+        for kind in kinds
+        for method in methods
+    ]
+    rows = _measured(jobs, workers, console or Console(stderr=True))
+    names = [method.name for method in methods]
+    pictures = [sample.name for sample in dataset.samples]
+    return Evaluation(
+        dataset=dataset.name,
+        methods=tuple(names),
+        trimaps=tuple(kinds),
+        pictures=tuple(pictures),
+        rows=tuple(rows[m, k, p] for m in names for k in kinds for p in pictures),
+        command=command,
+        machine=f"{_processor()}, {usable_cores()} cores, {workers} processes",
+        date=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        version=deepmatte.__version__,
+    )
+
+
+def _measured(
+    jobs: Sequence[Job], workers: int, console: Console
+) -> dict[tuple[str, str, str], Row]:
+    """The rows of all jobs, by method, kind of trimap and picture; shows how far it is."""
+    rows = {}
+    left = len(jobs)
+    with _progress(console) as progress, closing(run(measure, jobs, workers)) as answers:
+        bar = progress.add_task("measuring", total=left)
+        for job, answer in answers:
+            row = answer.row if isinstance(answer, Answer) else job.row(failure=str(answer))
+            rows[row.method, row.trimap, row.picture] = row
+            if isinstance(answer, Answer) and answer.known:
+                # No advance: how fast these come says nothing about the others.
+                left -= 1
+                known = f"measuring, {len(jobs) - left} known"
+                progress.update(bar, total=left, description=known)
+            else:
+                progress.advance(bar)
+    return rows
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        speed_estimate_period=600,  # methods take from a tenth of a second to minutes
+    )
+
+
+def _processor() -> str:
+    """What the processor calls itself."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

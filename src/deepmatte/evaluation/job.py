@@ -1,0 +1,235 @@
+"""One method on one picture with one kind of trimap: predicted, measured, and kept.
+
+Results are kept where they can be looked at, so that a stopped run continues where it was::
+
+    out/predictions/<method>/<kind>/<picture>.png   the matte, in 8 bits
+    out/predictions/<method>/<kind>/<picture>.json  what it was made of, seconds, errors
+    out/trimaps/<kind>/<picture>.png                trimaps that are not files of the data set
+
+A kept result is used again if method, picture, trimap and the matte itself are still the same, by
+SHA-256; its errors if, beyond those, the true alpha and the code of the metrics are.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepmatte.errors import DataError, MattingError, TrimapError, named_memory_errors
+from deepmatte.evaluation import metrics
+from deepmatte.evaluation.datasets import Sample
+from deepmatte.evaluation.methods import Method, Predictions, predict
+from deepmatte.evaluation.results import Row
+from deepmatte.evaluation.trimaps import make_trimap
+from deepmatte.files import reason_of, write_files
+from deepmatte.images import encode_image, open_alpha, open_grey, open_image
+from deepmatte.pixels import to_bytes, to_unit
+from deepmatte.trimap import UNKNOWN, Trimap
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be measured, and the folder ``out`` in which the results are kept."""
+
+    method: Method
+    sample: Sample
+    kind: str
+    out: Path
+
+    def row(
+        self,
+        *,
+        unknown: int = 0,
+        errors: dict[str, float] | None = None,
+        seconds: float | None = None,
+        failure: str | None = None,
+        prediction: Path | None = None,
+    ) -> Row:
+        """The row that says what came of it."""
+        return Row(
+            method=self.method.name,
+            trimap=self.kind,
+            picture=self.sample.name,
+            unknown=unknown,
+            errors=errors,
+            seconds=seconds,
+            failure=failure,
+            image=self.sample.image,
+            alpha=self.sample.alpha,
+            shown_trimap=self.sample.trimaps.get(self.kind, self.made_trimap),
+            prediction=prediction,
+        )
+
+    @property
+    def made_trimap(self) -> Path:
+        """Where a trimap goes that is no file of the data set."""
+        return self.out / "trimaps" / self.kind / f"{self.sample.name}.png"
+
+    @property
+    def kept_matte(self) -> Path:
+        """Where a prediction goes."""
+        folder = self.out / "predictions" / self.method.name / self.kind
+        return folder / f"{self.sample.name}.png"
+
+    @property
+    def record(self) -> Path:
+        """Where it is said what the prediction was made of."""
+        return self.kept_matte.with_name(f"{self.sample.name}.json")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A row, and whether all of it was known before."""
+
+    row: Row
+    known: bool
+
+
+def measure(job: Job) -> Answer:
+    """Do all of a job; what goes wrong stands in the row."""
+    unknown = 0
+    try:
+        with named_memory_errors():
+            image, alpha, trimap = _open(job)
+            unknown = int((trimap == UNKNOWN).sum())
+            if unknown == 0:
+                raise TrimapError(
+                    f"The trimap {job.kind} of {job.sample.name} has no unknown pixel; expected"
+                    " some between background (0) and foreground (255, or of 0, 1 and 2 the 2)."
+                )
+            path, seconds, predicted_before = _predicted(job, image, trimap)
+            errors, measured_before = _errors(job, path, alpha, trimap)
+        row = job.row(unknown=unknown, errors=errors, seconds=seconds, prediction=path)
+        return Answer(row, known=predicted_before and measured_before)
+    except MemoryError:
+        failure = "There is not enough memory for this picture."
+    except MattingError as error:
+        failure = str(error)
+    except Exception as error:  # a method may raise anything, and the others still count
+        failure = f"{job.method.name} failed: {reason_of(error)} ({type(error).__name__})."
+    return Answer(job.row(unknown=unknown, failure=failure), known=False)
+
+
+def _open(job: Job) -> tuple[Floats, Floats, Trimap]:
+    """Picture (H, W, 3), true alpha (H, W) and trimap (H, W); made trimaps are kept as files."""
+    image = open_image(job.sample.image).rgb
+    alpha = open_alpha(job.sample.alpha)
+    _check_size(alpha, image, job.sample.alpha)
+    trimap = make_trimap(job.kind, job.sample, alpha)
+    if job.kind not in job.sample.trimaps:
+        data = encode_image(trimap, ".png")
+        if _file_digest(job.made_trimap) != _digest(data):
+            _write([(job.made_trimap, data)])
+    return image, alpha, trimap
+
+
+def _predicted(job: Job, image: Floats, trimap: Trimap) -> tuple[Path, float | None, bool]:
+    """The file of a prediction, its seconds, and whether it was there before."""
+    if isinstance(job.method, Predictions):
+        return job.method.find(job.kind, job.sample.name), None, True
+    made_of = _digest(job.method.identity.encode(), image, trimap)
+    record = _read(job.record)
+    if record.get("made_of") == made_of and record.get("sha256") == _file_digest(job.kept_matte):
+        return job.kept_matte, record["seconds"], True
+    matte, seconds = predict(job.method, image, trimap)
+    data = encode_image(matte, ".png")
+    record = {"made_of": made_of, "sha256": _digest(data), "seconds": seconds}
+    _write([(job.kept_matte, data), (job.record, _encoded(record))])
+    return job.kept_matte, seconds, False
+
+
+def _errors(job: Job, path: Path, alpha: Floats, trimap: Trimap) -> tuple[dict[str, float], bool]:
+    """The errors of the prediction in a file, and whether they were known before."""
+    measured = _digest(_file_digest(path).encode(), alpha, trimap, _code_of_metrics().encode())
+    record = _read(job.record)
+    if record.get("measured") == measured:
+        return record["errors"], True
+    matte = open_matte(path)
+    _check_size(matte, alpha, path)
+    errors = metrics.measure(to_bytes(matte), _truth(alpha), trimap)
+    _write([(job.record, _encoded({**record, "measured": measured, "errors": errors}))])
+    return errors, False
+
+
+def _check_size(matte: Floats, like: Floats, path: Path) -> None:
+    (height, width), (expected_height, expected_width) = matte.shape, like.shape[:2]
+    if (height, width) != (expected_height, expected_width):
+        raise DataError(
+            f"{path} is {width} x {height} pixels (width x height) but the picture is"
+            f" {expected_width} x {expected_height}."
+        )
+
+
+def open_matte(path: Path) -> Floats:
+    """A prediction (H, W), 0..1: its levels as they are stored, or a cut-out's transparency.
+
+    Unlike `open_alpha`, which takes a picture of levels 0 and 1 for a mask.
+    """
+    try:
+        grey = open_grey(path)
+    except TrimapError:
+        return open_alpha(path)
+    return to_unit(grey.levels) if grey.alpha is None else grey.alpha
+
+
+def _truth(alpha: Floats) -> Bytes | Floats:
+    """A true alpha in 8 bits if it was stored so: these are exact, floats are not."""
+    levels = to_bytes(alpha)
+    return levels if np.array_equal(to_unit(levels), alpha) else alpha
+
+
+# --- what is kept ---------------------------------------------------------------------------------
+
+
+def _read(record: Path) -> dict[str, Any]:
+    """What a record says: nothing where the file is missing or damaged."""
+    try:
+        content = json.loads(record.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _encoded(record: dict[str, Any]) -> bytes:
+    return (json.dumps(record, indent=1) + "\n").encode()
+
+
+def _write(files: Sequence[tuple[Path, bytes]]) -> None:
+    for path, _ in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_files(files)
+
+
+def _digest(*parts: bytes | NDArray[Any]) -> str:
+    """SHA-256 of bytes and arrays, one after the other; an array's shape counts, too."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(str(part.shape).encode())
+            part = part.tobytes()
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    """SHA-256 of a file; "" where there is none."""
+    try:
+        return _digest(path.read_bytes())
+    except OSError:
+        return ""
+
+
+@functools.cache
+def _code_of_metrics() -> str:
+    return _file_digest(Path(metrics.__file__))

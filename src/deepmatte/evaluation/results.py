@@ -1,0 +1,61 @@
+"""What an evaluation found: one `Row` per method, trimap kind and picture.
+
+`deepmatte.evaluation.evaluate` makes it, `deepmatte.evaluation.report` shows it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+METRICS = ("sad", "mse", "gradient", "connectivity")
+"""The metrics by name, in the order of every table; lower is better."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one picture with one trimap.
+
+    Attributes:
+        method: the method's name.
+        trimap: the kind of trimap, "Trimap1".
+        picture: the picture's name in its data set, without suffix.
+        unknown: how many pixels the trimap leaves open.
+        errors: the metrics by name (`METRICS`), or None where the method failed.
+        seconds: what the method took of one core, pictures decoded already; None where it is not
+            known (ready predictions) or the method failed.
+        failure: why there is no prediction, one sentence; None where there is one.
+        image, alpha, shown_trimap, prediction: the files, for those who look; ``prediction`` is
+            None where the method failed. ``shown_trimap`` may be a generated one.
+    """
+
+    method: str
+    trimap: str
+    picture: str
+    unknown: int
+    errors: dict[str, float] | None
+    seconds: float | None
+    failure: str | None
+    image: Path
+    alpha: Path
+    shown_trimap: Path
+    prediction: Path | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All rows of one run, and what one needs to repeat it.
+
+    ``methods``, ``trimaps`` and ``pictures`` are in the order in which they were asked for;
+    ``rows`` holds every combination once.
+    """
+
+    dataset: str
+    methods: tuple[str, ...]
+    trimaps: tuple[str, ...]
+    pictures: tuple[str, ...]
+    rows: tuple[Row, ...]
+    command: str
+    machine: str
+    date: str
+    version: str

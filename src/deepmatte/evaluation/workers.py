@@ -1,0 +1,169 @@
+"""A pool of processes in which one that is killed costs its own task and nothing else.
+
+`concurrent.futures` gives up every task when the system kills one process for want of memory, and
+does not say which one asked for it. Here every process has its own pipe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
+
+Task = TypeVar("Task")
+Answer = TypeVar("Answer")
+Pipe = Any  # a Connection, or on Windows a PipeConnection
+
+# One thread a process: of OpenMP, of the BLAS that NumPy brings, of numba, of OpenCV.
+_THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+)
+
+
+@dataclass(frozen=True)
+class Death:
+    """What is left of a task whose process ended under it.
+
+    Attributes:
+        exit_code: of the process; -N where signal N killed it.
+    """
+
+    exit_code: int | None
+
+    def __str__(self) -> str:
+        if self.exit_code == -getattr(signal, "SIGKILL", 9):
+            return "The process was killed, as the system does where memory runs out."
+        if self.exit_code is not None and self.exit_code < 0:
+            return f"The process was ended by signal {-self.exit_code}."
+        return f"The process ended with exit code {self.exit_code}."
+
+
+def run(
+    function: Callable[[Task], Answer], tasks: Iterable[Task], processes: int
+) -> Generator[tuple[Task, Answer | Death], None, None]:
+    """Answer tasks in other processes, each with one thread; in the order in which they finish.
+
+    Args:
+        function: of a module, for it is found there by name; raises nothing.
+        tasks: begun in this order.
+        processes: how many tasks are under way at a time.
+
+    The processes end with the iteration, however it ends, and also where this process is killed.
+    As with any use of `multiprocessing`, a script must call this under ``if __name__ ==
+    "__main__"``.
+    """
+    waiting = deque(tasks)
+    crew: dict[Pipe, BaseProcess] = {}
+    idle: list[Pipe] = []
+    busy: dict[Pipe, Task] = {}
+    try:
+        while waiting or busy:
+            while waiting and len(busy) < processes:
+                connection = idle.pop() if idle else _start(crew)
+                busy[connection] = waiting.popleft()
+                with contextlib.suppress(OSError):  # it died meanwhile: seen below
+                    connection.send((function, busy[connection]))
+            for ready in wait(list(busy)):
+                answer = _answer(ready, crew)
+                if not isinstance(answer, Death):
+                    idle.append(ready)
+                yield busy.pop(ready), answer
+    finally:
+        for connection, process in crew.items():
+            connection.close()
+            process.terminate()
+            process.join()
+
+
+def _start(crew: dict[Pipe, BaseProcess]) -> Pipe:
+    """Add a process to the crew; spawned, since a fork would copy locks that threads hold."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs,), daemon=True)
+    with _interrupts_deferred():
+        process.start()
+    theirs.close()  # so that its end is seen here when the process ends
+    crew[ours] = process
+    return ours
+
+
+def _answer(connection: Pipe, crew: dict[Pipe, BaseProcess]) -> Any:
+    try:
+        return connection.recv()
+    except (EOFError, OSError):
+        connection.close()
+        process = crew.pop(connection)
+        process.join()
+        return Death(process.exitcode)
+
+
+@contextlib.contextmanager
+def _interrupts_deferred() -> Iterator[None]:
+    """Start a process that never sees Ctrl-C, and start it whole.
+
+    A signal blocked here stays blocked in the child: Ctrl-C is for this process, which ends its
+    children. Blocking does not keep it from this one, for another thread of it can take the signal
+    and the main thread answers; so its handler waits until the child has all that it needs to
+    begin, since one cut off halfway prints a traceback.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # no handler runs here, and none can be set
+        return
+    came: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    blocking = hasattr(signal, "pthread_sigmask")  # not on Windows: there `_serve` alone protects
+    if blocking:
+        resource_tracker.ensure_running()  # begun by the first start, it would unblock the signal
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        if blocking:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            signal.raise_signal(signal.SIGINT)
+
+
+def _end_with_parent() -> None:
+    """End at once where the parent is killed, whatever this process is at."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _serve(connection: Pipe) -> None:
+    """What a process does until its pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    for name in _THREADS:  # before anything that reads them is imported
+        os.environ[name] = "1"
+    warnings.simplefilter("ignore")
+    with open(os.devnull, "w", encoding="utf-8") as sys.stdout:  # pymatting prints warnings
+        while True:
+            try:
+                function, task = connection.recv()
+            except (EOFError, OSError):
+                return
+            answer = function(task)
+            try:
+                connection.send(answer)
+            except OSError:
+                return

@@ -1,0 +1,563 @@
+"""The report of an evaluation: its numbers, its marks, and its page in a real browser."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from deepmatte.errors import ImageError
+from deepmatte.evaluation.crops import error_map, worst_crops
+from deepmatte.evaluation.plot import dilation_plot
+from deepmatte.evaluation.report import print_tables, write_report
+from deepmatte.evaluation.results import METRICS, Evaluation, Row
+from deepmatte.evaluation.summary import format_error, rank
+from deepmatte.images import open_alpha, open_image, save_image
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+SCRIPT = "</script><script>alert(2)</script><!--"
+METHODS = ("network", "classical", SCRIPT)
+TRIMAPS = ("Trimap1", "Trimap2")
+PICTURES = ("cat", "dog", HOSTILE, "fern")
+# SAD by trimap, picture and method; None: failed. The other metrics are made of it below.
+SAD = {
+    "Trimap1": {
+        "cat": (1.0, 2.0, 3.0),
+        "dog": (9.0, 4.0, 4.0),
+        HOSTILE: (5.0, 6.0, None),
+        "fern": (2.0, 3.0, None),
+    },
+    "Trimap2": {
+        "cat": (2.0, 2.0, None),
+        "dog": (10.0, 3.0, None),
+        HOSTILE: (None, 8.0, None),
+        "fern": (3.0, 7.0, None),
+    },
+}
+FAILURE = "The solver did not converge & <b>gave up</b>."
+
+
+def errors_of(sad: float) -> dict[str, float]:
+    return {"sad": sad, "mse": sad / 1000, "gradient": 20 - sad, "connectivity": sad * 2}
+
+
+@pytest.fixture
+def evaluation(tmp_path: Path) -> Evaluation:
+    """Files of 300 x 260 pixels whose mattes are wrong at a known place, and made-up errors."""
+    data = tmp_path / "data"
+    data.mkdir()
+    generator = np.random.default_rng(0)
+    rows = []
+    alpha = np.zeros((260, 300), np.float32)
+    alpha[:, 150:] = 1
+    trimap = np.where(alpha > 0, 255, 0).astype(np.uint8)
+    trimap[:, 100:200] = 128
+    for picture in PICTURES:
+        save_image(data / f"{picture}.image.png", generator.random((260, 300, 3), np.float32))
+        save_image(data / f"{picture}.alpha.png", alpha)
+        save_image(data / f"{picture}.trimap.png", trimap)
+        for index, method in enumerate(METHODS):
+            matte = alpha.copy()
+            matte[-20:, 110:130] = 0.25 * (index + 1)  # too opaque at the foot
+            name = f"{picture}.{index}.png"
+            save_image(data / name, matte)
+            for kind in TRIMAPS:
+                sad = SAD[kind][picture][index]
+                failed = sad is None
+                rows.append(
+                    Row(
+                        method=method,
+                        trimap=kind,
+                        picture=picture,
+                        unknown=26000,
+                        errors=None if sad is None else errors_of(sad),
+                        seconds=None if failed or method == "classical" else sad,
+                        failure=FAILURE if failed else None,
+                        image=data / f"{picture}.image.png",
+                        alpha=data / f"{picture}.alpha.png",
+                        shown_trimap=data / f"{picture}.trimap.png",
+                        prediction=None if failed else data / name,
+                    )
+                )
+    return Evaluation(
+        dataset="small | <i>set</i>",
+        methods=METHODS,
+        trimaps=TRIMAPS,
+        pictures=PICTURES,
+        rows=tuple(rows),
+        command="deepmatte evaluate set --method 'a b'",
+        machine="one core",
+        date="2026-11-23",
+        version="0.1.0",
+    )
+
+
+@pytest.fixture
+def report(evaluation: Evaluation, tmp_path: Path) -> Path:
+    folder = tmp_path / "report"
+    folder.mkdir()
+    write_report(evaluation, folder)
+    return folder
+
+
+def printed(evaluation: Evaluation, *, colours: bool) -> str:
+    stream = io.StringIO()
+    console = Console(
+        file=stream,
+        width=80,
+        force_terminal=colours,
+        color_system="standard" if colours else None,
+        no_color=False,
+        _environ={},
+    )
+    print_tables(evaluation, console)
+    return stream.getvalue()
+
+
+# --- numbers ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("errors", "ranks"),
+    [
+        ([3.0], [1]),
+        ([3.0, 1.0, 2.0], [3, 1, 2]),
+        ([2.0, 3.0, 3.0, None, None], [1, 2.5, 2.5, 4.5, 4.5]),
+        ([None, 0.0, 0.0], [3, 1.5, 1.5]),
+        ([None, None], [1.5, 1.5]),
+    ],
+)
+def test_equals_share_a_rank_and_failures_come_last(
+    errors: list[float | None], ranks: list[float]
+) -> None:
+    assert rank(errors) == ranks
+
+
+@given(st.lists(st.none() | st.sampled_from([0.0, 0.5, 1.0, 2.0, 1e9]), min_size=1, max_size=9))
+def test_a_rank_is_the_mean_place_in_the_sorted_list(errors: list[float | None]) -> None:
+    places = sorted(np.inf if error is None else error for error in errors)
+
+    for error, place in zip(errors, rank(errors), strict=True):
+        own = np.inf if error is None else error
+        assert place == np.mean([i + 1 for i, other in enumerate(places) if other == own])
+
+
+def test_the_json_holds_every_row_and_their_means(evaluation: Evaluation, report: Path) -> None:
+    document = json.loads((report / "report.json").read_text())
+
+    assert len(document["rows"]) == len(evaluation.rows) == 24
+    for stored, row in zip(document["rows"], evaluation.rows, strict=True):
+        for name in ("method", "trimap", "picture", "unknown", "errors", "seconds", "failure"):
+            assert stored[name] == getattr(row, name)
+    for mean in document["means"]:
+        index = METHODS.index(mean["method"])
+        values = [SAD[mean["trimap"]][picture][index] for picture in PICTURES]
+        kept = [value for value in values if value is not None]
+        assert (mean["pictures"], mean["failed"]) == (4, 4 - len(kept))
+        if not kept:
+            assert mean["errors"] is None
+            continue
+        for metric in METRICS:
+            expected = np.mean([errors_of(value)[metric] for value in kept])
+            assert mean["errors"][metric] == pytest.approx(expected)
+        timed = mean["method"] != "classical"
+        assert mean["seconds"] == (pytest.approx(np.mean(kept)) if timed else None)
+    assert [document[name] for name in ("command", "machine", "date", "version", "dataset")] == [
+        getattr(evaluation, name) for name in ("command", "machine", "date", "version", "dataset")
+    ]
+
+
+def test_the_average_ranks(report: Path) -> None:
+    ranks = json.loads((report / "report.json").read_text())["average_ranks"]
+
+    # By hand from SAD above: the places on cat, dog, hostile, fern of Trimap1, then of Trimap2.
+    expected = {
+        "network": np.mean([np.mean([1, 3, 1, 1]), np.mean([1.5, 2, 2.5, 1])]),
+        "classical": np.mean([np.mean([2, 1.5, 2, 2]), np.mean([1.5, 1, 1, 2])]),
+        SCRIPT: np.mean([np.mean([3, 1.5, 3, 3]), np.mean([3, 3, 2.5, 3])]),
+    }
+    assert {method: places["sad"] for method, places in ranks.items()} == expected
+    # The gradient error was made the other way round.
+    assert ranks["network"]["gradient"] == np.mean(
+        [np.mean([3, 1, 2, 2]), np.mean([1.5, 1, 2.5, 2])]
+    )
+
+
+def test_the_paths_lead_from_the_report_to_the_files(
+    evaluation: Evaluation, report: Path, tmp_path: Path
+) -> None:
+    text = (report / "report.json").read_text()
+
+    assert str(tmp_path) not in text
+    for stored, row in zip(json.loads(text)["rows"], evaluation.rows, strict=True):
+        for name in ("image", "alpha", "shown_trimap", "prediction"):
+            path = getattr(row, name)
+            assert (stored[name] is None) == (path is None)
+            assert path is None or (report / stored[name]).samefile(path)
+
+
+@pytest.mark.parametrize(
+    ("metric", "error", "text"),
+    [
+        ("sad", 3.306, "3.31"),
+        ("sad", 168.12, "168.12"),
+        ("sad", 0.0, "0.00"),
+        ("sad", 0.0123, "0.012"),
+        ("mse", 0.01177, "0.0118"),
+        ("mse", 0.0000123, "1.2e-05"),
+    ],
+)
+def test_errors_keep_at_least_two_digits(metric: str, error: float, text: str) -> None:
+    assert format_error(metric, error) == text
+
+
+# --- tables -------------------------------------------------------------------------------------
+
+
+def _markdown_rows(text: str, title: str) -> dict[str, list[str]]:
+    """The cells of the table below a title, by the method's name."""
+    lines = text.split(f"## {title}", 1)[1].split("\n\n")[1].splitlines()
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    return {row[0]: row[1:] for row in [cells[0], *cells[2:]]}
+
+
+def test_the_markdown_marks_the_best_and_never_a_partial_mean(report: Path) -> None:
+    text = (report / "report.md").read_text()
+    narrow, wide = (_markdown_rows(text, kind) for kind in TRIMAPS)
+    script = next(name for name in narrow if "script" in name)
+
+    assert narrow["Method"] == ["SAD", "MSE", "Grad", "Conn", "Seconds", "Failed"]
+    assert narrow["network"] == ["4.25", "0.0043", "**15.75**", "8.50", "4.25", "-"]
+    assert narrow["classical"] == ["**3.75**", "**0.0037**", "16.25", "**7.50**", "-", "-"]
+    assert narrow[script] == ["(3.50)", "(0.0035)", "(16.50)", "(7.00)", "3.50", "2 of 4"]
+    assert wide["network"] == ["(5.00)", "(0.0050)", "(15.00)", "(10.00)", "5.00", "1 of 4"]
+    assert wide["classical"] == ["**5.00**", "**0.0050**", "**15.00**", "**10.00**", "-", "-"]
+    assert wide[script] == ["-", "-", "-", "-", "-", "4 of 4"]
+    ranks = _markdown_rows(text, "Average ranks")
+    assert ranks["network"][0] == "1.62"
+    assert ranks["classical"][0] == "**1.62**"  # the network failed once: never the best
+
+
+def test_the_markdown_shows_names_and_failures_as_they_are(report: Path) -> None:
+    text = (report / "report.md").read_text()
+
+    assert "deepmatte evaluate set --method 'a b'" in text
+    assert not re.search(r"(?<!\\)<", text)
+    assert r"small \| \<i\>set\</i\>" in text
+    assert text.count("gave up") == 7
+    for fact in ("machine: one core", "date: 2026-11-23", "deepmatte: 0.1.0"):
+        assert fact in text
+
+
+def test_a_pipe_gets_plain_text_with_stars(evaluation: Evaluation) -> None:
+    text = printed(evaluation, colours=False)
+
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert re.search(r"classical +\*3.75 +\*0.0037 +16.25 +\*7.50 +- +- *\n", text)
+    assert re.search(r"network +\(5.00\) .* 1 of 4", text)
+    assert "4 of 4" in text
+
+
+def test_a_terminal_gets_the_best_in_bold(evaluation: Evaluation) -> None:
+    text = printed(evaluation, colours=True)
+
+    assert "\x1b[1m" in text
+    bold = [cell.strip() for cell in re.findall(r"\x1b\[1m([^\x1b]*)\x1b\[0m", text)]
+    assert "3.75" in bold
+    assert "*3.75" not in text
+    assert not {"4.25", "(3.50)", "3.50"} & set(bold)
+
+
+def test_a_long_name_does_not_push_the_numbers_out(evaluation: Evaluation) -> None:
+    name = "networks/of/mine/" + "x" * 60 + ".onnx"
+    rows = tuple(dataclasses.replace(row, method=name) for row in evaluation.rows[:2])
+    rows = tuple(dataclasses.replace(row, picture="cat") for row in rows)
+    long = dataclasses.replace(evaluation, methods=(name,), pictures=("cat",), rows=rows)
+
+    text = printed(long, colours=False)
+
+    assert max(map(len, text.splitlines())) <= 80
+    assert "*1.00" in text
+    assert "*0.0010" in text
+    assert "Average ranks" not in text  # of one method they say nothing
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+def test_nothing_is_written_where_something_cannot_be(
+    evaluation: Evaluation, tmp_path: Path
+) -> None:
+    folder = tmp_path / "taken"
+    (folder / "report.html").mkdir(parents=True)
+
+    with pytest.raises(ImageError, match=r"report\.html"):
+        write_report(evaluation, folder)
+    assert [path.name for path in folder.iterdir()] == ["report.html"]
+
+
+class _Collector(HTMLParser):
+    """Everything in a page that could load something, and the tags that are open at its end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.references: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.references += [f"{n}={v}" for n, v in attrs if n in ("src", "href", "action", "data")]
+
+
+def payload_of(page: str) -> str:
+    return page.split('id="evaluation">', 1)[1].split("</script>", 1)[0]
+
+
+def test_the_page_is_one_file_and_names_are_no_markup(report: Path) -> None:
+    page = (report / "report.html").read_text()
+    collector = _Collector()
+    collector.feed(page)
+
+    assert collector.references == []
+    assert collector.tags.count("script") == 2
+    assert collector.tags.count("img") == 1  # the plot's, empty in the template
+    assert not re.search(r"https?:|@import|url\(", page)
+    assert "default-src 'none'" in page
+    assert "<" not in payload_of(page)
+    document = json.loads(payload_of(page))
+    assert {row["picture"] for row in document["rows"]} == set(PICTURES)
+    assert SCRIPT in document["methods"]
+    assert sorted(path.name for path in report.iterdir()) == [
+        "report.html",
+        "report.json",
+        "report.md",
+    ]
+
+
+# --- crops --------------------------------------------------------------------------------------
+
+
+def _decoded(uri: str, tmp_path: Path) -> Path:
+    import base64
+
+    header, data = uri.split(",", 1)
+    path = tmp_path / f"crop.{header.split('/')[1].split(';')[0]}"
+    path.write_bytes(base64.b64decode(data))
+    return path
+
+
+def test_crops_show_the_worst_first_and_where_it_is_wrong(
+    evaluation: Evaluation, tmp_path: Path
+) -> None:
+    crops = worst_crops(evaluation, 10**9)
+
+    assert [(crop.picture, crop.trimap) for crop in crops[:4]] == [
+        ("dog", "Trimap1"),
+        (HOSTILE, "Trimap2"),  # failed: worse than any error
+        (HOSTILE, "Trimap1"),
+        ("dog", "Trimap2"),
+    ]
+    assert len(crops) == 8
+    prediction, truth = crops[0].predictions[0], crops[0].alpha
+    assert prediction is not None
+    shown = open_alpha(_decoded(prediction, tmp_path)) - open_alpha(_decoded(truth, tmp_path))
+    assert shown.shape == (224, 224)
+    assert (shown > 0.2).sum() == 20 * 20  # the whole of what was made wrong
+    assert crops[1].predictions[0] is None
+    assert crops[1].errors[0] is None
+
+
+def test_crops_keep_to_their_limit(evaluation: Evaluation) -> None:
+    every = worst_crops(evaluation, 10**9)
+    limit = every[0].size() + every[1].size() + every[2].size()
+
+    assert worst_crops(evaluation, limit) == every[:3]
+    assert worst_crops(evaluation, limit - 1) == every[:2]
+
+
+def test_a_picture_that_cannot_be_read_has_no_crop(evaluation: Evaluation) -> None:
+    (row,) = {row.image for row in evaluation.rows if row.picture == "dog"}
+    row.write_bytes(b"no picture")
+
+    crops = worst_crops(evaluation, 10**9)
+
+    assert {crop.picture for crop in crops} == {"cat", HOSTILE, "fern"}
+
+
+def test_small_pictures_are_shown_whole(evaluation: Evaluation, tmp_path: Path) -> None:
+    for path in {path for row in evaluation.rows for path in (row.image, row.alpha)}:
+        save_image(path, open_image(path).rgb[:90, :120])
+    for row in evaluation.rows:
+        save_image(row.shown_trimap, np.full((90, 120), 128, np.uint8))
+        if row.prediction is not None:
+            save_image(row.prediction, np.full((90, 120), 0.5, np.float32))
+
+    crop = worst_crops(evaluation, 10**9)[0]
+
+    assert open_image(_decoded(crop.image, tmp_path)).rgb.shape == (90, 120, 3)
+
+
+def test_an_error_map_tells_too_opaque_from_too_transparent() -> None:
+    alpha = np.full((1, 4), 0.5, np.float32)
+    prediction = np.array([[1.0, 0.0, 0.5, 1.0]], np.float32)
+
+    red, green, blue = error_map(prediction, alpha, np.array([[True, True, True, False]]))[0].T
+
+    assert red[0] > green[0] > blue[0]
+    assert red[1] < green[1] < blue[1]
+    assert (red[2], green[2], blue[2]) == (0, 0, 0)
+    assert red[3] == green[3] == blue[3] > 0
+
+
+# --- the plot -----------------------------------------------------------------------------------
+
+NAMESPACE = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture
+def dilated(evaluation: Evaluation) -> Evaluation:
+    """The network's and the third method's rows of both trimaps, as four dilations."""
+    kinds = {"dilated 20": "Trimap1", "dilated 3": "Trimap2", "dilated 7": "Trimap1"}
+    rows = tuple(
+        dataclasses.replace(row, trimap=kind)
+        for kind, source in kinds.items()
+        for row in evaluation.rows
+        if row.trimap == source
+    )
+    return dataclasses.replace(evaluation, trimaps=tuple(kinds), rows=rows)
+
+
+def test_the_plot_has_a_line_a_method_through_its_means(dilated: Evaluation) -> None:
+    plot = ElementTree.fromstring(dilation_plot(dilated, "sad"))
+
+    lines = [line.get("points", "").split() for line in plot.iter(f"{NAMESPACE}polyline")]
+    assert [len(line) for line in lines] == [3, 3, 2]  # the third failed on all of "dilated 3"
+    labels = [(text.text, text) for text in plot.iter(f"{NAMESPACE}text")]
+    under = {name: float(t.get("x", "")) for name, t in labels if t.get("text-anchor") == "middle"}
+    beside = {name: float(t.get("y", "")) for name, t in labels if t.get("text-anchor") == "end"}
+    points = [[tuple(map(float, p.split(","))) for p in line] for line in lines]
+    for line in points:
+        assert [x for x, _ in line] == [under[n] for n in ("3", "7", "20")][-len(line) :]
+    # What the points say by the labels of the axis, which stand 4 pixels lower than their lines.
+    unit = (beside["0"] - beside["4"]) / 4
+    errors = [[(beside["0"] - 4 - y) / unit for _, y in line] for line in points]
+    expected = [[5, 4.25, 4.25], [5, 3.75, 3.75], [3.5, 3.5]]  # means of SAD above
+    for line, means in zip(errors, expected, strict=True):
+        assert line == pytest.approx(means, abs=0.02)
+    hollow = [c for c in plot.iter(f"{NAMESPACE}circle") if c.get("fill") == "none"]
+    assert len(hollow) == 3  # the network once, the third method twice
+    names = [name for name, _ in labels]
+    assert "network" in names
+    assert any(name and name.startswith("</script>") for name in names)
+
+
+def test_dilations_add_a_plot_to_the_report(dilated: Evaluation, tmp_path: Path) -> None:
+    write_report(dilated, tmp_path)
+
+    svg = (tmp_path / "dilation.svg").read_text()
+    assert svg == dilation_plot(dilated, "sad")
+    assert "](dilation.svg)" in (tmp_path / "report.md").read_text()
+    document = json.loads(payload_of((tmp_path / "report.html").read_text()))
+    assert set(document["plots"]) == set(METRICS)
+
+
+# --- in a browser -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    program = next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        pytest.skip("there is no Chromium on this machine")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page()
+    yield page
+    page.close()
+
+
+def _shown(page: Page) -> list[tuple[str, str]]:
+    """Picture and trimap of each row of the table."""
+    rows = page.locator(".pictures tbody tr").all()
+    return [
+        (row.locator("td").nth(0).inner_text(), row.locator("td").nth(1).inner_text())
+        for row in rows
+    ]
+
+
+def test_the_page_sorts_filters_and_shows_text_as_text(page: Page, report: Path) -> None:
+    requests: list[str] = []
+    trouble: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on("console", lambda message: trouble.append(message.text))
+    page.on("dialog", lambda dialog: (trouble.append(dialog.message), dialog.dismiss()))
+    page.goto((report / "report.html").as_uri())
+
+    # The first method's SAD, the failure before any number.
+    assert [kind for _, kind in _shown(page)[:2]] == ["Trimap2", "Trimap2"]
+    assert [name for name, _ in _shown(page)[:4]] == [HOSTILE, "dog", "dog", HOSTILE]
+    heads = page.locator(".pictures th")
+    assert heads.nth(2).get_attribute("aria-sort") == "descending"
+    assert page.locator(".crop h3").all_inner_texts() == [
+        f"{p} \u00b7 {t}" for p, t in _shown(page)
+    ]
+    assert "network, Trimap2, " + HOSTILE in page.locator("#failures").inner_text()
+    assert FAILURE in page.locator("#failures").inner_text()
+    assert page.locator("#failures b").count() == 0
+
+    page.get_by_role("button", name="network").click()
+    assert heads.nth(2).get_attribute("aria-sort") == "ascending"
+    assert _shown(page)[0] == ("cat", "Trimap1")
+    assert _shown(page)[-1] == (HOSTILE, "Trimap2")
+
+    page.get_by_role("button", name="Picture").focus()
+    page.keyboard.press("Enter")
+    assert heads.nth(2).get_attribute("aria-sort") is None
+    assert heads.nth(0).get_attribute("aria-sort") == "ascending"
+    assert [name for name, _ in _shown(page)[::2]] == [HOSTILE, "cat", "dog", "fern"]
+
+    page.locator("#trimap").select_option("Trimap1")
+    page.get_by_role("button", name="classical").click()
+    assert [name for name, _ in _shown(page)] == [HOSTILE, "dog", "fern", "cat"]
+    page.locator("#metric").select_option("gradient")
+    assert [name for name, _ in _shown(page)] == ["cat", "fern", "dog", HOSTILE]
+    assert page.locator(".summary h3").all_inner_texts()[0].startswith("Trimap1")
+    assert page.locator(".crop").count() == 4
+    assert page.locator(".crop img").evaluate_all("all => all.every(i => i.complete)")
+    assert not trouble
+    assert all(url.startswith(("data:", "file:")) for url in requests)
+    assert sum(url.startswith("file:") for url in requests) == 1
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_page_fits_its_window(page: Page, report: Path, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 720})
+    page.goto((report / "report.html").as_uri())
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
