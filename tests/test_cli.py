@@ -72,7 +72,13 @@ def assert_one_sentence(done: subprocess.CompletedProcess[bytes]) -> str:
         "trimap repair",
         "train",
         "train lite",
+        "train dim",
+        "convert",
         "export",
+        "evaluate",
+        "compose",
+        "compose composition-1k",
+        "compose set",
     ],
 )
 def test_help_has_an_example(verb: str, tmp_path: Path) -> None:

@@ -34,8 +34,9 @@ ORDER = (
     ("sheet",),
     ("matte",),
     ("",),
+    ("evaluation",),
     ("networks",),
-    ("training", "evaluation"),
+    ("training",),
     ("cli",),
     ("__main__",),
 )

@@ -17,10 +17,12 @@ torch = pytest.importorskip("torch", reason="needs deepmatte[train]")
 from deepmatte import images  # noqa: E402
 from deepmatte.errors import DataError, ImageError  # noqa: E402
 from deepmatte.training import checkpoint, losses  # noqa: E402
-from deepmatte.training.compose import Pictures, Sources, compose  # noqa: E402
-from deepmatte.training.dataset import CHANNELS, Crops, batches, random_trimap  # noqa: E402
+from deepmatte.training.compose import Sources, compose  # noqa: E402
+from deepmatte.training.dataset import CHANNELS, Crops, Share, batches, random_trimap  # noqa: E402
+from deepmatte.training.lite import LiteTraining  # noqa: E402
 from deepmatte.training.loop import train  # noqa: E402
-from deepmatte.training.recipes import Training, lite  # noqa: E402
+from deepmatte.training.pictures import Pictures  # noqa: E402
+from deepmatte.training.recipes import lite  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +97,9 @@ def test_a_trimap_never_contradicts_alpha(seed: int) -> None:
 
 def test_crops_do_not_depend_on_what_was_drawn_before(sources: Sources) -> None:
     crops = Crops(sources, seed=3, scene=96, crop=64, per_scene=2)
-    stream = iter(batches(crops, scenes=2, first=0, workers=0))
+    stream = iter(batches(crops, Share(2), first=0, workers=0))
     _, second = next(stream), next(stream)
-    resumed = next(iter(batches(crops, scenes=2, first=1, workers=1)))
+    resumed = next(iter(batches(crops, Share(2), first=1, workers=1)))
 
     assert second.shape == (4, CHANNELS, 64, 64)
     assert torch.equal(second, resumed)
@@ -146,7 +148,7 @@ def test_soft_clipping_keeps_a_slope_outside() -> None:
     assert values.grad.tolist() == pytest.approx([0.05, 1.0, 0.05])
 
 
-def _toy(photos: Path, cutouts: Path, out: Path) -> Training:
+def _toy(photos: Path, cutouts: Path, out: Path) -> LiteTraining:
     return dataclasses.replace(
         lite((cutouts,), (photos,), out, workers=0),
         steps=5,

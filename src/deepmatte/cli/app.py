@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import deepmatte
-from deepmatte.cli import demo, export, matte, train, trimap
+from deepmatte.cli import compose, convert, demo, evaluate, export, matte, train, trimap
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,7 +23,10 @@ app = typer.Typer(
 app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 app.command("matte", epilog=matte.EXAMPLE)(matte.matte)
 app.add_typer(trimap.app, name="trimap")
+app.add_typer(compose.app, name="compose")
 app.add_typer(train.app, name="train")
+app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
+app.command("convert", epilog=convert.EXAMPLE)(convert.convert)
 app.command("export", epilog=export.EXAMPLE)(export.export)
 
 

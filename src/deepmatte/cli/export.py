@@ -1,32 +1,53 @@
-"""`deepmatte export CHECKPOINT`: a trained network as the ONNX file that `matte --model` takes."""
+"""`deepmatte export NETWORK`: a trained network as the ONNX file that `matte --model` takes."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from deepmatte.networks.dim import DeepImageMatting
+    from deepmatte.networks.lite import LiteMatting
 
 EXAMPLE = """\b
 Example:
   deepmatte export runs/lite/checkpoint.pt -o mine.onnx
-  deepmatte matte photo.jpg trimap.png --model mine.onnx
+  deepmatte export runs/dim/dim.safetensors -o dim.onnx
+  deepmatte matte photo.jpg trimap.png --model dim.onnx
 """
 
 
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="What `deepmatte train` wrote.")],
+    network: Annotated[
+        Path,
+        typer.Argument(
+            help="A checkpoint of `deepmatte train lite`, or the .safetensors file that "
+            "`deepmatte train dim` or `deepmatte convert` wrote."
+        ),
+    ],
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="FILE", help="The ONNX file to write.")
     ],
 ) -> None:
-    """Export a trained network's averaged weights; needs pip install 'deepmatte[train]'."""
+    """Export a trained or converted network; needs pip install 'deepmatte[train]'."""
     from deepmatte.cli.train import needs_torch
 
     with needs_torch():
         from deepmatte.networks import export as networks_export
-        from deepmatte.networks.lite import LiteMatting
-        from deepmatte.training.checkpoint import averaged_weights
-    network = LiteMatting().eval()
-    network.load_state_dict(averaged_weights(checkpoint))
-    networks_export.export(network, out)
+
+        loaded = _load(network)
+    networks_export.export(loaded, out)
+
+
+def _load(path: Path) -> LiteMatting | DeepImageMatting:
+    from deepmatte import networks
+    from deepmatte.networks.lite import LiteMatting
+    from deepmatte.training.checkpoint import start_from
+
+    if path.suffix.lower() == ".safetensors":
+        return networks.load(path)
+    network = LiteMatting()
+    start_from(path, network)
+    return network.eval()

@@ -1,1 +1,71 @@
-"""The networks as torch modules: how they are trained and exported. Using them needs no torch."""
+"""The networks as torch modules: how they are trained, converted and exported.
+
+Using them through `deepmatte.matte` needs no torch; neither does importing this.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deepmatte.networks.dim import DeepImageMatting
+
+__all__ = ["load", "save"]
+
+
+def save(network: DeepImageMatting, path: str | os.PathLike[str]) -> None:
+    """Write a network with its configuration as safetensors, whole or not at all.
+
+    Errors: `ImageError` where the file cannot be written.
+    """
+    import dataclasses
+    import json
+
+    import safetensors.torch
+
+    from deepmatte.files import write_bytes
+
+    weights = {name: value.contiguous() for name, value in network.state_dict().items()}
+    config = json.dumps(dataclasses.asdict(network.config))
+    write_bytes(path, safetensors.torch.save(weights, {"deep_image_matting": config}))
+
+
+def load(path: str | os.PathLike[str]) -> DeepImageMatting:
+    """The network that `save` wrote, in eval mode on the CPU.
+
+    Errors: `DataError` where the file is missing, damaged, or holds something else.
+
+    Example:
+        network = deepmatte.networks.load("dim.safetensors")
+        alpha = network.infer(image, trimap)
+    """
+    import json
+
+    import safetensors
+    import torch
+
+    from deepmatte.errors import DataError
+    from deepmatte.networks.dim import DeepImageMatting, DimConfig
+
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            stored = (file.metadata() or {}).get("deep_image_matting")
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, safetensors.SafetensorError) as error:
+        raise DataError(f"{os.fspath(path)}: not a readable safetensors file: {error}") from error
+    if stored is None:
+        raise DataError(
+            f"{os.fspath(path)}: no configuration of Deep Image Matting in it; expected a file "
+            "that deepmatte convert or deepmatte train wrote"
+        )
+    try:
+        values = json.loads(stored)
+        config = DimConfig(**{**values, "batch_norm": tuple(values["batch_norm"])})
+        with torch.device("meta"):  # the weights' own storage becomes the network's
+            network = DeepImageMatting(config)
+        network.load_state_dict(weights, assign=True)
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        first = str(error).splitlines()[0]
+        raise DataError(f"{os.fspath(path)}: not a network of this version: {first}") from error
+    return network.eval()

@@ -1,4 +1,4 @@
-"""torch -> ONNX: the file that `deepmatte.engine` runs, weights at half precision."""
+"""torch -> ONNX: the file that `deepmatte.engine` runs."""
 
 from __future__ import annotations
 
@@ -8,36 +8,42 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import onnx
 import torch
 from onnx import helper, numpy_helper
+from onnxscript import opset18
 from torch import Tensor, nn
 
 from deepmatte.engine import STRIDE
 from deepmatte.errors import DataError
 from deepmatte.files import write_bytes
-from deepmatte.inputs import INPUT_CHANNELS
+from deepmatte.inputs import DIM_CHANNELS, INPUT_CHANNELS
+from deepmatte.networks.dim import DeepImageMatting
 from deepmatte.networks.lite import LiteMatting
 
 OPSET = 18
 
 
-def export(network: LiteMatting, path: str | os.PathLike[str]) -> None:
+def export(network: LiteMatting | DeepImageMatting, path: str | os.PathLike[str]) -> None:
     """Write ``network`` as ONNX: ``inputs`` (1, C, H, W) -> ``alpha`` (1, 1, H, W), clipped.
 
-    H and W are any multiples of `STRIDE`. Batch norm is folded into the convolutions; their
-    weights are stored as float16 and widened when the file is loaded, so that arithmetic stays
-    float32 at half the size. The channels' names stand in the metadata, and the engine refuses a
-    file whose channels are not its own.
+    H and W are any multiples of `STRIDE`. Batch norm is folded into the convolutions. The channels'
+    names stand in the metadata, from which the engine knows what to feed.
+
+    The weights of `LiteMatting` are stored as float16 and widened when the file is loaded, so that
+    arithmetic stays float32 at half the size; those of `DeepImageMatting` stay as they are.
 
     Errors: `DataError` where the weights hold values that float16 cannot.
     """
-    example = torch.rand(1, len(INPUT_CHANNELS), 2 * STRIDE, 3 * STRIDE)
+    lite = isinstance(network, LiteMatting)
+    channels = INPUT_CHANNELS if lite else DIM_CHANNELS
+    example = torch.rand(1, len(channels), 2 * STRIDE, 3 * STRIDE)
     size = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
     # The exporter reports its progress on stdout and warns about packages that are not needed.
-    with _quiet():
+    with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             _Alpha(network).eval(),
             (example,),
@@ -46,16 +52,31 @@ def export(network: LiteMatting, path: str | os.PathLike[str]) -> None:
             output_names=["alpha"],
             dynamic_shapes={"inputs": size},
             opset_version=OPSET,
+            custom_translation_table={
+                torch.ops.aten.max_pool2d_with_indices.default: _max_pool,
+                torch.ops.aten.max_unpool2d.default: _max_unpool,
+            },
         )
     if program is None:
         raise DataError("torch exported nothing; expected an ONNX program")
     program.optimize()
     model = program.model_proto
-    _halve(model)
+    if lite:
+        _halve(model)
     _forget_origins(model)
-    helper.set_model_props(model, {"channels": ",".join(INPUT_CHANNELS)})
+    helper.set_model_props(model, {"channels": ",".join(channels)})
     onnx.checker.check_model(model)
     write_bytes(path, model.SerializeToString())
+
+
+# torch counts a maximum's place within its channel, ONNX within the whole tensor. As both of ONNX's
+# operators do so, pooling and unpooling still fit each other where both are translated like this.
+def _max_pool(features: Any, kernel_size: list[int]) -> Any:
+    return opset18.MaxPool(features, kernel_shape=kernel_size, strides=kernel_size)
+
+
+def _max_unpool(features: Any, indices: Any, output_size: Any) -> Any:
+    return opset18.MaxUnpool(features, indices, kernel_shape=[2, 2], strides=[2, 2])
 
 
 @contextlib.contextmanager
@@ -72,7 +93,7 @@ def _quiet() -> Iterator[None]:
 class _Alpha(nn.Module):
     """The part of the network's output that is used: the refined alpha, clipped."""
 
-    def __init__(self, network: LiteMatting) -> None:
+    def __init__(self, network: LiteMatting | DeepImageMatting) -> None:
         super().__init__()
         self.network = network
 

@@ -7,12 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from deepmatte.errors import DataError
 from deepmatte.files import write_bytes
 
 State = dict[str, Any]
+
+LAST = "checkpoint.pt"
+"""The file to continue from, and the last network."""
+BEST = "best.pt"
+"""The network with the lowest SAD on the held-out composites."""
+
+
+def find(out: Path, *, resume: bool) -> Path | None:
+    """The checkpoint to continue in the folder of a run, or None where there is none.
+
+    Errors: `DataError` where there is one that is not to be continued.
+    """
+    path = out / LAST
+    if path.exists() and not resume:
+        raise DataError(f"{path} exists: resume it, or train into another folder")
+    return path if path.exists() else None
 
 
 def save(state: State, path: Path) -> None:
@@ -38,14 +54,40 @@ def load(path: Path) -> State:
 
 
 def averaged_weights(path: Path) -> dict[str, Tensor]:
-    """The weights that a run is for, its moving average, ready for the network's own names.
+    """The weights that a run is for, ready for the network's own names.
+
+    They are its moving average, or the network's own where none is kept.
 
     Errors: `DataError`, as `load`.
     """
+    state = load(path)
     prefix = "module."  # how torch's AveragedModel names the network that it wraps
-    average = load(path)["average"]
-    return {
-        name.removeprefix(prefix): value
-        for name, value in average.items()
-        if name.startswith(prefix)
+    weights: dict[str, Tensor] = state["network"]
+    if "average" in state:
+        average = state["average"].items()
+        weights = {n.removeprefix(prefix): v for n, v in average if n.startswith(prefix)}
+    return weights
+
+
+def start_from(path: Path, network: nn.Module, *, fresh: str | None = None) -> None:
+    """Load `averaged_weights` of another run.
+
+    Args:
+        path: the other run's checkpoint.
+        network: what they are loaded into.
+        fresh: the part of the network that may be missing there; it then stays as it is.
+
+    Errors: `DataError`, as `load`, and where the weights are of another network.
+    """
+    weights, own = averaged_weights(path), network.state_dict()
+    missing = {
+        name for name in own if name not in weights and not (fresh and name.startswith(f"{fresh}."))
     }
+    shapes = {name: value.shape for name, value in own.items()}
+    other = {name for name, value in weights.items() if shapes.get(name) != value.shape}
+    if missing or other:
+        raise DataError(
+            f"{path}: weights of another network; {len(missing | other)} tensors do not fit, "
+            f"{min(missing | other)} among them"
+        )
+    network.load_state_dict({**own, **weights})

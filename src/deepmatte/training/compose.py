@@ -7,65 +7,27 @@ from the generator that is passed in.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmatte.errors import DataError
-from deepmatte.images import open_image
+from deepmatte.training.pictures import Pictures
 from deepmatte.training.synthetic import noise_texture, synthetic_foreground
 
 Array = NDArray[np.float32]
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"}
-_LONGEST = 1024  # longer pictures are shrunk when they are read: a scene is never larger
-
 
 @dataclass(frozen=True)
 class Scene:
-    """A composite with its truth; ``image`` is degraded, the other three are exact."""
+    """A composite with its truth; ``image`` may be degraded, the other three are exact."""
 
     image: Array
     alpha: Array
     foreground: Array
     background: Array
-
-
-class Pictures:
-    """All pictures below some folders, read when first used and kept as 8 bit."""
-
-    def __init__(self, folders: Sequence[Path]) -> None:
-        self.paths: list[Path] = []
-        for folder in folders:
-            found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-            if not found:
-                raise DataError(f"no pictures ({', '.join(sorted(SUFFIXES))}) below {folder}")
-            self.paths += found
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def draw(self, rng: np.random.Generator) -> NDArray[np.uint8]:
-        """A random picture, uint8 ``(H, W, 4)`` where it has transparency, else ``(H, W, 3)``."""
-        return _read(self.paths[rng.integers(len(self.paths))])
-
-
-# Bounded: 1500 pictures of a megapixel are 4.5 GB, all that a worker should hold.
-@functools.lru_cache(maxsize=1500)
-def _read(path: Path) -> NDArray[np.uint8]:
-    picture = open_image(path)
-    pixels = picture.rgb
-    if picture.alpha is not None:
-        pixels = np.concatenate([pixels, picture.alpha[..., None]], axis=2)
-    scale = _LONGEST / max(pixels.shape[:2])
-    if scale < 1:
-        pixels = _shrink(pixels, scale)
-    return (pixels * 255 + 0.5).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -92,26 +54,22 @@ class Sources:
         if not len(self.photos):
             return noise_texture(rng, height, width)
         zoom = 2.0 ** rng.uniform(0, 3.5)
-        return _patch(rng, self.photos.draw(rng)[..., :3], height, width, zoom)
+        return patch(rng, self.photos.draw(rng)[..., :3], height, width, zoom)
 
     def background(self, rng: np.random.Generator, size: int) -> Array:
         """A patch of a photo, out of focus in three of five pictures, as photos of things are."""
         zoom = 2.0 ** rng.uniform(0, 1.5)
         if not len(self.photos):
             return noise_texture(rng, size, size)
-        patch = _patch(rng, self.photos.draw(rng)[..., :3], size, size, zoom)
+        window = patch(rng, self.photos.draw(rng)[..., :3], size, size, zoom)
         if rng.random() < 0.6:
             sigma = size / 512 * 2.0 ** rng.uniform(0, 4)
-            return np.asarray(cv2.GaussianBlur(patch, (0, 0), sigma), np.float32)
-        return patch
+            return np.asarray(cv2.GaussianBlur(window, (0, 0), sigma), np.float32)
+        return window
 
 
 def compose(rng: np.random.Generator, sources: Sources, size: int) -> Scene:
-    """Draw a scene, ``size`` pixels square.
-
-    Composition comes before resizing, as in a camera: mixing happens in the light, not between
-    the pixels of the final picture.
-    """
+    """Draw a scene, ``size`` pixels square, degraded as by a camera."""
     drawn = int(size * rng.choice([1.0, 1.25, 1.6], p=[0.5, 0.3, 0.2]))
     foreground, alpha = sources.foreground(rng, drawn)
     if rng.random() < 0.12:
@@ -121,9 +79,19 @@ def compose(rng: np.random.Generator, sources: Sources, size: int) -> Scene:
     background = _jitter(rng, background)
     if rng.random() < 0.2:
         background = _approach(background, foreground, alpha, rng.uniform(0.4, 1.0))
+    scene = composite(foreground, alpha, background, size)
+    return dataclasses.replace(scene, image=_degrade(rng, scene.image))
+
+
+def composite(foreground: Array, alpha: Array, background: Array, size: int) -> Scene:
+    """Equation 1 on square layers of the same size, and then resizing to ``size`` pixels.
+
+    Composition comes before resizing, as in a camera: mixing happens in the light, not between
+    the pixels of the final picture.
+    """
     in_front = alpha[..., None] * foreground
     behind = (1 - alpha[..., None]) * background
-    if drawn != size:
+    if len(alpha) != size:
         in_front, behind, alpha, foreground, background = (
             _fit(layer, size, size) for layer in (in_front, behind, alpha, foreground, background)
         )
@@ -131,10 +99,10 @@ def compose(rng: np.random.Generator, sources: Sources, size: int) -> Scene:
         foreground = _straight(in_front, alpha, foreground)
         background = _straight(behind, 1 - alpha, background)
     # Resizing and combining may overshoot 1 by a rounding error.
-    return Scene(_degrade(rng, in_front + behind), np.minimum(alpha, 1), foreground, background)
+    return Scene(in_front + behind, np.minimum(alpha, 1), foreground, background)
 
 
-def _patch(
+def patch(
     rng: np.random.Generator, photo: NDArray[np.uint8], height: int, width: int, zoom: float
 ) -> Array:
     """A random window of the photo, flipped at random, enlarged at least ``zoom`` times."""

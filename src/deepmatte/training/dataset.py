@@ -1,4 +1,4 @@
-"""A stream of training crops: scenes, fresh trimaps, priors, windows centred on unknown pixels.
+"""A stream of training crops, shared out among processes; and the shipped network's crops.
 
 Sample ``index`` of seed ``seed`` is always the same, whatever was drawn before it and in whichever
 process: a stopped training continues with exactly the crops that it would have seen.
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from deepmatte.errors import DataError
 from deepmatte.inputs import INPUT_CHANNELS, network_inputs
 from deepmatte.training.compose import Array, Scene, Sources, compose
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
@@ -48,13 +49,13 @@ class Crops(Dataset[Tensor]):
             centres = np.argwhere(trimap == UNKNOWN)
             if len(centres) > 64:
                 break
-        planes = np.concatenate([network_inputs(scene.image, trimap), _truth(scene)])
+        planes = np.concatenate([network_inputs(scene.image, trimap), truth(scene)])
         chosen = centres[rng.integers(len(centres), size=self.per_scene)]
         windows = [_window(rng, planes, centre, self.crop) for centre in chosen]
         return torch.from_numpy(np.stack(windows))
 
 
-def _truth(scene: Scene) -> Array:
+def truth(scene: Scene) -> Array:
     """alpha, foreground, background as planes ``(7, H, W)``."""
     colours = np.dstack([scene.foreground, scene.background]).transpose(2, 0, 1)
     return np.concatenate([scene.alpha[None], colours])
@@ -80,11 +81,11 @@ def random_trimap(rng: np.random.Generator, alpha: Array) -> NDArray[np.uint8]:
     erode both sides), by distances that wander along the contour: sometimes tight, often wide and
     blobby. Small islands of known pixels, which nobody paints, are dropped.
     """
-    widest = 2.0 ** rng.uniform(1, 5.3)
+    widest = 2.0 ** rng.uniform(1, 6)
     trimap = np.full(alpha.shape, UNKNOWN, np.uint8)
     trimap[_erode(rng, alpha > 0.995, widest)] = FOREGROUND
     trimap[_erode(rng, alpha < 0.005, widest)] = BACKGROUND
-    if rng.random() < 0.03:  # the paper's hard case: one kind of known pixels is missing
+    if rng.random() < 0.08:  # the paper's hard case: one kind of known pixels is missing
         trimap[trimap == rng.choice([FOREGROUND, BACKGROUND])] = UNKNOWN
     return trimap
 
@@ -95,7 +96,7 @@ def _erode(rng: np.random.Generator, known: NDArray[np.bool_], widest: float) ->
     Gentler where little would be left: whoever paints a thin thing marks some of it all the same.
     """
     enough = min(int(known.sum()), known.size // 100)
-    island = int(rng.choice([0, 3, 7, 15, 25], p=[0.2, 0.2, 0.25, 0.2, 0.15]))
+    island = int(rng.choice([0, 3, 7, 15, 25, 45], p=[0.2, 0.2, 0.2, 0.15, 0.15, 0.1]))
     margin = widest * rng.uniform(0.2, 1.0) * _wander(rng, known.shape)
     while True:
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(1, island), max(1, island)))
@@ -113,14 +114,44 @@ def _wander(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return cv2.resize(field, shape[::-1], interpolation=cv2.INTER_CUBIC).clip(0.2, 1.8)
 
 
-class _From(Sampler[int]):
-    """Endless indices from ``start`` on."""
+@dataclass(frozen=True)
+class Share:
+    """Which of each step's scenes a process composes, and in how many parts it learns from them.
 
-    def __init__(self, start: int) -> None:
-        self.start = start
+    Together the processes see the same scenes whatever their number is: process ``process`` of
+    ``processes`` takes a run of neighbouring ones.
+    """
+
+    scenes: int
+    process: int = 0
+    processes: int = 1
+    parts: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be shared equally, for then the shares' mean were not the whole's."""
+        if self.scenes % (self.processes * self.parts):
+            raise DataError(
+                f"{self.scenes} scenes a step for {self.processes} processes in {self.parts} "
+                f"parts: expected a multiple of {self.processes * self.parts}"
+            )
+
+    def indices(self, step: int) -> range:
+        """The indices of this process's scenes in a step."""
+        own = self.scenes // self.processes
+        first = step * self.scenes + self.process * own
+        return range(first, first + own)
+
+
+class _Stream(Sampler[int]):
+    """The endless indices of a share, from step ``first`` on."""
+
+    def __init__(self, share: Share, first: int) -> None:
+        self.share = share
+        self.first = first
 
     def __iter__(self) -> Iterator[int]:
-        return itertools.count(self.start)
+        for step in itertools.count(self.first):
+            yield from self.share.indices(step)
 
 
 def _start_worker(_: int) -> None:
@@ -129,15 +160,17 @@ def _start_worker(_: int) -> None:
     torch.set_num_threads(1)
 
 
-def batches(crops: Crops, *, scenes: int, first: int, workers: int) -> DataLoader[Tensor]:
-    """Endless batches of ``scenes`` scenes' crops, from batch ``first`` on.
+def batches(
+    samples: Dataset[Tensor], share: Share, *, first: int, workers: int
+) -> DataLoader[Tensor]:
+    """Endless batches, ``share.parts`` of them a step, from step ``first`` on.
 
-    Each is float16 ``(scenes * per_scene, CHANNELS, crop, crop)``.
+    Each is the joined items of its scenes, ``(B, channels, crop, crop)``.
     """
     return DataLoader(
-        crops,
-        batch_size=scenes,
-        sampler=_From(first * scenes),
+        samples,
+        batch_size=share.scenes // share.processes // share.parts,
+        sampler=_Stream(share, first),
         num_workers=workers,
         collate_fn=torch.cat,
         worker_init_fn=_start_worker,

@@ -3,79 +3,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+import math
 from pathlib import Path
-from typing import Literal
 
 import torch
 
-from deepmatte.engine import STRIDE
-from deepmatte.errors import DataError
+from deepmatte.networks.dim import DimConfig
+from deepmatte.training import checkpoint
+from deepmatte.training.base import default_device
+from deepmatte.training.dim import STAGES, DimTraining
+from deepmatte.training.lite import LiteTraining
 
-
-@dataclass(frozen=True)
-class Training:
-    """Everything that a training run depends on; two runs of equal values are equal."""
-
-    foregrounds: tuple[Path, ...]
-    """Folders of RGBA cut-outs; none: all foregrounds are procedural."""
-    backgrounds: tuple[Path, ...]
-    """Folders of photos, for backgrounds and for the textures of procedural foregrounds."""
-    out: Path
-    """Folder of the checkpoint, the weights and the TensorBoard log."""
-    steps: int
-    scenes: int
-    """Scenes a batch."""
-    per_scene: int
-    """Crops a scene."""
-    scene: int
-    """Side of a scene, pixels."""
-    crop: int
-    """Side of a crop, pixels, a multiple of 32."""
-    learning_rate: float
-    """Peak of the schedule: linear warm-up, then a cosine down to 1 % of it."""
-    warmup: int
-    """Steps of the warm-up."""
-    encoder_rate: float
-    """The encoder's learning rate as a share of the rest's, once it is released."""
-    release: int | None
-    """Step at which the encoder starts to learn; None keeps it frozen."""
-    weight_decay: float
-    average: float
-    """Decay of the exponential moving average whose weights are the result."""
-    start: Path | None
-    """Weights to start from instead of ImageNet's: a checkpoint of this loop."""
-    encoder_weights: Path | None
-    """File of the encoder's ImageNet weights; None takes the installed package's."""
-    precision: Literal["float32", "bfloat16"]
-    """bfloat16 is several times faster on CPUs with AMX and on GPUs, slower on others."""
-    device: str
-    threads: int
-    """Threads of the training process; the workers have one each."""
-    workers: int
-    """Processes that make data."""
-    save_minutes: float
-    """Time between checkpoints."""
-    seed: int
-
-    def __post_init__(self) -> None:
-        """Refuse settings that cannot be trained, before anything is read or written."""
-        if self.crop % STRIDE or not STRIDE <= self.crop <= self.scene:
-            raise DataError(
-                f"crops of {self.crop} pixels from scenes of {self.scene}: expected a multiple of "
-                f"{STRIDE}, no larger than the scene"
-            )
-        if self.precision not in ("float32", "bfloat16"):
-            raise DataError(f"precision {self.precision}: expected float32 or bfloat16")
-        if self.device != "cpu" and not (self.device == "cuda" and torch.cuda.is_available()):
-            raise DataError(f"device {self.device}: expected cpu, or cuda where torch has it")
+Folders = tuple[Path, ...]
 
 
 def lite(
-    foregrounds: tuple[Path, ...], backgrounds: tuple[Path, ...], out: Path, *, workers: int = 1
-) -> Training:
+    foregrounds: Folders, backgrounds: Folders, out: Path, *, workers: int = 1
+) -> LiteTraining:
     """The shipped network (`deepmatte.networks.lite`)."""
-    return Training(
+    return LiteTraining(
         foregrounds=foregrounds,
         backgrounds=backgrounds,
         out=out,
@@ -89,13 +36,74 @@ def lite(
         encoder_rate=0.1,
         release=None,
         weight_decay=1e-4,
+        clip=1.0,
         average=0.999,
         start=None,
         encoder_weights=None,
-        precision="float32",
-        device="cpu",
+        device=default_device(),
         threads=2,
         workers=workers,
-        save_minutes=4,
-        seed=1,
+        validate_every=1_000,
+        held_out=12,
+    )
+
+
+def dim_encoder_decoder(foregrounds: Folders, backgrounds: Folders, out: Path) -> DimTraining:
+    """The paper's encoder-decoder, from ImageNet's VGG16 (section 4.2, the first stage).
+
+    The paper trains each stage until it has converged; it says neither how long that takes nor how
+    large a batch is.
+    """
+    return DimTraining(
+        stage="encoder-decoder",
+        network=DimConfig(),
+        foregrounds=foregrounds,
+        backgrounds=backgrounds,
+        out=out,
+        steps=100_000,
+        scenes=16,
+        per_scene=1,
+        sides=(320, 480, 640),
+        crop=320,
+        dilation=(1, 29),
+        synthetic=0.0,
+        alpha_weight=0.5,
+        learning_rate=1e-5,
+        weight_decay=0.0,
+        clip=math.inf,
+        average=0.0,
+        checkpointing=False,
+        start=None,
+        imagenet=True,
+        encoder_weights=None,
+        device=default_device(),
+        threads=torch.get_num_threads(),
+        workers=4,
+        validate_every=1_000,
+        held_out=64,
+        save_minutes=15,
+    )
+
+
+def dim_refinement(
+    foregrounds: Folders, backgrounds: Folders, out: Path, start: Path
+) -> DimTraining:
+    """The paper's refinement on the encoder-decoder of ``start``, which stays as it is."""
+    encoder_decoder = dim_encoder_decoder(foregrounds, backgrounds, out)
+    return dataclasses.replace(encoder_decoder, stage="refinement", start=start, steps=30_000)
+
+
+def dim_finetune(foregrounds: Folders, backgrounds: Folders, out: Path, start: Path) -> DimTraining:
+    """Both parts of the paper's network together, from the refinement's result ``start``."""
+    encoder_decoder = dim_encoder_decoder(foregrounds, backgrounds, out)
+    return dataclasses.replace(encoder_decoder, stage="finetune", start=start, steps=50_000)
+
+
+def dim(foregrounds: Folders, backgrounds: Folders, out: Path) -> tuple[DimTraining, ...]:
+    """The three stages, each in a folder of ``out`` and from the best network of the one before."""
+    first, second, third = (out / stage for stage in STAGES)
+    return (
+        dim_encoder_decoder(foregrounds, backgrounds, first),
+        dim_refinement(foregrounds, backgrounds, second, first / checkpoint.BEST),
+        dim_finetune(foregrounds, backgrounds, third, second / checkpoint.BEST),
     )

@@ -1,0 +1,111 @@
+"""How the shipped network (`deepmatte.networks.lite`) is trained."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from deepmatte.errors import DataError
+from deepmatte.inputs import GUESS, INPUT_CHANNELS
+from deepmatte.networks.lite import LiteMatting
+from deepmatte.training import checkpoint, losses
+from deepmatte.training.base import HELD_OUT, Outcome, Training
+from deepmatte.training.compose import Sources
+from deepmatte.training.dataset import Crops
+from deepmatte.training.pictures import Pictures
+from deepmatte.trimap import FOREGROUND, UNKNOWN
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiteTraining(Training[LiteMatting]):
+    """The compact network on scenes with priors, its ImageNet encoder frozen for a while."""
+
+    scene: int
+    """Side of a scene, pixels."""
+    warmup: int
+    """Steps in which the learning rate rises to its peak; then a cosine takes it down to 1 %."""
+    encoder_rate: float
+    """The encoder's learning rate as a share of the rest's, once it is released."""
+    release: int | None
+    """Step at which the encoder starts to learn; None keeps it frozen."""
+    start: Path | None
+    """Weights to start from instead of ImageNet's: a checkpoint of this network."""
+    encoder_weights: Path | None
+    """File of the encoder's ImageNet weights; None takes the installed package's."""
+
+    wakes: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained."""
+        super().__post_init__()
+        if self.crop > self.scene:
+            raise DataError(
+                f"crops of {self.crop} pixels from scenes of {self.scene}: expected smaller crops"
+            )
+
+    def build(self) -> LiteMatting:
+        return LiteMatting()
+
+    def initialise(self, network: LiteMatting) -> None:
+        if self.start is not None:
+            checkpoint.start_from(self.start, network)
+        else:
+            network.encoder.load_imagenet(self.encoder_weights)
+
+    def groups(self, network: LiteMatting) -> list[list[nn.Parameter]]:
+        encoder = list(network.encoder.parameters())
+        rest = [p for name, p in network.named_parameters() if not name.startswith("encoder.")]
+        return [rest, encoder]
+
+    def learning(self, network: LiteMatting, step: int) -> list[float]:
+        network.train()
+        network.encoder.eval()  # its batch norm keeps ImageNet's statistics
+        released = self.release is not None and step >= self.release
+        network.encoder.requires_grad_(released)
+        rate = self._rate(step)
+        return [rate, rate * self.encoder_rate if released else 0.0]
+
+    def _rate(self, step: int) -> float:
+        if step < self.warmup:
+            return self.learning_rate * (step + 1) / self.warmup
+        progress = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+    def samples(self, *, held_out: bool) -> Crops:
+        foregrounds = self.held_out_foregrounds if held_out else ()
+        sources = Sources(Pictures(foregrounds or self.foregrounds), Pictures(self.backgrounds))
+        seed = HELD_OUT if held_out else self.seed
+        return Crops(sources, seed, self.scene, self.crop, self.per_scene)
+
+    def loss(self, network: nn.Module, crops: Tensor) -> Outcome:
+        inputs, alpha, foreground, background = crops.split([len(INPUT_CHANNELS), 1, 3, 3], dim=1)
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        known, prior = inputs[:, 3:4], inputs[:, GUESS : GUESS + 1]
+        unknown = 1 - known - inputs[:, 4:5]  # (B, 1, crop, crop)
+        refined, coarse = (losses.softly_clipped(a.float()) for a in network(inputs))
+        scalars = {
+            "alpha": losses.alpha_prediction(refined, alpha, unknown),
+            "composition": losses.compositional(refined, alpha, foreground, background, unknown),
+            "laplacian": losses.laplacian(refined, alpha, unknown),
+            "coarse": losses.alpha_prediction(coarse, alpha, unknown),
+        }
+        loss = (
+            0.5 * scalars["alpha"]
+            + 0.5 * scalars["composition"]
+            + 0.5 * scalars["laplacian"]
+            + 0.25 * scalars["coarse"]
+        )
+        scalars["prior"] = losses.alpha_prediction(prior, alpha, unknown)
+        return Outcome(
+            loss,
+            scalars,
+            {"picture": inputs[:, :3], "prior": prior, "predicted": refined, "true": alpha},
+            predicted=torch.where(unknown > 0, refined.clamp(0, 1), known),
+            alpha=alpha,
+            trimap=(unknown * UNKNOWN + known * FOREGROUND).to(torch.uint8),
+        )

@@ -1,0 +1,112 @@
+"""Folders of pictures to train on, as they come.
+
+Any picture counts, in sub-folders too: cut-outs are pictures with transparency (RGBA), and COCO's
+``train2014`` is a folder of photos. Where a folder has the sub-folders ``fg`` and ``alpha``, as in
+Adobe's data set of Xu et al. 2017 (``Combined_Dataset/Training_set/Other/{fg,alpha}``), its
+foregrounds are the files of ``fg``, each with the alpha of the same name in ``alpha``; anything
+else beside them, such as ``trimaps``, is left out.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepmatte.errors import DataError
+from deepmatte.images import open_alpha, open_image
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"}
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A picture, and the file of its alpha where that is another."""
+
+    path: Path
+    alpha: Path | None
+
+
+class Pictures:
+    """All pictures below some folders.
+
+    Args:
+        folders: where to look; none gives no pictures.
+        longest: longer pictures are shrunk to this side, and kept in memory once they are read;
+            None reads all of them anew and whole.
+
+    Errors: `DataError` where a folder holds no pictures, or a colour file of the layout above has
+    no alpha.
+    """
+
+    def __init__(self, folders: Sequence[Path], longest: int | None = 1024) -> None:
+        self.longest = longest
+        self._entries: list[_Entry] = []
+        for folder in folders:
+            found = list(_find(folder))
+            if not found:
+                raise DataError(f"no pictures ({', '.join(sorted(SUFFIXES))}) below {folder}")
+            self._entries += found
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def draw(self, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """A random picture, uint8 ``(H, W, 4)`` where it has transparency, else ``(H, W, 3)``."""
+        entry = self._entries[rng.integers(len(self._entries))]
+        return _read(entry) if self.longest is None else _read_shrunk(entry, self.longest)
+
+
+def _find(folder: Path) -> Iterator[_Entry]:
+    is_folder = functools.cache(Path.is_dir)
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() not in SUFFIXES:
+            continue
+        above = path.parent.parent
+        if not (is_folder(above / "fg") and is_folder(above / "alpha")):
+            yield _Entry(path, None)
+        elif path.parent.name == "fg":
+            yield _Entry(path, _alpha_of(path))
+
+
+def _alpha_of(path: Path) -> Path:
+    """The alpha of a colour file: the same name, or the same stem with another suffix."""
+    folder = path.parent.parent / "alpha"
+    for name in (path.name, *(path.stem + suffix for suffix in sorted(SUFFIXES))):
+        if (folder / name).is_file():
+            return folder / name
+    raise DataError(f"{path} has no alpha: expected {folder / path.name}")
+
+
+def _read(entry: _Entry) -> NDArray[np.uint8]:
+    return (_pixels(entry) * 255 + 0.5).astype(np.uint8)
+
+
+# Bounded: 1500 pictures of a megapixel are 4.5 GB, all that a worker should hold.
+@functools.lru_cache(maxsize=1500)
+def _read_shrunk(entry: _Entry, longest: int) -> NDArray[np.uint8]:
+    pixels = _pixels(entry)
+    scale = longest / max(pixels.shape[:2])
+    if scale < 1:
+        height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
+        pixels = np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA))
+    return (pixels * 255 + 0.5).astype(np.uint8)
+
+
+def _pixels(entry: _Entry) -> NDArray[np.float32]:
+    """float32 ``(H, W, 3 or 4)``, 0..1."""
+    picture = open_image(entry.path)
+    alpha = picture.alpha
+    if entry.alpha is not None:
+        alpha = open_alpha(entry.alpha)
+        if alpha.shape != picture.rgb.shape[:2]:
+            raise DataError(
+                f"{entry.path} is {picture.rgb.shape[1]} x {picture.rgb.shape[0]} pixels but "
+                f"{entry.alpha} {alpha.shape[1]} x {alpha.shape[0]}; expected the same size"
+            )
+    return picture.rgb if alpha is None else np.concatenate([picture.rgb, alpha[..., None]], axis=2)
