@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from deepmatte.engine import Engine, usable_cores
 from deepmatte.foreground import estimate_foreground
-from deepmatte.inputs import network_inputs
+from deepmatte.inputs import NetworkInputs
 
 CASES = (
     (600, 800, 0.25),
@@ -72,7 +72,7 @@ def main() -> None:
     for height, width, share in CASES:
         image, trimap = scene(height, width, share)
         alpha = engine(image, trimap)
-        priors = fastest(arguments.repeat, lambda: network_inputs(image, trimap))  # noqa: B023
+        priors = fastest(arguments.repeat, lambda: NetworkInputs(image, trimap))  # noqa: B023
         whole = fastest(arguments.repeat, lambda: engine(image, trimap))  # noqa: B023
         colours = fastest(arguments.repeat, lambda: estimate_foreground(image, alpha))  # noqa: B023
         row = (priors, whole, colours, whole + colours)

@@ -11,7 +11,7 @@ from deepmatte.errors import ModelError
 FOLDER = Path(__file__).parent
 
 SHA256 = {
-    "lite": "c7281c428fede39115cf727147255f597ac4650d0fb2bcb8b7ce8e50712c456f",
+    "lite": "5de64513ab2367426294284bc541fc45d928a91bc36a2351f08db4cbeda3ccba",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 
@@ -33,6 +33,11 @@ def find(model: str | os.PathLike[str]) -> bytes:
             )
         return content
     path = Path(name)
+    if name == "dim" or path.suffix.lower() == ".safetensors":
+        raise ModelError(
+            f"no network {name!r} to run: the paper's network is not shipped; convert or train "
+            "one, write it as .onnx with deepmatte export, and name that file"
+        )
     if path.suffix.lower() != ".onnx":
         raise ModelError(
             f"no network {name!r}: expected {', '.join(sorted(SHA256))} "
