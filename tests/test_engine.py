@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 import tracemalloc
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deepmatte.engine import Engine, usable_cores
+from deepmatte.engine import Engine, Progress, usable_cores
 from deepmatte.errors import ModelError
 from deepmatte.weights import catalogue
 
@@ -182,3 +185,33 @@ def test_cuda_without_cuda_is_said() -> None:
         pytest.skip("this ONNX Runtime has CUDA")
     with pytest.raises(ModelError, match="cuda"):
         Engine(device="cuda")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_cancelled_call_ends_within_the_network(share: float, engine: Engine) -> None:
+    generator = np.random.default_rng(0)
+    image = generator.random((1400, 2200, 3)).astype(np.float32)
+    trimap = np.full(image.shape[:2], 128, np.uint8)
+    trimap[:8], trimap[-8:] = 255, 0
+    progress = Progress()
+
+    def cancel() -> None:
+        while progress.share < share:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        progress.cancel()
+
+    watcher = threading.Thread(target=cancel)
+    watcher.start()
+    with pytest.raises(CancelledError):
+        engine(image, trimap, progress)
+    watcher.join()
+    assert progress.share < 1
+    trimap[100:] = 0
+    assert engine(image, trimap).shape == trimap.shape  # and the engine works on
+
+
+def test_the_share_that_is_done_ends_at_one(engine: Engine) -> None:
+    progress = Progress()
+    engine(np.zeros((40, 60, 3), np.float32), np.full((40, 60), 128, np.uint8), progress)
+    assert progress.share == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,54 @@ CONTEXT = 320
 multiple of `STRIDE`."""
 RAMP = 64
 """Pixels over which neighbouring tiles are blended."""
+
+
+class Progress:
+    """One call of an `Engine`, watched and, from any thread, ended.
+
+    Attributes:
+        share: how much of the work is done, 0..1.
+
+    Example:
+        >>> progress = Progress()
+        >>> progress.cancel()
+        >>> Engine()(np.zeros((40, 60, 3), np.float32), np.full((40, 60), 128, np.uint8), progress)
+        Traceback (most recent call last):
+            ...
+        concurrent.futures._base.CancelledError
+    """
+
+    def __init__(self) -> None:
+        self.share = 0.0
+        self._cancelled = False
+        self._run: onnxruntime.RunOptions | None = None
+
+    def cancel(self) -> None:
+        """End the call soon; it raises `CancelledError`. Nothing happens if it has ended."""
+        self._cancelled = True
+        if self._run is not None:
+            self._run.terminate = True  # within the network, not only between tiles
+
+    def advance(self, share: float) -> None:
+        """Say how much is done.
+
+        Raises:
+            CancelledError: by `cancel`.
+        """
+        self.share = share
+        if self._cancelled:
+            raise CancelledError
+
+    def run_options(self) -> onnxruntime.RunOptions:
+        """Options with which ONNX Runtime stops where it is when the work is cancelled."""
+        import onnxruntime
+
+        if self._run is None:
+            options = onnxruntime.RunOptions()
+            options.log_severity_level = 4  # as the session's
+            self._run = options
+        self.advance(self.share)  # cancelled before there was anything to stop
+        return self._run
 
 
 class Engine:
@@ -75,15 +124,20 @@ class Engine:
         self.tile = math.ceil((tile or TILE) / STRIDE) * STRIDE
 
     def __call__(
-        self, image: NDArray[np.float32], trimap: NDArray[np.uint8]
+        self,
+        image: NDArray[np.float32],
+        trimap: NDArray[np.uint8],
+        progress: Progress | None = None,
     ) -> NDArray[np.float32]:
         """Alpha, float32 ``(H, W)``, 0..1, of ``image`` ``(H, W, 3)``, 0..1, and ``trimap``.
 
         Where the trimap says foreground or background, alpha is exactly 1 or 0. Time goes with the
         unknown pixels and what surrounds them, not with the picture; memory with the tile.
 
-        Errors: `ModelError` where the network fails, or does not answer with an alpha.
+        Errors: `ModelError` where the network fails, or does not answer with an alpha;
+        `CancelledError` by ``progress``.
         """
+        progress = progress or Progress()
         alpha: NDArray[np.float32] = (trimap == FOREGROUND).astype(np.float32)
         unknown = trimap == UNKNOWN
         if not unknown.any():
@@ -91,19 +145,27 @@ class Engine:
         box = _surroundings(trimap, unknown)
         inputs = self._inputs(image[box], trimap[box])
         predicted = np.zeros(unknown[box].shape, np.float32)
-        for window, weight in _tiles(unknown[box], self.tile, self._inputs.reach):
-            predicted[window] += weight * self._run(inputs.read(window))
+        tiles = list(_tiles(unknown[box], self.tile, self._inputs.reach))
+        for done, (window, weight) in enumerate(tiles):
+            progress.advance(done / len(tiles))
+            predicted[window] += weight * self._run(inputs.read(window), progress)
+        progress.advance(1)
         np.copyto(alpha[box], predicted.clip(0, 1), where=unknown[box])
         return alpha
 
-    def _run(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run(self, window: NDArray[np.float32], progress: Progress) -> NDArray[np.float32]:
         """Alpha of one window, padded at the right and the bottom to a multiple of `STRIDE`."""
         height, width = window.shape[1:]
         padding = ((0, 0), (0, -height % STRIDE), (0, -width % STRIDE))
         padded = np.pad(window, padding, mode=self._inputs.padding)
         try:
-            (alpha,) = self._session.run(["alpha"], {"inputs": padded[None]})
+            (alpha,) = self._session.run(
+                ["alpha"], {"inputs": padded[None]}, progress.run_options()
+            )
+        except CancelledError:
+            raise
         except Exception as error:
+            progress.advance(progress.share)  # it failed because it was cancelled
             if "alloc" in str(error):  # "Failed to allocate memory", "std::bad_alloc"
                 raise MemoryError("There is not enough memory for this picture.") from error
             first = str(error).splitlines()[0]

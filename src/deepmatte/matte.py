@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from deepmatte.composite import Background
+    from deepmatte.engine import Progress
     from deepmatte.images import Picture, Source
 
 _TRANSPARENT = "The picture has transparency of its own; the matte was multiplied by it."
@@ -134,30 +135,39 @@ class Matter:
 
         self._engine = Engine(model, device=device, threads=threads, tile=tile)
 
-    def __call__(self, image: Source, trimap: Source, *, resize_trimap: bool = False) -> Matte:
+    def __call__(
+        self,
+        image: Source | Picture,
+        trimap: Source,
+        *,
+        resize_trimap: bool = False,
+        progress: Progress | None = None,
+    ) -> Matte:
         """Matte one picture.
 
         Args:
-            image: path, bytes, binary stream, Pillow image, or array (uint8, uint16, or float in
-                0..1) of shape (H, W), (H, W, 3) or (H, W, 4).
+            image: path, bytes, binary stream, Pillow image, array (uint8, uint16, or float in
+                0..1) of shape (H, W), (H, W, 3) or (H, W, 4), or what `images.open_image` gave.
             trimap: the same kinds; see `deepmatte.trimap.open_trimap` for the values it may have.
             resize_trimap: bring a trimap of another size to the picture's, by nearest neighbour,
                 instead of refusing it.
+            progress: tells another thread how much is done, and lets it end the work.
 
         Raises:
             ImageError: the picture cannot be read.
             TrimapError: the trimap makes no sense, or its size is not the picture's.
             ModelError: the network failed.
+            concurrent.futures.CancelledError: by ``progress``.
             MemoryError: there is not enough memory for this picture.
         """
-        from deepmatte.images import open_image
+        from deepmatte.images import Picture, open_image
         from deepmatte.trimap import open_trimap
 
-        picture = open_image(image)
+        picture = image if isinstance(image, Picture) else open_image(image)
         height, width = picture.rgb.shape[:2]
         labels = open_trimap(trimap, (height, width), resize=resize_trimap)
         with named_memory_errors():
-            predicted = self._engine(picture.rgb, labels)
+            predicted = self._engine(picture.rgb, labels, progress)
         return Matte(
             image=picture.rgb,
             trimap=labels,
