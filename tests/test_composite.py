@@ -25,9 +25,10 @@ unit = st.floats(0, 1, width=32)
 
 def test_the_cutout_is_straight_colours_and_alpha() -> None:
     rgba = cutout(FOREGROUND, ALPHA)
-    assert rgba.dtype == np.float32
-    np.testing.assert_array_equal(rgba[..., :3], FOREGROUND)
-    np.testing.assert_array_equal(rgba[..., 3], ALPHA)
+    assert rgba.dtype == np.uint8
+    np.testing.assert_array_equal(rgba[..., :3], np.rint(255 * FOREGROUND))
+    np.testing.assert_array_equal(rgba[..., 3], np.rint(255 * ALPHA))
+    np.testing.assert_array_equal(cutout(rgba[..., :3], rgba[..., 3]), rgba)
 
 
 @settings(deadline=None)

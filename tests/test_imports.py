@@ -30,6 +30,7 @@ ORDER = (
     ("priors",),
     ("inputs",),
     ("weights",),
+    ("tiles",),
     ("engine", "foreground", "composite"),
     ("sheet",),
     ("matte",),

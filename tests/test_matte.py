@@ -70,7 +70,7 @@ def test_foreground_is_free_of_the_background(matter: deepmatte.Matter, scene: S
     matte = matter(scene.picture, scene.trimap)
     soft = (scene.alpha > 0.3) & (scene.alpha < 0.8)
 
-    mixed = np.abs(matte.image - scene.foreground)[soft].mean()
+    mixed = np.abs(matte.picture.rgb - scene.foreground)[soft].mean()
     cleaned = np.abs(matte.foreground - scene.foreground)[soft].mean()
 
     assert matte.foreground.shape == (*scene.labels.shape, 3)

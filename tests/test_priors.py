@@ -14,7 +14,7 @@ BACKGROUND = [CHANNELS.index(f"background_{colour}") for colour in ("red", "gree
 
 def priors(image, trimap):
     height, width = trimap.shape
-    return Priors(image, trimap).read((slice(0, height), slice(0, width)))
+    return Priors(image, trimap).read((slice(0, height), slice(0, width))).transpose(1, 2, 0)
 
 
 def noise(height, width, seed=0):
@@ -125,7 +125,7 @@ def test_windows_are_cut_from_the_whole(pixels, monkeypatch):
     for top in range(0, 150, 64):
         for left in range(0, 170, 96):
             window = slice(top, min(top + 64, 150)), slice(left, min(left + 96, 170))
-            np.testing.assert_array_equal(guesses.read(window), whole[window])
+            np.testing.assert_array_equal(guesses.read(window), whole[(slice(None), *window)])
 
 
 def test_preparing_at_a_smaller_size_changes_little(monkeypatch):

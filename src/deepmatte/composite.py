@@ -13,33 +13,37 @@ Example:
 from __future__ import annotations
 
 import os
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.errors import ImageError
 from deepmatte.images import Source, open_image, parse_colour
+from deepmatte.pixels import to_bytes, to_unit
 
 Background: TypeAlias = Source | tuple[int, int, int]
 
 
-def cutout(foreground: NDArray[np.float32], alpha: NDArray[np.float32]) -> NDArray[np.float32]:
+def cutout(foreground: NDArray[Any], alpha: NDArray[Any]) -> NDArray[np.uint8]:
     """Join colours and alpha to a straight (not premultiplied) RGBA picture.
 
     Args:
-        foreground: float32 (H, W, 3), 0..1.
-        alpha: float32 (H, W), 0..1.
+        foreground: (H, W, 3), uint8, or float32 in 0..1.
+        alpha: (H, W), uint8, or float32 in 0..1.
 
     Returns:
-        float32 (H, W, 4), 0..1. The colours are kept where alpha is 0 too, for a program that
-        resizes a straight cut-out mixes them into the edge.
+        uint8 (H, W, 4). The colours are kept where alpha is 0 too, for a program that resizes a
+        straight cut-out mixes them into the edge.
 
     Raises:
         ImageError: the sizes differ.
     """
     _check_sizes(foreground, alpha)
-    return np.concatenate([foreground, alpha[..., None]], axis=2)  # (H, W, 4)
+    joined = np.empty((*alpha.shape, 4), np.uint8)
+    for levels, part in ((foreground, np.s_[..., :3]), (alpha, np.s_[..., 3])):
+        joined[part] = levels if levels.dtype == np.uint8 else to_bytes(levels)
+    return joined
 
 
 def over(
@@ -65,13 +69,19 @@ def over(
     Source: Xu et al. 2017, eq. 1: I = alpha F + (1 - alpha) B.
     """
     _check_sizes(foreground, alpha)
-    behind = _background(background, alpha.shape[0], alpha.shape[1])
+    return blend(foreground, alpha, backdrop(background, *alpha.shape))
+
+
+def blend(
+    foreground: NDArray[np.float32], alpha: NDArray[np.float32], behind: NDArray[Any]
+) -> NDArray[np.float32]:
+    """What `over` does, over a `backdrop` of the same size."""
     share = alpha[..., None]  # (H, W, 1)
-    composite: NDArray[np.float32] = share * foreground + (1 - share) * behind
-    return composite.astype(np.float32, copy=False)
+    composite: NDArray[np.float32] = share * foreground + (1 - share) * to_unit(behind)
+    return composite
 
 
-def _check_sizes(foreground: NDArray[np.float32], alpha: NDArray[np.float32]) -> None:
+def _check_sizes(foreground: NDArray[Any], alpha: NDArray[Any]) -> None:
     if alpha.ndim != 2 or foreground.shape != (*alpha.shape, 3):
         raise ImageError(
             f"The foreground has shape {foreground.shape} and alpha {alpha.shape}; expected"
@@ -79,7 +89,18 @@ def _check_sizes(foreground: NDArray[np.float32], alpha: NDArray[np.float32]) ->
         )
 
 
-def _background(background: Background, height: int, width: int) -> NDArray[np.float32]:
+def backdrop(background: Background, height: int, width: int) -> NDArray[Any]:
+    """The background that `over` takes, in full: (H, W, 3), uint8, uint16, or float32 in 0..1.
+
+    Read-only: a colour or a gradient is there once, and not for each pixel.
+
+    Raises:
+        ImageError: see `over`.
+    """
+    return np.broadcast_to(_background(background, height, width), (height, width, 3))
+
+
+def _background(background: Background, height: int, width: int) -> NDArray[Any]:
     """The background as an array that broadcasts to (H, W, 3)."""
     if isinstance(background, (tuple, list)):
         return _colour_array(_checked_triple(background))
@@ -113,14 +134,14 @@ def _colour_array(colour: tuple[int, int, int]) -> NDArray[np.float32]:
     return array
 
 
-def _cover(source: Source, height: int, width: int) -> NDArray[np.float32]:
+def _cover(source: Source, height: int, width: int) -> NDArray[Any]:
     """A picture scaled and cropped about its centre to (H, W, 3)."""
     import cv2
 
     picture = open_image(source)
-    rgb = picture.rgb
+    rgb = picture.levels
     if picture.alpha is not None:
-        rgb = 1 - picture.alpha[..., None] * (1 - rgb)  # over white
+        rgb = 1 - picture.alpha[..., None] * (1 - picture.rgb)  # over white
     # Cropped before it is scaled, so that a narrow strip is not blown up to be thrown away.
     scale = max(height / rgb.shape[0], width / rgb.shape[1])
     rows = min(rgb.shape[0], max(1, round(height / scale)))
@@ -129,4 +150,4 @@ def _cover(source: Source, height: int, width: int) -> NDArray[np.float32]:
     part = rgb[top : top + rows, left : left + columns]
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     resized = cv2.resize(np.ascontiguousarray(part), (width, height), interpolation=method)
-    return np.clip(np.asarray(resized), 0, 1).astype(np.float32)
+    return np.clip(resized, 0, 1) if resized.dtype.kind == "f" else resized

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.errors import ModelError
+from deepmatte.tiles import STRIDE, smallest_side, tiles
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from deepmatte.weights import catalogue
 
@@ -20,17 +20,18 @@ if TYPE_CHECKING:
     import onnxruntime
 
     from deepmatte.inputs import NetworkInputs, PictureAndTrimap
-    from deepmatte.priors import Window
 
 TILE = 1280
 """Default side of a tile, pixels."""
-STRIDE = 32
-"""Height and width of what a network gets are multiples of this."""
 CONTEXT = 320
 """Pixels around the unknown ones that a network gets to know, more than any network's reach; a
 multiple of `STRIDE`."""
-RAMP = 64
-"""Pixels over which neighbouring tiles are blended."""
+
+# Bytes of the process alone, of a pixel of the picture while it is matted (its levels, trimap,
+# alpha and priors), and while it is saved. Measured: benchmarks/memory.py.
+_PROCESS = 220_000_000
+_PIXEL = 13
+_SAVED_PIXEL = 23
 
 
 class Progress:
@@ -76,6 +77,9 @@ class Progress:
         if self._run is None:
             options = onnxruntime.RunOptions()
             options.log_severity_level = 4  # as the session's
+            # Windows of many shapes would make the arena grow without bound. With none at all the
+            # network takes half as long again, for the system clears each page once more.
+            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
             self._run = options
         self.advance(self.share)  # cancelled before there was anything to stop
         return self._run
@@ -92,6 +96,8 @@ class Engine:
             all of them.
         tile: side of the tiles in which larger regions are matted, pixels, rounded up to a
             multiple of `STRIDE`; None takes `TILE`.
+        memory: bytes that the process may take for a picture, instead of ``tile``: the tiles are
+            made to fit.
 
     Errors:
         `ModelError` where the network is missing, damaged, made for other inputs, or the device
@@ -111,30 +117,36 @@ class Engine:
         device: str = "cpu",
         threads: int | None = None,
         tile: int | None = None,
+        memory: int | None = None,
     ) -> None:
+        if tile is not None and memory is not None:
+            raise ModelError("a tile and a memory: expected one of them, for each sets the other")
         if threads is not None and threads < 1:
             raise ModelError(f"{threads} threads: expected at least 1")
         self._name = os.fspath(model)
         # More threads than cores only wait for each other.
         cores = usable_cores()
         self._session, self._inputs = _open_session(model, device, min(threads or cores, cores))
-        smallest = 2 * _overlap(self._inputs.reach)
+        smallest = smallest_side(self._inputs.reach)
         if tile is not None and tile < smallest:
             raise ModelError(f"tiles of {tile} pixels: expected at least {smallest}")
-        self.tile = math.ceil((tile or TILE) / STRIDE) * STRIDE
+        self._tile = math.ceil((tile or TILE) / STRIDE) * STRIDE
+        self._memory = memory
 
     def __call__(
         self,
-        image: NDArray[np.float32],
+        image: NDArray[Any],
         trimap: NDArray[np.uint8],
         progress: Progress | None = None,
     ) -> NDArray[np.float32]:
-        """Alpha, float32 ``(H, W)``, 0..1, of ``image`` ``(H, W, 3)``, 0..1, and ``trimap``.
+        """Alpha, float32 ``(H, W)``, 0..1, of ``image`` ``(H, W, 3)`` and ``trimap`` ``(H, W)``.
 
+        The image is uint8, uint16, or float32 in 0..1, the trimap of `deepmatte.trimap`'s labels.
         Where the trimap says foreground or background, alpha is exactly 1 or 0. Time goes with the
         unknown pixels and what surrounds them, not with the picture; memory with the tile.
 
-        Errors: `ModelError` where the network fails, or does not answer with an alpha;
+        Errors: `ModelError` where the memory is too little for a picture of this size, the network
+        fails, or it does not answer with an alpha;
         `CancelledError` by ``progress``.
         """
         progress = progress or Progress()
@@ -142,22 +154,45 @@ class Engine:
         unknown = trimap == UNKNOWN
         if not unknown.any():
             return alpha
+        side = self._side(trimap.shape)
         box = _surroundings(trimap, unknown)
         inputs = self._inputs(image[box], trimap[box])
-        predicted = np.zeros(unknown[box].shape, np.float32)
-        tiles = list(_tiles(unknown[box], self.tile, self._inputs.reach))
-        for done, (window, weight) in enumerate(tiles):
-            progress.advance(done / len(tiles))
-            predicted[window] += weight * self._run(inputs.read(window), progress)
+        cover = tiles(unknown[box], side, self._inputs.reach)
+        for done, tile in enumerate(cover):
+            progress.advance(done / len(cover))
+            weight = tile.down[:, None] * tile.across * unknown[box][tile.window]
+            alpha[box][tile.window] += weight * self._run(inputs.read(tile.window), progress)
         progress.advance(1)
-        np.copyto(alpha[box], predicted.clip(0, 1), where=unknown[box])
-        return alpha
+        # The weights at a pixel sum to 1 but for rounding.
+        return np.minimum(alpha, 1, out=alpha)
+
+    def _side(self, shape: tuple[int, ...]) -> int:
+        """Side of the largest tile for a picture of this shape, pixels."""
+        if self._memory is None:
+            return self._tile
+        pixels = shape[0] * shape[1]
+        tile = self._inputs.memory * STRIDE**2  # of one block
+        side = math.isqrt(max(0, self._memory - _PROCESS - _PIXEL * pixels) // tile) * STRIDE
+        smallest = smallest_side(self._inputs.reach)
+        whole = math.ceil(max(shape) / STRIDE) * STRIDE
+        least = max(
+            _PROCESS + _PIXEL * pixels + self._inputs.memory * min(smallest**2, pixels),
+            _PROCESS + _SAVED_PIXEL * pixels,
+        )
+        if self._memory < least:
+            raise ModelError(
+                f"{self._memory / 1e9:.2f} GB of memory are too little for a picture of "
+                f"{shape[1]} x {shape[0]} pixels: expected at least {least / 1e9 + 0.005:.2f} GB"
+            )
+        return side if side >= smallest else max(smallest, whole)
 
     def _run(self, window: NDArray[np.float32], progress: Progress) -> NDArray[np.float32]:
         """Alpha of one window, padded at the right and the bottom to a multiple of `STRIDE`."""
         height, width = window.shape[1:]
-        padding = ((0, 0), (0, -height % STRIDE), (0, -width % STRIDE))
-        padded = np.pad(window, padding, mode=self._inputs.padding)
+        padded = window
+        if height % STRIDE or width % STRIDE:
+            padding = ((0, 0), (0, -height % STRIDE), (0, -width % STRIDE))
+            padded = np.pad(window, padding, mode=self._inputs.padding)
         try:
             (alpha,) = self._session.run(
                 ["alpha"], {"inputs": padded[None]}, progress.run_options()
@@ -213,8 +248,6 @@ def _open_session(
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what fails is raised; its log would be said twice
-    # Windows of many shapes make the arena grow without bound.
-    options.enable_cpu_mem_arena = False
     content = catalogue.find(model)
     try:
         session = onnxruntime.InferenceSession(content, options, providers=[providers[device]])
@@ -237,7 +270,7 @@ def _surroundings(trimap: NDArray[np.uint8], unknown: NDArray[np.bool_]) -> tupl
 
     All of the picture where only that holds known pixels of both kinds, if it has both.
     """
-    rows, columns = (slice(*_around(np.any(unknown, axis=axis), CONTEXT)) for axis in (1, 0))
+    rows, columns = (_around(np.any(unknown, axis=axis)) for axis in (1, 0))
     inside = trimap[rows, columns]
     for label in (FOREGROUND, BACKGROUND):
         if not (inside == label).any() and (trimap == label).any():
@@ -245,70 +278,8 @@ def _surroundings(trimap: NDArray[np.uint8], unknown: NDArray[np.bool_]) -> tupl
     return rows, columns
 
 
-def _tiles(
-    unknown: NDArray[np.bool_], tile: int, reach: int
-) -> Iterator[tuple[Window, NDArray[np.float32]]]:
-    """Windows of at most ``tile`` square that cover every unknown pixel, and their weights.
-
-    The picture is cut into bands of rows around the unknown pixels, each band into windows around
-    its own; what fits into one window is not cut. Where windows overlap, their weights (h, w) blend
-    them; at unknown pixels they sum to 1. What lies less than ``reach`` within a window counts for
-    next to nothing.
-    """
-    for rows, down in _spans(np.any(unknown, axis=1), tile, reach):
-        band = unknown[rows]
-        if band.any():
-            for columns, across in _spans(np.any(band, axis=0), tile, reach):
-                if band[:, columns].any():
-                    yield (rows, columns), down[:, None] * across
-
-
-def _overlap(reach: int) -> int:
-    """Pixels that neighbouring tiles share: context for either, and between them the blending."""
-    return 2 * reach + RAMP
-
-
-def _around(used: NDArray[np.bool_], margin: int) -> tuple[int, int]:
-    """First and past-the-last used index, with a margin, inside the picture.
-
-    All windows start at multiples of `STRIDE`: the network is blind to shifts by those alone.
-    """
+def _around(used: NDArray[np.bool_]) -> slice:
+    """From the first to the last used index, and `CONTEXT` around them."""
     indices = np.flatnonzero(used)
-    first = max(0, int(indices[0]) - margin) // STRIDE * STRIDE
-    return first, min(len(used), int(indices[-1]) + 1 + margin)
-
-
-def _spans(
-    used: NDArray[np.bool_], tile: int, reach: int
-) -> list[tuple[slice, NDArray[np.float32]]]:
-    """Overlapping spans of equal size around the used indices; their weights sum to 1."""
-    start, stop = _around(used, reach + STRIDE)
-    overlap = _overlap(reach)
-    if stop - start <= tile:
-        starts = [start]
-    else:
-        count = math.ceil((stop - start - overlap) / (tile - overlap))
-        last = math.ceil((stop - tile) / STRIDE) * STRIDE
-        even = np.linspace(start, last, count).astype(int) // STRIDE * STRIDE
-        starts = [int(first) for first in even]
-    spans = [slice(first, min(first + tile, stop)) for first in starts]
-    ramps = [_ramp(span, len(used), reach) for span in spans]
-    total = np.zeros(len(used), np.float32)
-    for span, ramp in zip(spans, ramps, strict=True):
-        total[span] += ramp
-    return [(span, ramp / total[span]) for span, ramp in zip(spans, ramps, strict=True)]
-
-
-def _ramp(span: slice, length: int, reach: int) -> NDArray[np.float32]:
-    """How much a span's indices count: next to nothing within reach of its ends, then rising to 1.
-
-    At the picture's border they count fully: nothing is missing there.
-    """
-    ramp = np.ones(span.stop - span.start, np.float32)
-    edge = min(reach + RAMP, len(ramp) // 2)
-    rise = np.clip((np.arange(edge, dtype=np.float32) + 0.5 - reach) / RAMP, 1e-6, 1)
-    if span.start > 0:
-        ramp[:edge] = rise
-    if span.stop < length:
-        ramp[len(ramp) - edge :] = rise[::-1]
-    return ramp
+    first = max(0, int(indices[0]) - CONTEXT) // STRIDE * STRIDE
+    return slice(first, min(len(used), int(indices[-1]) + 1 + CONTEXT))

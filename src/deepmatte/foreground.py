@@ -20,11 +20,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.errors import ImageError
+from deepmatte.pixels import to_unit
 
 Plane = NDArray[np.float32]
 
@@ -34,8 +36,14 @@ _PRIOR_WEIGHT = 0.04
 # The whole picture has no level above it: only enough pull to keep the system solvable when
 # alpha is constant, little enough not to bend the colours when it is not.
 _ROOT_PRIOR_WEIGHT = 1e-4
-# Rows that are worked on at a time, an even number: copies of the whole are what costs memory.
+# Rows that are worked on at a time: copies of the whole are what costs memory.
 _STRIP = 256
+# Levels of the pyramid, from the finest, that are made anew for each strip and never kept.
+_PASSING = 3
+_BLOCK = 2**_PASSING
+# Rows of the picture above and below a strip that its finest levels are made of: enlarging looks
+# at the next row of each level, and that is off by one where a strip ends.
+_MARGIN = 2 * _BLOCK
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ class _Moments:
     alpha_image: Plane
 
 
-def estimate_foreground(image: NDArray[np.float32], alpha: NDArray[np.float32]) -> Plane:
+def estimate_foreground(image: NDArray[Any], alpha: NDArray[np.float32]) -> Plane:
     """Estimate the subject's own colours, freed from the background that shines through.
 
     Where alpha is 1 the result is the picture itself, exactly. Where alpha is 0 it is a smooth
@@ -59,11 +67,11 @@ def estimate_foreground(image: NDArray[np.float32], alpha: NDArray[np.float32]) 
     without a coloured fringe. About 0.1 s per megapixel on one core.
 
     Args:
-        image: the photo, RGB, (H, W, 3), 0..1.
+        image: the photo, RGB, (H, W, 3), uint8, uint16, or float32 in 0..1.
         alpha: its matte, (H, W), 0..1.
 
     Returns:
-        The foreground, RGB, (H, W, 3), 0..1.
+        The foreground, RGB, float32 (H, W, 3), 0..1.
 
     Raises:
         ImageError: if the two shapes do not fit together or hold no pixels.
@@ -73,55 +81,77 @@ def estimate_foreground(image: NDArray[np.float32], alpha: NDArray[np.float32]) 
         >>> estimate_foreground(image, np.ones((4, 4), np.float32)).shape
         (4, 4, 3)
     """
-    image = np.asarray(image, np.float32)
     alpha = np.asarray(alpha, np.float32)
+    foreground = np.empty((*alpha.shape, 3), np.float32)
+    for rows, colours in foreground_strips(image, alpha):
+        foreground[rows] = colours
+    return foreground
+
+
+def foreground_strips(
+    image: NDArray[Any], alpha: NDArray[np.float32]
+) -> Iterator[tuple[slice, Plane]]:
+    """`estimate_foreground`, some rows at a time: the whole in float32 takes much memory.
+
+    Yields:
+        Rows, a slice, and their colours, float32 (h, W, 3), 0..1; from the top to the bottom.
+    """
     if image.ndim != 3 or image.shape != (*alpha.shape, 3) or image.size == 0:
         raise ImageError(
             f"the foreground needs an RGB picture (H, W, 3) and a matte (H, W) of the same size, "
             f"but got shapes {image.shape} and {alpha.shape}"
         )
-    foreground, background = _solve_pyramid(_build_pyramid(image, alpha))
-    return _solve_pixels(image, alpha, foreground, background)
+    coarse = _solve_pyramid(_build_pyramid(image, alpha))
+    for top in range(0, len(alpha), _STRIP):
+        yield _solve_strip(image, alpha, top, coarse)
 
 
-def _build_pyramid(image: NDArray[np.float32], alpha: Plane) -> list[_Moments]:
-    """Moments of windows of 2 x 2, 4 x 4, ... pixels, up to a level that is a single window."""
-    level = _halved_moments(image, alpha)
-    pyramid = [level]
-    while level.alpha.size > 1:
-        level = _Moments(
-            alpha=_halve(level.alpha),
-            alpha_squared=_halve(level.alpha_squared),
-            image=np.stack([_halve(plane) for plane in level.image]),
-            alpha_image=np.stack([_halve(plane) for plane in level.alpha_image]),
+def _build_pyramid(image: NDArray[Any], alpha: Plane) -> list[_Moments]:
+    """Moments of windows of `_BLOCK`, twice `_BLOCK`, ... pixels, up to a single window."""
+    strips = []
+    for top in range(0, len(alpha), _STRIP):
+        rows = slice(top, top + _STRIP)
+        strips.append(_passing_moments(to_unit(image[rows]), alpha[rows])[-1])
+    pyramid = [
+        _Moments(
+            alpha=np.concatenate([strip.alpha for strip in strips]),
+            alpha_squared=np.concatenate([strip.alpha_squared for strip in strips]),
+            image=np.concatenate([strip.image for strip in strips], axis=1),
+            alpha_image=np.concatenate([strip.alpha_image for strip in strips], axis=1),
         )
-        pyramid.append(level)
+    ]
+    while pyramid[-1].alpha.size > 1:
+        pyramid.append(_halve_moments(pyramid[-1]))
     return pyramid
 
 
-def _halved_moments(image: NDArray[np.float32], alpha: Plane) -> _Moments:
-    """Moments of windows of 2 x 2 pixels, a strip of the picture at a time."""
-    size = (alpha.shape[0] + 1) // 2, (alpha.shape[1] + 1) // 2
-    moments = _Moments(
-        alpha=np.empty(size, np.float32),
-        alpha_squared=np.empty(size, np.float32),
-        image=np.empty((3, *size), np.float32),
-        alpha_image=np.empty((3, *size), np.float32),
+def _passing_moments(image: NDArray[np.float32], alpha: Plane) -> list[_Moments]:
+    """Moments of windows of 2 x 2, 4 x 4, ..., `_BLOCK` x `_BLOCK` pixels."""
+    planes = [np.ascontiguousarray(image[..., channel]) for channel in range(3)]
+    levels = [
+        _Moments(
+            alpha=_halve(alpha),
+            alpha_squared=_halve(alpha * alpha),
+            image=np.stack([_halve(plane) for plane in planes]),
+            alpha_image=np.stack([_halve(alpha * plane) for plane in planes]),
+        )
+    ]
+    while len(levels) < _PASSING:
+        levels.append(_halve_moments(levels[-1]))
+    return levels
+
+
+def _halve_moments(moments: _Moments) -> _Moments:
+    return _Moments(
+        alpha=_halve(moments.alpha),
+        alpha_squared=_halve(moments.alpha_squared),
+        image=np.stack([_halve(plane) for plane in moments.image]),
+        alpha_image=np.stack([_halve(plane) for plane in moments.alpha_image]),
     )
-    for top in range(0, len(alpha), _STRIP):
-        rows, half = slice(top, top + _STRIP), slice(top // 2, (top + _STRIP) // 2)
-        matte = alpha[rows]
-        moments.alpha[half] = _halve(matte)
-        moments.alpha_squared[half] = _halve(matte * matte)
-        for channel in range(3):
-            plane = np.ascontiguousarray(image[rows, :, channel])
-            moments.image[channel, half] = _halve(plane)
-            moments.alpha_image[channel, half] = _halve(matte * plane)
-    return moments
 
 
 def _solve_pyramid(pyramid: list[_Moments]) -> tuple[Plane, Plane]:
-    """Foreground and background at half the picture's size, (3, H/2, W/2), from coarse to fine."""
+    """Foreground and background of blocks, (3, H/_BLOCK, W/_BLOCK), from coarse to fine."""
     root = pyramid[-1]
     foreground, background = _solve_level(root, root.image, root.image, _ROOT_PRIOR_WEIGHT)
     for moments in reversed(pyramid[:-1]):
@@ -129,36 +159,27 @@ def _solve_pyramid(pyramid: list[_Moments]) -> tuple[Plane, Plane]:
     return foreground, background
 
 
+def _solve_strip(
+    image: NDArray[Any], alpha: Plane, top: int, coarse: tuple[Plane, Plane]
+) -> tuple[slice, Plane]:
+    """The finest levels of the rows from ``top`` on, and those rows."""
+    rows = slice(top, min(top + _STRIP, len(alpha)))
+    around = slice(max(0, top - _MARGIN), min(rows.stop + _MARGIN, len(alpha)))
+    colours, matte = to_unit(image[around]), alpha[around]
+    blocks = slice(around.start // _BLOCK, -(-around.stop // _BLOCK))
+    foreground, background = (side[:, blocks] for side in coarse)
+    for moments in reversed(_passing_moments(colours, matte)[:-1]):
+        foreground, background = _refine(moments, foreground, background)
+    result = _solve_pixels(colours, matte, foreground, background)
+    return rows, result[rows.start - around.start : rows.stop - around.start]
+
+
 def _refine(moments: _Moments, foreground: Plane, background: Plane) -> tuple[Plane, Plane]:
     """F and B, (3, H, W), of a level from those of the level above, (3, H/2, W/2)."""
-    shape = moments.image.shape
-    finer = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    for rows, above, inside in _strips(shape[1]):
-        prior_foreground, prior_background = (
-            _enlarge(colours[:, above], shape[2])[:, inside] for colours in (foreground, background)
-        )
-        part = _Moments(
-            alpha=moments.alpha[rows],
-            alpha_squared=moments.alpha_squared[rows],
-            image=moments.image[:, rows],
-            alpha_image=moments.alpha_image[:, rows],
-        )
-        finer[0][:, rows], finer[1][:, rows] = _solve_level(
-            part, prior_foreground, prior_background, _PRIOR_WEIGHT
-        )
-    return finer
-
-
-def _strips(height: int) -> Iterator[tuple[slice, slice, slice]]:
-    """Rows of a level; the rows of the level above to enlarge; where the first lie in the result.
-
-    One row more at both ends is enlarged, for bilinear interpolation looks at neighbours.
-    """
-    for top in range(0, height, _STRIP):
-        rows = slice(top, min(top + _STRIP, height))
-        first = max(0, top // 2 - 1)
-        inside = slice(top - 2 * first, rows.stop - 2 * first)
-        yield rows, slice(first, (rows.stop + 1) // 2 + 1), inside
+    size = moments.alpha.shape
+    return _solve_level(
+        moments, _enlarge(foreground, size), _enlarge(background, size), _PRIOR_WEIGHT
+    )
 
 
 def _solve_level(
@@ -195,18 +216,14 @@ def _solve_pixels(
 ) -> Plane:
     """The last level, (H, W, 3): windows of one pixel, where the fit has a closed form."""
     result = np.empty_like(image)
-    for rows, above, inside in _strips(len(alpha)):
-        matte = alpha[rows]
-        weight = matte / (matte * matte + (1 - matte) ** 2 + np.float32(_PRIOR_WEIGHT))
-        priors = _enlarge(foreground[:, above], alpha.shape[1])[:, inside]
-        changes = _enlarge(background[:, above], alpha.shape[1])[:, inside]  # B
-        for channel, (prior, change) in enumerate(zip(priors, changes, strict=True)):
-            change += matte * (prior - change)  # alpha F + (1 - alpha) B
-            # What the prior leaves unexplained.
-            np.subtract(image[rows, :, channel], change, out=change)
-            change *= weight
-            np.clip(prior + change, 0, 1, out=result[rows, :, channel])
-        np.copyto(result[rows], image[rows], where=(matte >= 1)[..., None])
+    weight = alpha / (alpha * alpha + (1 - alpha) ** 2 + np.float32(_PRIOR_WEIGHT))
+    priors, changes = _enlarge(foreground, alpha.shape), _enlarge(background, alpha.shape)  # F, B
+    for channel, (prior, change) in enumerate(zip(priors, changes, strict=True)):
+        change += alpha * (prior - change)  # alpha F + (1 - alpha) B
+        np.subtract(image[..., channel], change, out=change)  # what the prior leaves unexplained
+        change *= weight
+        np.clip(prior + change, 0, 1, out=result[..., channel])
+    np.copyto(result, image, where=(alpha >= 1)[..., None])
     return result
 
 
@@ -222,10 +239,11 @@ def _halve(plane: Plane) -> Plane:
     return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _enlarge(planes: Plane, width: int) -> Plane:
-    """Double the size of (C, H, W) bilinearly, less the column that `_halve` may have added."""
+def _enlarge(planes: Plane, size: tuple[int, ...]) -> Plane:
+    """Double the size of (C, H, W) bilinearly, less the row and column that `_halve` added."""
     import cv2
 
-    size = (planes.shape[2] * 2, planes.shape[1] * 2)
-    doubled = [cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in planes]
-    return np.stack([np.asarray(plane[:, :width], np.float32) for plane in doubled])
+    height, width = size
+    double = (planes.shape[2] * 2, planes.shape[1] * 2)
+    enlarged = [cv2.resize(plane, double, interpolation=cv2.INTER_LINEAR) for plane in planes]
+    return np.stack([np.asarray(plane[:height, :width], np.float32) for plane in enlarged])

@@ -23,7 +23,7 @@ import os
 import threading
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, TypeAlias, Union
 
 import numpy as np
@@ -83,22 +83,39 @@ INCH, CENTIMETRE = 2, 3
 _process_state = threading.Lock()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
     """A photo, ready to be matted.
 
     Attributes:
-        rgb: float32 (H, W, 3), 0..1, display values (not linear light).
+        levels: (H, W, 3), display values (not linear light) as the picture has them: uint8, uint16,
+            or float32 in 0..1. As float32 throughout, most pictures would take four times the
+            memory; `pixels.to_unit` makes that of the part that is worked on.
         alpha: float32 (H, W), 0..1: the transparency that the picture itself came with, or None
-            where it is opaque everywhere. The colours in `rgb` are not multiplied by it.
-        icc_profile: the RGB profile that `rgb` is meant in, or None (then sRGB by custom).
+            where it is opaque everywhere. The colours are not multiplied by it.
+        icc_profile: the RGB profile that the colours are meant in, or None (then sRGB by custom).
         dpi: dots per inch (across, down), or None.
     """
 
-    rgb: NDArray[np.float32]
+    levels: NDArray[Any]
     alpha: NDArray[np.float32] | None = None
     icc_profile: bytes | None = None
     dpi: tuple[float, float] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self.levels.shape[0], self.levels.shape[1]
+
+    @property
+    def rgb(self) -> NDArray[np.float32]:
+        """The colours as float32 (H, W, 3), 0..1, made anew each time."""
+        return to_unit(self.levels)
+
+    def crop(self, window: tuple[slice, slice]) -> Picture:
+        """The part in some rows and columns; it shares this picture's memory."""
+        alpha = None if self.alpha is None else self.alpha[window]
+        return replace(self, levels=self.levels[window], alpha=alpha)
 
 
 @dataclass(frozen=True)
@@ -146,10 +163,12 @@ def open_image(source: Source) -> Picture:
         picture.rgb.shape   # (H, W, 3)
     """
     decoded = _decode(source)
-    rgb = to_unit(decoded.colour)
-    if rgb.ndim == 2:
-        rgb = np.repeat(rgb[..., None], 3, axis=2)  # (H, W, 3)
-    return Picture(rgb, _real_alpha(decoded), decoded.icc_profile, decoded.dpi)
+    levels = decoded.colour
+    if levels.ndim == 2:
+        levels = np.repeat(levels[..., None], 3, axis=2)  # (H, W, 3)
+    elif isinstance(source, np.ndarray):
+        levels = levels.copy()  # the caller may change the array later
+    return Picture(levels, _real_alpha(decoded), decoded.icc_profile, decoded.dpi)
 
 
 def open_grey(source: Source) -> GreyPicture:

@@ -5,11 +5,12 @@ Training and engine share it.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deepmatte.pixels import to_unit
 from deepmatte.priors import CHANNELS, Priors, Window
 from deepmatte.trimap import BACKGROUND, FOREGROUND
 
@@ -26,17 +27,20 @@ class NetworkInputs:
     """Picture, trimap and priors, as the shipped network sees them.
 
     Args:
-        image: ``(H, W, 3)`` float32, 0..1.
+        image: ``(H, W, 3)`` uint8, uint16, or float32 in 0..1.
         trimap: ``(H, W)`` uint8, labels of `deepmatte.trimap`.
     """
 
     channels: ClassVar[tuple[str, ...]] = INPUT_CHANNELS
-    reach: ClassVar[int] = 128
-    """Pixels around one that alpha depends on, as good as; the priors carry what lies further."""
+    reach: ClassVar[int] = 224
+    """Pixels around one that alpha depends on by more than a level of 255, as measured in tiles of
+    real photos; the priors carry what lies further."""
+    memory: ClassVar[int] = 420
+    """Bytes that a pixel of a tile takes while the network runs (benchmarks/memory.py)."""
     padding: ClassVar[Literal["edge", "reflect"]] = "edge"
     """How a window goes on beyond the picture; priors do not go on as in a mirror."""
 
-    def __init__(self, image: NDArray[np.float32], trimap: NDArray[np.uint8]) -> None:
+    def __init__(self, image: NDArray[Any], trimap: NDArray[np.uint8]) -> None:
         self._image, self._trimap = image, trimap
         self._priors = Priors(image, trimap)
 
@@ -48,25 +52,26 @@ class NetworkInputs:
         """
         trimap = self._trimap[window]
         inputs = np.empty((len(INPUT_CHANNELS), *trimap.shape), np.float32)
-        inputs[0:3] = self._image[window].transpose(2, 0, 1)
+        inputs[0:3] = to_unit(self._image[window]).transpose(2, 0, 1)
         inputs[3] = trimap == FOREGROUND
         inputs[4] = trimap == BACKGROUND
-        inputs[5:] = self._priors.read(window).transpose(2, 0, 1)
+        self._priors.read(window, out=inputs[5:])
         return inputs
 
 
 class PictureAndTrimap:
     """Picture and trimap / 255, as the paper's network sees them (section 4.1).
 
-    Arguments, `read` and the three values are those of `NetworkInputs`.
+    Arguments, `read` and the values are those of `NetworkInputs`.
     """
 
     channels: ClassVar[tuple[str, ...]] = DIM_CHANNELS
     reach: ClassVar[int] = 288
     """Its convolutions look 254 pixels far, its pooling windows up to 31 more."""
+    memory: ClassVar[int] = 1700
     padding: ClassVar[Literal["edge", "reflect"]] = "reflect"
 
-    def __init__(self, image: NDArray[np.float32], trimap: NDArray[np.uint8]) -> None:
+    def __init__(self, image: NDArray[Any], trimap: NDArray[np.uint8]) -> None:
         self._image, self._trimap = image, trimap
 
     def read(self, window: Window) -> NDArray[np.float32]:
@@ -74,17 +79,15 @@ class PictureAndTrimap:
         return picture_and_trimap(self._image[window], self._trimap[window])
 
 
-def network_inputs(image: NDArray[np.float32], trimap: NDArray[np.uint8]) -> NDArray[np.float32]:
+def network_inputs(image: NDArray[Any], trimap: NDArray[np.uint8]) -> NDArray[np.float32]:
     """`NetworkInputs` of the whole picture at once."""
     height, width = trimap.shape
     return NetworkInputs(image, trimap).read((slice(0, height), slice(0, width)))
 
 
-def picture_and_trimap(
-    image: NDArray[np.float32], trimap: NDArray[np.uint8]
-) -> NDArray[np.float32]:
+def picture_and_trimap(image: NDArray[Any], trimap: NDArray[np.uint8]) -> NDArray[np.float32]:
     """`PictureAndTrimap` of the whole picture at once."""
     inputs = np.empty((len(DIM_CHANNELS), *trimap.shape), np.float32)
-    inputs[:3] = image.transpose(2, 0, 1)
+    inputs[:3] = to_unit(image).transpose(2, 0, 1)
     inputs[3] = trimap.astype(np.float32) / 255
     return inputs

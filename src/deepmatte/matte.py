@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from deepmatte.errors import named_memory_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
@@ -31,13 +33,10 @@ class Matte:
     """A matted picture.
 
     Attributes:
-        image: float32 (H, W, 3), 0..1, the picture's colours.
+        picture: what was matted: its colours as they were, its own transparency if it has any, its
+            colour profile and its resolution.
         trimap: uint8 (H, W) of 0 (background), 128 (unknown), 255 (foreground).
-        alpha: float32 (H, W), 0..1, how much of each pixel belongs to the subject.
-        predicted: float32 (H, W), 0..1, the alpha before the picture's own transparency was
-            multiplied in; the same as `alpha` for an opaque picture.
-        icc_profile: the profile that the colours are meant in, or None.
-        dpi: the picture's dots per inch (across, down), or None.
+        predicted: float32 (H, W), 0..1, the network's alpha.
         notes: sentences about anything that a user should know of this result.
 
     Example:
@@ -46,13 +45,19 @@ class Matte:
         matte.over("#00b140").save("green.png")
     """
 
-    image: NDArray[np.float32]
+    picture: Picture
     trimap: NDArray[np.uint8]
-    alpha: NDArray[np.float32]
     predicted: NDArray[np.float32]
-    icc_profile: bytes | None = None
-    dpi: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def alpha(self) -> NDArray[np.float32]:
+        """How much of each pixel belongs to the subject: float32 (H, W), 0..1.
+
+        What was predicted, times the picture's own transparency.
+        """
+        own = self.picture.alpha
+        return self.predicted if own is None else self.predicted * own
 
     @functools.cached_property
     def foreground(self) -> NDArray[np.float32]:
@@ -65,7 +70,20 @@ class Matte:
         # The stored colours of a transparent picture are not multiplied by its transparency, so
         # what mixes foreground and background in them is the predicted alpha alone.
         with named_memory_errors():
-            return estimate_foreground(self.image, self.predicted)
+            return estimate_foreground(self.picture.levels, self.predicted)
+
+    @functools.cached_property
+    def colours(self) -> NDArray[np.uint8]:
+        """The foreground in 8 bits, as it is saved: uint8 (H, W, 3), a quarter of the memory."""
+        import numpy as np
+
+        from deepmatte.pixels import to_bytes
+
+        with named_memory_errors():
+            colours = np.empty(self.picture.levels.shape, np.uint8)
+            for rows, foreground in self._strips():
+                colours[rows] = to_bytes(foreground)
+        return colours
 
     def cutout(self) -> Image.Image:
         """The subject alone: an RGBA picture whose colours are not multiplied by alpha.
@@ -76,7 +94,8 @@ class Matte:
         """
         from deepmatte import composite
 
-        return self._picture(composite.cutout(self.foreground, self.alpha))
+        with named_memory_errors():
+            return self._as_pillow(composite.cutout(self.colours, self.alpha))
 
     def over(self, background: Background) -> Image.Image:
         """The subject on another background: an RGB picture, to be saved as `cutout` says.
@@ -88,19 +107,36 @@ class Matte:
         Raises:
             ImageError: the background is neither a colour nor a picture that can be read.
         """
+        import numpy as np
+
         from deepmatte import composite
+        from deepmatte.pixels import to_bytes
 
-        return self._picture(composite.over(self.foreground, self.alpha, background))
+        with named_memory_errors():
+            behind = composite.backdrop(background, *self.picture.shape)
+            mixed = np.empty(behind.shape, np.uint8)
+            for rows, foreground in self._strips():
+                blended = composite.blend(foreground, self.alpha[rows], behind[rows])
+                mixed[rows] = to_bytes(blended)
+            return self._as_pillow(mixed)
 
-    def _picture(self, pixels: NDArray[np.float32]) -> Image.Image:
+    def _strips(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Rows and their foreground: of what is there already, or a few rows at a time."""
+        from deepmatte.foreground import foreground_strips
+
+        if "foreground" in self.__dict__:
+            return iter([(slice(None), self.foreground)])
+        return foreground_strips(self.picture.levels, self.predicted)
+
+    def _as_pillow(self, pixels: NDArray[np.uint8]) -> Image.Image:
         """Pixels as a Pillow image that carries the colour profile and resolution along."""
         from deepmatte.images import to_pil
 
         picture = to_pil(pixels)
-        if self.icc_profile is not None:
-            picture.info["icc_profile"] = self.icc_profile
-        if self.dpi is not None:
-            picture.info["dpi"] = self.dpi
+        if self.picture.icc_profile is not None:
+            picture.info["icc_profile"] = self.picture.icc_profile
+        if self.picture.dpi is not None:
+            picture.info["dpi"] = self.picture.dpi
         return picture
 
 
@@ -113,6 +149,7 @@ class Matter:
         device: ``"cpu"`` or ``"cuda"``.
         threads: how many threads the network may use; None takes the cores of this process.
         tile: side in pixels of the tiles that a picture is worked in, or None for the default.
+        memory: bytes that the process may take for a picture; chooses the tile.
 
     Raises:
         ModelError: there is no such model or device.
@@ -130,10 +167,11 @@ class Matter:
         device: str = "cpu",
         threads: int | None = None,
         tile: int | None = None,
+        memory: int | None = None,
     ) -> None:
         from deepmatte.engine import Engine
 
-        self._engine = Engine(model, device=device, threads=threads, tile=tile)
+        self._engine = Engine(model, device=device, threads=threads, tile=tile, memory=memory)
 
     def __call__(
         self,
@@ -164,19 +202,10 @@ class Matter:
         from deepmatte.trimap import open_trimap
 
         picture = image if isinstance(image, Picture) else open_image(image)
-        height, width = picture.rgb.shape[:2]
-        labels = open_trimap(trimap, (height, width), resize=resize_trimap)
+        labels = open_trimap(trimap, picture.shape, resize=resize_trimap)
         with named_memory_errors():
-            predicted = self._engine(picture.rgb, labels, progress)
-        return Matte(
-            image=picture.rgb,
-            trimap=labels,
-            alpha=predicted if picture.alpha is None else predicted * picture.alpha,
-            predicted=predicted,
-            icc_profile=picture.icc_profile,
-            dpi=picture.dpi,
-            notes=_notes(picture, labels),
-        )
+            predicted = self._engine(picture.levels, labels, progress)
+        return Matte(picture, labels, predicted, _notes(picture, labels))
 
 
 def _notes(picture: Picture, trimap: NDArray[np.uint8]) -> tuple[str, ...]:

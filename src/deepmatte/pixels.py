@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from deepmatte.errors import ImageError
 
+# Rows that are worked on at a time: float copies of the whole are what costs memory.
+_STRIP = 256
+
 
 def check_array(
     pixels: NDArray[Any], max_pixels: int, *, wide_integers: bool = False
@@ -86,7 +89,10 @@ def to_unit(levels: NDArray[Any]) -> NDArray[np.float32]:
 
 def to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
     """Round values to 8 bit levels; what lies outside 0..1 is clipped."""
-    levels: NDArray[np.uint8] = np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
+    levels = np.empty(values.shape, np.uint8)
+    for top in range(0, len(values), _STRIP):
+        rows = slice(top, top + _STRIP)
+        levels[rows] = np.rint(np.clip(values[rows], 0, 1) * np.float32(255))
     return levels
 
 

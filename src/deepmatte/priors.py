@@ -14,7 +14,7 @@ Source (the closed-form matte has its own in laplacian.py):
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -28,6 +28,7 @@ from deepmatte.laplacian import (
     grow,
     shrink,
 )
+from deepmatte.pixels import to_unit
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 
 Floats = NDArray[np.float32]
@@ -76,16 +77,16 @@ class Priors:
     """The guesses named in `CHANNELS` for one picture.
 
     Args:
-        image: float32 RGB (H, W, 3), 0..1.
+        image: RGB (H, W, 3), uint8, uint16, or float32 in 0..1.
         trimap: uint8 (H, W) of 0 (background), 128 (unknown) and 255 (foreground).
 
     Example:
         >>> image, trimap = np.zeros((40, 60, 3), np.float32), np.full((40, 60), 128, np.uint8)
         >>> Priors(image, trimap).read((slice(0, 40), slice(0, 60))).shape
-        (40, 60, 11)
+        (11, 40, 60)
     """
 
-    def __init__(self, image: Floats, trimap: Bytes) -> None:
+    def __init__(self, image: NDArray[Any], trimap: Bytes) -> None:
         self._image, self._trimap = image, trimap
         scale = 1
         while trimap.size > PREPARED_PIXELS * scale**2:
@@ -94,7 +95,7 @@ class Priors:
 
         def weighted(label: int) -> Floats:
             return _blocks(
-                lambda rows: _weighted(image[rows], trimap[rows] == label), trimap, scale
+                lambda rows: _weighted(to_unit(image[rows]), trimap[rows] == label), trimap, scale
             )
 
         foreground, background = weighted(FOREGROUND), weighted(BACKGROUND)
@@ -103,40 +104,42 @@ class Priors:
         self._lines, self._corner = None, (0, 0)
         unknown = (foreground[..., 3] < 1) & (background[..., 3] < 1)
         if unknown.any() and any(side is not None for side in self._sides):
-            picture = _blocks(lambda rows: image[rows], trimap, scale)
+            picture = _blocks(lambda rows: to_unit(image[rows]), trimap, scale)
             self._lines, self._corner = _solve(picture, unknown, foreground[..., 3], self._sides)
 
-    def read(self, window: Window) -> Floats:
+    def read(self, window: Window, out: Floats | None = None) -> Floats:
         """The guesses within a window that starts at multiples of 32 pixels.
 
+        Args:
+            window: rows and columns.
+            out: where to write them, or None for an array of their own.
+
         Returns:
-            float32 (h, w, len(CHANNELS)), 0..1. At known pixels the alphas are exactly 0 or 1.
+            float32 (len(CHANNELS), h, w), 0..1. At known pixels the alphas are exactly 0 or 1.
             Where only one side is known, an unknown pixel belongs to the other the more its colour
             differs from that side's; where nothing is known, alpha is 0.5.
         """
-        image, trimap = self._image[window], self._trimap[window]
+        image, trimap = to_unit(self._image[window]), self._trimap[window]
+        if out is None:
+            out = np.empty((len(CHANNELS), *trimap.shape), np.float32)
         sides = [
             None if side is None else _magnify(side, window, self._scale) for side in self._sides
         ]
         unknown = trimap == UNKNOWN
-        known = (trimap == FOREGROUND).astype(np.float32)
-        closed_form, projection, sampled = known, known.copy(), known.copy()
+        alphas = out[:3]
+        alphas[:] = trimap == FOREGROUND
         if self._lines is None:
-            closed_form[unknown] = projection[unknown] = sampled[unknown] = 0.5
+            alphas[:, unknown] = 0.5
         else:
             colours = image[unknown]  # (N, 3)
             lines = _magnify(self._lines, window, FINEST * self._scale, self._corner)
-            closed_form[unknown] = alpha_of_lines(lines[unknown], colours)
-            projection[unknown] = _by_colours(colours, *_ends(sides, unknown, _SPREAD))
-            sampled[unknown] = _by_colours(colours, *_ends(sides, unknown, _NEAREST))
-        planes = [closed_form, projection, sampled]
-        distances = []
-        for side, label in zip(sides, (FOREGROUND, BACKGROUND), strict=True):
-            colour, distance = _seen(side, image, trimap == label)
-            planes += cv2.split(colour)
-            distances.append(distance)
-        stacked = np.asarray(cv2.merge(planes + distances), np.float32)
-        return stacked.reshape(*trimap.shape, len(CHANNELS))
+            alphas[0, unknown] = alpha_of_lines(lines[unknown], colours)
+            alphas[1, unknown] = _by_colours(colours, *_ends(sides, unknown, _SPREAD))
+            alphas[2, unknown] = _by_colours(colours, *_ends(sides, unknown, _NEAREST))
+        seen = (FOREGROUND, out[3:6], out[9]), (BACKGROUND, out[6:9], out[10])
+        for side, (label, side_colours, distance) in zip(sides, seen, strict=True):
+            _see(side, image, trimap == label, side_colours, distance)
+        return out
 
 
 # --- preparing --------------------------------------------------------------------------------
@@ -255,7 +258,7 @@ def _magnify(
         wanted = np.arange(first - around, last + around) - corner[axis]
         taken.append(np.clip(wanted, 0, prepared.shape[axis] - 1))
         inside.append(slice(around * scale, around * scale + span.stop - span.start))
-    blocks = prepared[np.ix_(*taken)]
+    blocks: Floats = prepared[taken[0]][:, taken[1]]
     if scale > 1:
         blocks = grow(blocks, (blocks.shape[0] * scale, blocks.shape[1] * scale))
     return blocks[inside[0], inside[1]]
@@ -266,14 +269,19 @@ def _ends(sides: Sides, at: Flags, channels: slice) -> list[Floats | None]:
     return [None if side is None else side[at, channels] for side in sides]
 
 
-def _seen(side: Floats | None, image: Floats, known: Flags) -> tuple[Floats, Floats]:
-    """A side's spread colours (H, W, 3), exact where known, and exp(-distance / 20 px)."""
+def _see(
+    side: Floats | None, image: Floats, known: Flags, colours: Floats, distance: Floats
+) -> None:
+    """Write a side's spread colours (3, h, w), exact where known, and exp(-distance / 20 px)."""
     if side is None:
-        return np.full_like(image, 0.5), np.zeros(known.shape, np.float32)
-    colours = np.where(known[..., None], image, side[..., _SPREAD])
-    faded = np.exp(side[..., _DISTANCE] / np.float32(-_DISTANCE_SCALE))
-    faded[known] = 1
-    return colours, faded
+        colours[:], distance[:] = 0.5, 0
+        return
+    for channel, plane in enumerate(colours):
+        plane[:] = side[..., channel]
+        np.copyto(plane, image[..., channel], where=known)
+    np.divide(side[..., _DISTANCE], np.float32(-_DISTANCE_SCALE), out=distance)
+    np.exp(distance, out=distance)
+    distance[known] = 1
 
 
 def _by_colours(colours: Floats, foreground: Floats | None, background: Floats | None) -> Floats:

@@ -98,7 +98,7 @@ def _pictures(result: Matte) -> list[NDArray[Any]]:
     green, grey = (np.asarray(result.over(colour)) for colour in ("#00b140", "#808080"))
     board = np.asarray(result.over(checkerboard(*result.alpha.shape)))
     panels: list[tuple[str, NDArray[Any]]] = [
-        ("picture", result.image),
+        ("picture", result.picture.levels),
         ("trimap", result.trimap),
         ("alpha", result.alpha),
         ("cut-out", board),
@@ -106,4 +106,4 @@ def _pictures(result: Matte) -> list[NDArray[Any]]:
         ("over grey", grey),
     ]
     cutout = np.asarray(result.cutout())
-    return [result.alpha, result.foreground, cutout, green, grey, contact_sheet(panels)]
+    return [result.alpha, result.colours, cutout, green, grey, contact_sheet(panels)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deepmatte.cli import outputs
+from deepmatte.cli.options import parse_memory
 from deepmatte.cli.outputs import Output
 from deepmatte.errors import TrimapError
 
@@ -69,6 +70,15 @@ def matte(
         int | None,
         typer.Option(metavar="N", min=1, help="Side of the tiles, pixels; smaller saves memory."),
     ] = None,
+    memory: Annotated[
+        int | None,
+        typer.Option(
+            metavar="1.5GB",
+            parser=parse_memory,
+            help="Memory that this command may take; chooses the tile.",
+            show_default=False,
+        ),
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Threads; all free cores if left out.")
     ] = None,
@@ -107,7 +117,7 @@ def matte(
     labels = _from_mask(mask) if mask is not None else outputs.read(trimap or "")
     background = None if over is None else outputs.read(over)
     picture = outputs.read(image)
-    matter = Matter(model, device=device, threads=threads, tile=tile)
+    matter = Matter(model, device=device, threads=threads, tile=tile, memory=memory)
     try:
         result = matter(picture, labels, resize_trimap=resize_trimap)
     except TrimapError as error:
@@ -141,8 +151,9 @@ def _from_mask(mask: str) -> Source:
 
 
 def _write(result: Matte, targets: list[Output], background: str | bytes | None) -> None:
-    pictures = [(output, _pixels(result, output.option, background)) for output in targets]
-    outputs.write(pictures, icc_profile=result.icc_profile, dpi=result.dpi)
+    # One after the other, for only one of them at a time need be in memory.
+    pictures = ((output, _pixels(result, output.option, background)) for output in targets)
+    outputs.write(pictures, icc_profile=result.picture.icc_profile, dpi=result.picture.dpi)
 
 
 def _pixels(result: Matte, option: str, background: str | bytes | None) -> NDArray[Any]:
@@ -151,7 +162,7 @@ def _pixels(result: Matte, option: str, background: str | bytes | None) -> NDArr
     if option == "--alpha":
         return result.alpha
     if option == "--foreground":
-        return result.foreground
+        return result.colours
     if option == "--cutout":
         return np.asarray(result.cutout())
     return np.asarray(result.over(background or ""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,7 +108,7 @@ def _refusal(output: Output, sentence: str) -> typer.BadParameter:
 
 
 def write(
-    pictures: Sequence[tuple[Output, NDArray[Any]]],
+    pictures: Iterable[tuple[Output, NDArray[Any]]],
     *,
     icc_profile: bytes | None = None,
     dpi: tuple[float, float] | None = None,

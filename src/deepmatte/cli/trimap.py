@@ -152,7 +152,7 @@ def repair(
 
     size = None
     if like is not None:
-        height, width = open_image(outputs.read(like)).rgb.shape[:2]
+        height, width = open_image(outputs.read(like)).shape
         size = (height, width)
     _write(target, open_trimap(outputs.read(trimap), size, resize=resize))
 

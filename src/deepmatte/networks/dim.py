@@ -4,7 +4,7 @@
 otherwise; `deepmatte.networks.convert` knows which does what, and docs/paper.md tells it.
 
 Spatial sizes in shape comments are fractions of the input's; H and W are multiples of
-`deepmatte.engine.STRIDE`. Channels are those of the paper's network at full width.
+`deepmatte.tiles.STRIDE`. Channels are those of the paper's network at full width.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from deepmatte.engine import STRIDE
 from deepmatte.errors import DataError
 from deepmatte.inputs import DIM_CHANNELS, picture_and_trimap
+from deepmatte.tiles import STRIDE
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 
 Part = Literal["encoder", "fc6", "decoder"]
@@ -233,7 +233,7 @@ class DeepImageMatting(nn.Module):
     def infer(self, image: NDArray[np.float32], trimap: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The final alpha of a whole picture of any size.
 
-        Right and bottom are padded by reflection to multiples of `deepmatte.engine.STRIDE`. Where
+        Right and bottom are padded by reflection to multiples of `deepmatte.tiles.STRIDE`. Where
         the trimap is known, alpha is exactly 0 or 1.
 
         Args:

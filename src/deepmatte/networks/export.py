@@ -17,12 +17,12 @@ from onnx import helper, numpy_helper
 from onnxscript import opset18
 from torch import Tensor, nn
 
-from deepmatte.engine import STRIDE
 from deepmatte.errors import DataError
 from deepmatte.files import write_bytes
 from deepmatte.inputs import DIM_CHANNELS, INPUT_CHANNELS
 from deepmatte.networks.dim import DeepImageMatting
 from deepmatte.networks.lite import LiteMatting
+from deepmatte.tiles import STRIDE
 
 OPSET = 18
 

@@ -8,7 +8,7 @@ ImageNet network (EfficientNet-Lite0, `Encoder`) that sees the picture alone and
 and dense convolutions that see all inputs.
 
 Spatial sizes in shape comments are fractions of the input's; H and W are multiples of
-`deepmatte.engine.STRIDE`.
+`deepmatte.tiles.STRIDE`.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from deepmatte.engine import STRIDE
 from deepmatte.errors import DataError
+from deepmatte.tiles import STRIDE
 
 Network = TypeVar("Network", bound=nn.Module)
 Precision = Literal["float32", "bfloat16", "float16"]

@@ -104,9 +104,9 @@ def _pixels(entry: _Entry) -> NDArray[np.float32]:
     alpha = picture.alpha
     if entry.alpha is not None:
         alpha = open_alpha(entry.alpha)
-        if alpha.shape != picture.rgb.shape[:2]:
+        if alpha.shape != picture.shape:
             raise DataError(
-                f"{entry.path} is {picture.rgb.shape[1]} x {picture.rgb.shape[0]} pixels but "
+                f"{entry.path} is {picture.shape[1]} x {picture.shape[0]} pixels but "
                 f"{entry.alpha} {alpha.shape[1]} x {alpha.shape[0]}; expected the same size"
             )
     return picture.rgb if alpha is None else np.concatenate([picture.rgb, alpha[..., None]], axis=2)

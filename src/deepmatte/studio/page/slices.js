@@ -1,0 +1,49 @@
+/**
+ * Long work in short slices, so that painting goes on meanwhile.
+ *
+ * Long work is written as a generator that yields wherever it may pause.
+ */
+
+const SLICE = 8; // milliseconds; half of a frame
+
+/** Lets input and drawing have their turn. */
+export function pause() {
+  return new Promise((resolve) => {
+    const channel = new MessageChannel();
+    channel.port1.onmessage = () => {
+      channel.port1.close();
+      resolve();
+    };
+    channel.port2.postMessage(null);
+  });
+}
+
+/** The next animation frame; in a hidden page, which has none, a moment later. */
+export function nextFrame() {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, 100);
+    requestAnimationFrame(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+/**
+ * Runs a generator to its end, pausing every few milliseconds.
+ *
+ * @template T
+ * @param {Generator<void, T>} work
+ * @returns {Promise<T>}
+ */
+export async function inSlices(work) {
+  let started = performance.now();
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+    if (performance.now() - started > SLICE) {
+      await nextFrame();
+      started = performance.now();
+    }
+  }
+}
