@@ -30,7 +30,7 @@ ORDER = (
     ("priors",),
     ("inputs",),
     ("weights",),
-    ("tiles",),
+    ("tiles", "runtime"),
     ("engine", "foreground", "composite"),
     ("sheet",),
     ("matte",),

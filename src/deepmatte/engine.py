@@ -1,4 +1,4 @@
-"""(image, trimap) -> alpha with ONNX Runtime: any picture size, known pixels exact, never torch."""
+"""(image, trimap) -> alpha: any picture size, known pixels exact, never torch."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.errors import ModelError
+from deepmatte.runtime import Progress
 from deepmatte.tiles import STRIDE, smallest_side, tiles
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from deepmatte.weights import catalogue
 
 if TYPE_CHECKING:
-    import onnxruntime
-
     from deepmatte.inputs import NetworkInputs, PictureAndTrimap
+    from deepmatte.runtime import Network
 
 TILE = 1280
 """Default side of a tile, pixels."""
@@ -32,57 +32,6 @@ multiple of `STRIDE`."""
 _PROCESS = 220_000_000
 _PIXEL = 13
 _SAVED_PIXEL = 23
-
-
-class Progress:
-    """One call of an `Engine`, watched and, from any thread, ended.
-
-    Attributes:
-        share: how much of the work is done, 0..1.
-
-    Example:
-        >>> progress = Progress()
-        >>> progress.cancel()
-        >>> Engine()(np.zeros((40, 60, 3), np.float32), np.full((40, 60), 128, np.uint8), progress)
-        Traceback (most recent call last):
-            ...
-        concurrent.futures._base.CancelledError
-    """
-
-    def __init__(self) -> None:
-        self.share = 0.0
-        self._cancelled = False
-        self._run: onnxruntime.RunOptions | None = None
-
-    def cancel(self) -> None:
-        """End the call soon; it raises `CancelledError`. Nothing happens if it has ended."""
-        self._cancelled = True
-        if self._run is not None:
-            self._run.terminate = True  # within the network, not only between tiles
-
-    def advance(self, share: float) -> None:
-        """Say how much is done.
-
-        Raises:
-            CancelledError: by `cancel`.
-        """
-        self.share = share
-        if self._cancelled:
-            raise CancelledError
-
-    def run_options(self) -> onnxruntime.RunOptions:
-        """Options with which ONNX Runtime stops where it is when the work is cancelled."""
-        import onnxruntime
-
-        if self._run is None:
-            options = onnxruntime.RunOptions()
-            options.log_severity_level = 4  # as the session's
-            # Windows of many shapes would make the arena grow without bound. With none at all the
-            # network takes half as long again, for the system clears each page once more.
-            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-            self._run = options
-        self.advance(self.share)  # cancelled before there was anything to stop
-        return self._run
 
 
 class Engine:
@@ -126,7 +75,7 @@ class Engine:
         self._name = os.fspath(model)
         # More threads than cores only wait for each other.
         cores = usable_cores()
-        self._session, self._inputs = _open_session(model, device, min(threads or cores, cores))
+        self._network, self._inputs = _load(model, device, min(threads or cores, cores))
         smallest = smallest_side(self._inputs.reach)
         if tile is not None and tile < smallest:
             raise ModelError(f"tiles of {tile} pixels: expected at least {smallest}")
@@ -146,8 +95,7 @@ class Engine:
         unknown pixels and what surrounds them, not with the picture; memory with the tile.
 
         Errors: `ModelError` where the memory is too little for a picture of this size, the network
-        fails, or it does not answer with an alpha;
-        `CancelledError` by ``progress``.
+        fails, or it does not answer with an alpha; `CancelledError` by ``progress``.
         """
         progress = progress or Progress()
         alpha: NDArray[np.float32] = (trimap == FOREGROUND).astype(np.float32)
@@ -194,18 +142,14 @@ class Engine:
             padding = ((0, 0), (0, -height % STRIDE), (0, -width % STRIDE))
             padded = np.pad(window, padding, mode=self._inputs.padding)
         try:
-            (alpha,) = self._session.run(
-                ["alpha"], {"inputs": padded[None]}, progress.run_options()
-            )
+            alpha = self._network.run(padded[None], progress)
         except CancelledError:
             raise
         except Exception as error:
-            progress.advance(progress.share)  # it failed because it was cancelled
             if "alloc" in str(error):  # "Failed to allocate memory", "std::bad_alloc"
                 raise MemoryError("There is not enough memory for this picture.") from error
             first = str(error).splitlines()[0]
             raise ModelError(f"{self._name}: the network cannot be run: {first}") from error
-        alpha = np.asarray(alpha, np.float32)
         if alpha.shape != (1, 1, *padded.shape[1:]) or not np.isfinite(alpha).all():
             raise ModelError(
                 f"{self._name}: the network answered with shape {alpha.shape} or values that are "
@@ -228,41 +172,27 @@ def usable_cores() -> int:
     return max(1, cores)
 
 
-def _open_session(
+def _load(
     model: str | os.PathLike[str], device: str, threads: int
-) -> tuple[onnxruntime.InferenceSession, type[NetworkInputs | PictureAndTrimap]]:
-    """The session, and what the network sees: that stands in the file."""
-    import onnxruntime
-
+) -> tuple[Network, type[NetworkInputs | PictureAndTrimap]]:
+    """The network, and what it sees: that stands in the file."""
     from deepmatte.inputs import NetworkInputs, PictureAndTrimap
+    from deepmatte.runtime import Network
 
-    providers = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-    if device not in providers:
-        raise ModelError(f"device {device!r}: expected cpu or cuda")
-    if providers[device] not in onnxruntime.get_available_providers():
-        raise ModelError(
-            "device cuda: this ONNX Runtime has no CUDA; "
-            "install onnxruntime-gpu in place of onnxruntime, or use the device cpu"
-        )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # what fails is raised; its log would be said twice
     content = catalogue.find(model)
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=[providers[device]])
+        network = Network(content, device, threads)
+    except ModelError:
+        raise
     except Exception as error:
-        raise ModelError(f"{model}: not a network that ONNX Runtime can load: {error}") from error
-    if providers[device] not in session.get_providers():
-        raise ModelError(f"device {device}: ONNX Runtime could not start it on this machine")
-    channels = session.get_modelmeta().custom_metadata_map.get("channels", "")
+        raise ModelError(f"{model}: not a network that can be loaded: {error}") from error
     known = {",".join(kind.channels): kind for kind in (NetworkInputs, PictureAndTrimap)}
-    if channels not in known:
+    if network.channels not in known:
         raise ModelError(
-            f"{model}: made for the inputs {channels or '(unknown)'}, "
+            f"{model}: made for the inputs {network.channels or '(unknown)'}, "
             f"expected {' or '.join(known)}: export it with this version"
         )
-    return session, known[channels]
+    return network, known[network.channels]
 
 
 def _surroundings(trimap: NDArray[np.uint8], unknown: NDArray[np.bool_]) -> tuple[slice, slice]:

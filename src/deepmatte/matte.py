@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from deepmatte.composite import Background
-    from deepmatte.engine import Progress
     from deepmatte.images import Picture, Source
+    from deepmatte.runtime import Progress
 
 _TRANSPARENT = "The picture has transparency of its own; the matte was multiplied by it."
 _UNMARKED = "The trimap marks no {kind}: nothing in it is {level}."

@@ -83,7 +83,8 @@ def matte(
         int | None, typer.Option(metavar="N", min=1, help="Threads; all free cores if left out.")
     ] = None,
     device: Annotated[
-        str, typer.Option(metavar="cpu|cuda", help="Where the network runs.")
+        str,
+        typer.Option(metavar="cpu|cuda", help="Where the network runs."),
     ] = "cpu",
     resize_trimap: Annotated[
         bool,

@@ -1,0 +1,123 @@
+"""Runs an exported network with ONNX Runtime; other threads can watch and end it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepmatte.errors import ModelError
+
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+class Progress:
+    """One call of an `Engine`, watched and, from any thread, ended.
+
+    Attributes:
+        share: how much of the work is done, 0..1.
+
+    Example:
+        >>> progress = Progress()
+        >>> progress.cancel()
+        >>> progress.advance(0.5)
+        Traceback (most recent call last):
+            ...
+        concurrent.futures._base.CancelledError
+    """
+
+    def __init__(self) -> None:
+        self.share = 0.0
+        self._cancelled = False
+        self._stop: Callable[[], None] | None = None
+
+    def cancel(self) -> None:
+        """End the call soon; it raises `CancelledError`. Nothing happens if it has ended."""
+        self._cancelled = True
+        stop = self._stop
+        if stop is not None:
+            stop()
+
+    def advance(self, share: float) -> None:
+        """Say how much is done.
+
+        Raises:
+            CancelledError: by `cancel`.
+        """
+        self.share = share
+        if self._cancelled:
+            raise CancelledError
+
+    @contextlib.contextmanager
+    def stopped_by(self, stop: Callable[[], None]) -> Iterator[None]:
+        """While a network runs: how to end it where it is, not only between tiles."""
+        self._stop = stop
+        self.advance(self.share)  # cancelled before there was anything to stop
+        try:
+            yield
+        except Exception as error:
+            if self._cancelled:  # that is why it failed
+                raise CancelledError from error
+            raise
+        finally:
+            self._stop = None
+
+
+class Network:
+    """A loaded network.
+
+    Args:
+        content: of an ONNX file.
+        device: ``"cpu"`` or ``"cuda"``.
+        threads: of the network.
+
+    Attributes:
+        channels: names of its inputs, with commas between; "" where the file does not say.
+
+    Errors:
+        `ModelError` where the device cannot be used; whatever the library raises where the content
+        is no network.
+    """
+
+    def __init__(self, content: bytes, device: str, threads: int) -> None:
+        import onnxruntime
+
+        if device not in PROVIDERS:
+            raise ModelError(f"device {device!r}: expected {' or '.join(PROVIDERS)}")
+        provider = PROVIDERS[device]
+        if provider not in onnxruntime.get_available_providers():
+            raise ModelError(
+                "device cuda: this ONNX Runtime has no CUDA; "
+                "install onnxruntime-gpu in place of onnxruntime, or use the device cpu"
+            )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # what fails is raised; its log would be said twice
+        self._session = onnxruntime.InferenceSession(content, options, providers=[provider])
+        if provider not in self._session.get_providers():
+            raise ModelError(f"device {device}: ONNX Runtime could not start it on this machine")
+        self.channels = self._session.get_modelmeta().custom_metadata_map.get("channels", "")
+
+    def run(self, inputs: NDArray[np.float32], progress: Progress) -> NDArray[np.float32]:
+        """Alpha ``(1, 1, H, W)`` of ``inputs`` ``(1, C, H, W)``; from several threads at a time.
+
+        Errors: whatever the library raises; `CancelledError` by ``progress``.
+        """
+        import onnxruntime
+
+        options = onnxruntime.RunOptions()
+        options.log_severity_level = 4  # as the session's
+        # Windows of many shapes would make the arena grow without bound. With none at all the
+        # network takes half as long again, for the system clears each page once more.
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+
+        def stop() -> None:
+            options.terminate = True
+
+        with progress.stopped_by(stop):
+            (alpha,) = self._session.run(["alpha"], {"inputs": inputs}, options)
+        return np.asarray(alpha, np.float32)
