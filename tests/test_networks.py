@@ -13,7 +13,7 @@ import deepmatte  # noqa: E402
 from deepmatte.engine import Engine  # noqa: E402
 from deepmatte.errors import DataError, ModelError  # noqa: E402
 from deepmatte.inputs import GUESS, INPUT_CHANNELS, network_inputs  # noqa: E402
-from deepmatte.networks.export import export  # noqa: E402
+from deepmatte.networks.export import export, restore  # noqa: E402
 from deepmatte.networks.lite import ENCODER_CHANNELS, LiteMatting  # noqa: E402
 from deepmatte.tiles import STRIDE  # noqa: E402
 
@@ -29,6 +29,13 @@ def trained() -> LiteMatting:
             noise = torch.randn_like(value) * 0.05
             value.copy_((value + noise).abs() if "running_var" in name else value + noise)
     return network.eval()
+
+
+@pytest.fixture(scope="module")
+def exported(trained: LiteMatting, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("exported") / "network.onnx"
+    export(trained, path)
+    return path
 
 
 def test_the_untrained_network_returns_the_prior() -> None:
@@ -67,11 +74,9 @@ def test_wrong_encoder_weights_are_named(tmp_path: Path) -> None:
 
 
 def test_the_exported_network_equals_torch_at_other_sizes(
-    trained: LiteMatting, tmp_path: Path
+    trained: LiteMatting, exported: Path
 ) -> None:
-    path = tmp_path / "network.onnx"
-    export(trained, path)
-    engine = Engine(path, threads=1)
+    engine = Engine(exported, threads=1)
     rng = np.random.default_rng(0)
     for height, width in ((3 * STRIDE, STRIDE), (4 * STRIDE, 7 * STRIDE)):
         image = rng.random((height, width, 3), np.float32)
@@ -88,7 +93,7 @@ def test_the_exported_network_equals_torch_at_other_sizes(
         assert difference.max() < 1e-2
         assert difference.mean() < 1e-3
         assert np.abs(alpha - inputs[0, GUESS].numpy())[unknown].mean() > 0.01
-    content = path.read_bytes()
+    content = exported.read_bytes()
     assert len(content) < 12e6
     assert str(Path(deepmatte.__file__).parent).encode() not in content  # no traces of a machine
 
@@ -100,6 +105,27 @@ def test_an_untrained_export_is_complete_or_absent(trained: LiteMatting, tmp_pat
         export(broken, tmp_path / "broken.onnx")
 
     assert not list(tmp_path.iterdir())
+
+
+def test_an_export_is_restored(trained: LiteMatting, exported: Path) -> None:
+    network = LiteMatting()
+
+    restore(exported.read_bytes(), network)
+
+    inputs = torch.rand(1, len(INPUT_CHANNELS), 64, 96)
+    with torch.no_grad():
+        expected, found = trained(inputs)[0], network.eval()(inputs)[0]
+    assert (expected - inputs[:, GUESS : GUESS + 1]).abs().max() > 0.05  # it is more than its prior
+    torch.testing.assert_close(found, expected, atol=2e-2, rtol=0)  # float16 in between
+
+
+@pytest.mark.parametrize("content", [b"", b"no network", "identity"])
+def test_what_is_no_export_is_not_restored(content: bytes | str, tmp_path: Path) -> None:
+    if isinstance(content, str):
+        content = _identity(tmp_path / "i.onnx", channels="red", output=1).read_bytes()
+
+    with pytest.raises(DataError, match="not a network that deepmatte export wrote"):
+        restore(content, LiteMatting())
 
 
 def _identity(path: Path, *, channels: str, output: int, name: str = "inputs") -> Path:

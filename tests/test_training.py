@@ -16,6 +16,8 @@ torch = pytest.importorskip("torch", reason="needs deepmatte[train]")
 
 from deepmatte import images  # noqa: E402
 from deepmatte.errors import DataError, ImageError  # noqa: E402
+from deepmatte.inputs import INPUT_CHANNELS  # noqa: E402
+from deepmatte.networks.export import restore  # noqa: E402
 from deepmatte.training import checkpoint, losses  # noqa: E402
 from deepmatte.training.compose import Sources, compose  # noqa: E402
 from deepmatte.training.dataset import CHANNELS, Crops, Share, batches, random_trimap  # noqa: E402
@@ -23,6 +25,7 @@ from deepmatte.training.lite import LiteTraining  # noqa: E402
 from deepmatte.training.loop import train  # noqa: E402
 from deepmatte.training.pictures import Pictures  # noqa: E402
 from deepmatte.training.recipes import lite  # noqa: E402
+from deepmatte.weights import catalogue  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +96,31 @@ def test_a_trimap_never_contradicts_alpha(seed: int) -> None:
     assert (alpha[trimap == 255] > 0.99).all()
     assert (alpha[trimap == 0] < 0.01).all()
     assert (trimap == 128).sum() >= ((alpha > 0.01) & (alpha < 0.99)).sum()
+
+
+def test_training_goes_on_from_the_shipped_network(
+    photos: Path, cutouts: Path, tmp_path: Path
+) -> None:
+    training = dataclasses.replace(
+        lite((cutouts,), (photos,), tmp_path), start=Path("lite"), scene=96, crop=64, per_scene=2
+    )
+    network, shipped = training.build(), training.build()
+
+    training.initialise(network)
+
+    restore(catalogue.find("lite"), shipped)
+    samples = training.samples(held_out=False)
+    crops = torch.cat([samples[index] for index in range(12)])
+    inputs = crops[:, : len(INPUT_CHANNELS)].float()
+    with torch.no_grad():
+        answer, same = (net.eval()(inputs)[0] for net in (shipped, network))
+        # In training batch norms use the statistics of what they get: the shipped network has lost
+        # its own, and would begin somewhere else.
+        for net in (shipped, network):
+            training.learning(net, 0)
+        lost, kept = ((net(inputs)[0] - answer).abs().mean() for net in (shipped, network))
+    torch.testing.assert_close(same, answer, atol=1e-3, rtol=0)
+    assert kept < lost / 100
 
 
 def test_crops_do_not_depend_on_what_was_drawn_before(sources: Sources) -> None:

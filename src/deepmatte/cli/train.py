@@ -96,7 +96,10 @@ def lite(
     held_out_foregrounds: HeldOut = None,
     start: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Checkpoint to start from instead of ImageNet."),
+        typer.Option(
+            metavar="lite|FILE",
+            help="Start from the shipped network, a checkpoint or an ONNX file, not from ImageNet.",
+        ),
     ] = None,
     encoder_weights: EncoderWeights = None,
     steps: Steps = None,

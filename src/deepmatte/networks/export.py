@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import logging
 import os
 import warnings
@@ -67,6 +68,39 @@ def export(network: LiteMatting | DeepImageMatting, path: str | os.PathLike[str]
     helper.set_model_props(model, {"channels": ",".join(channels)})
     onnx.checker.check_model(model)
     write_bytes(path, model.SerializeToString())
+
+
+def restore(content: bytes, network: LiteMatting) -> None:
+    """Load the weights of a file that `export` wrote; the network in eval mode then answers as it.
+
+    Batch norms come back as shifts: what they were folded into the convolutions with is not stored.
+
+    Errors: `DataError` where the content is no such file.
+    """
+    try:
+        tensors = onnx.load_model_from_string(content).graph.initializer
+        stored = {
+            tensor.name.removeprefix("network.").removesuffix("_half"): torch.from_numpy(
+                numpy_helper.to_array(tensor).astype(np.float32)
+            )
+            for tensor in tensors
+        }
+        with torch.no_grad():
+            for parent, block in network.named_modules():
+                children = list(block.named_children())
+                for (name, convolution), (_, norm) in itertools.pairwise(children):
+                    if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                        shift = stored[f"{parent}.{name}.weight_bias".lstrip(".")]
+                        identity = {"running_mean": 0 * shift, "weight": 0 * shift + 1}
+                        identity["running_var"] = identity["weight"] - norm.eps
+                        norm.load_state_dict({**identity, "bias": shift}, strict=False)
+            for name, parameter in network.named_parameters():
+                if parameter.ndim == 4 or name in stored:
+                    parameter.copy_(stored[name])
+    except Exception as error:  # of the parser, of torch, or a tensor that is not there
+        raise DataError(
+            f"not a network that deepmatte export wrote: {str(error).splitlines()[0]}"
+        ) from error
 
 
 # torch counts a maximum's place within its channel, ONNX within the whole tensor. As both of ONNX's

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from deepmatte.errors import DataError
 from deepmatte.inputs import GUESS, INPUT_CHANNELS
+from deepmatte.networks.export import restore
 from deepmatte.networks.lite import LiteMatting
 from deepmatte.training import checkpoint, losses
 from deepmatte.training.base import HELD_OUT, Outcome, Training
@@ -19,6 +20,10 @@ from deepmatte.training.compose import Sources
 from deepmatte.training.dataset import Crops
 from deepmatte.training.pictures import Pictures
 from deepmatte.trimap import FOREGROUND, UNKNOWN
+from deepmatte.weights import catalogue
+
+# Scenes that the statistics of an exported network are measured on.
+_CALIBRATION = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +39,8 @@ class LiteTraining(Training[LiteMatting]):
     release: int | None
     """Step at which the encoder starts to learn; None keeps it frozen."""
     start: Path | None
-    """Weights to start from instead of ImageNet's: a checkpoint of this network."""
+    """Weights to start from instead of ImageNet's: a checkpoint of this network, an exported ONNX
+    file, or "lite", the shipped one."""
     encoder_weights: Path | None
     """File of the encoder's ImageNet weights; None takes the installed package's."""
 
@@ -52,10 +58,44 @@ class LiteTraining(Training[LiteMatting]):
         return LiteMatting()
 
     def initialise(self, network: LiteMatting) -> None:
-        if self.start is not None:
+        if self.start is None:
+            network.encoder.load_imagenet(self.encoder_weights)
+        elif self.start.suffix == ".pt":
             checkpoint.start_from(self.start, network)
         else:
-            network.encoder.load_imagenet(self.encoder_weights)
+            restore(catalogue.find(self.start), network)
+            self._calibrate(network)
+
+    def _calibrate(self, network: LiteMatting) -> None:
+        """Give the batch norms of an exported network the statistics that were folded away.
+
+        The answer stays the same, but in training they would otherwise change it altogether.
+        """
+        seen: dict[nn.BatchNorm2d, list[Tensor]] = {}
+
+        def watch(norm: nn.Module, features: tuple[Tensor]) -> None:
+            assert isinstance(norm, nn.BatchNorm2d)
+            seen.setdefault(norm, []).append(features[0].transpose(0, 1).flatten(1))  # (C, N)
+
+        norms = [
+            module
+            for name, module in network.named_modules()
+            if isinstance(module, nn.BatchNorm2d) and not name.startswith("encoder.")
+        ]
+        hooks = [norm.register_forward_pre_hook(watch) for norm in norms]
+        samples = self.samples(held_out=False)
+        network.eval()
+        with torch.no_grad():
+            for index in range(_CALIBRATION):
+                network(samples[index][:, : len(INPUT_CHANNELS)].float())
+            for norm, features in seen.items():
+                values = torch.cat(features, dim=1)
+                variance, mean = torch.var_mean(values, dim=1)
+                norm.running_mean, norm.running_var = mean, variance
+                norm.weight.copy_((variance + norm.eps).sqrt())
+                norm.bias.add_(mean)
+        for hook in hooks:
+            hook.remove()
 
     def groups(self, network: LiteMatting) -> list[list[nn.Parameter]]:
         encoder = list(network.encoder.parameters())
