@@ -7,8 +7,10 @@ import pytest
 
 from deepmatte.training.synthetic import KINDS, noise_texture, synthetic_foreground
 from deepmatte.training.synthetic.fields import FloatArray, Layer
+from deepmatte.training.synthetic.meshes import covered
 from deepmatte.training.synthetic.optics import defocus, motion_blur
-from deepmatte.training.synthetic.strands import NEUTRAL_GAIN, StrandStyle, draw
+from deepmatte.training.synthetic.paint import THINNEST, Sheet
+from deepmatte.training.synthetic.strands import StrandStyle, grow, paint
 
 HEIGHT, WIDTH = 160, 208
 
@@ -61,7 +63,8 @@ def test_same_seed_gives_the_same_arrays_and_another_seed_others(kind) -> None:
 def test_colours_have_no_fringe_where_alpha_is_low(kind, blur) -> None:
     """Composites over black and white give alpha back, and the colours keep their brightness.
 
-    A premultiplied foreground would be darker the lower alpha is.
+    A premultiplied foreground would be darker the lower alpha is. Edges are compared with edges:
+    hair may well be darker than the face before it.
     """
     edge, body = [], []
     for seed in range(4):
@@ -76,7 +79,7 @@ def test_colours_have_no_fringe_where_alpha_is_low(kind, blur) -> None:
         thin = (alpha > 0.04) & (alpha < 0.3)
         if thin.any():
             edge.append(np.median((on_black[thin] / alpha[thin][:, None]).mean(axis=1)))
-        thick = alpha > 0.9
+        thick = (alpha > 0.3) & (alpha < 0.9)
         if thick.any():
             body.append(np.median(foreground[thick].mean(axis=1)))
     assert np.mean(edge) > 0.55 * np.mean(body)
@@ -129,11 +132,49 @@ def test_weights_sum_to_one_and_noise_texture_is_a_picture() -> None:
 
 
 def test_no_strand_in_the_frame_draws_nothing() -> None:
+    rng = np.random.default_rng(0)
     style = StrandStyle(points=6)
-    gain = np.full((20, 30), NEUTRAL_GAIN, np.uint8)
-    coverage = draw(
-        np.random.default_rng(0), (20, 30), np.zeros((0, 6, 2), np.float32), style, gain
-    )
+    far_away = np.full((5, 2), -500, np.float32)
+    lengths, angles = np.full(5, 9, np.float32), np.zeros(5, np.float32)
+    sheet = Sheet(20, 30)
 
-    assert not coverage.any()
-    assert (gain == NEUTRAL_GAIN).all()
+    paths = grow(rng, (20, 30), far_away, angles, lengths, style)
+    paint(rng, sheet, paths, style, np.ones(3, np.float32))
+
+    assert len(paths) == 0
+    assert not sheet.layer()[1].any()
+
+
+@pytest.mark.parametrize("width", [THINNEST, 1.7, 2.7, 3.7])
+def test_a_line_covers_its_width(width: float) -> None:
+    """Also one thinner than a pixel: its coverage, not more, is spread over the pixels it meets."""
+    sheet = Sheet(80, 80)
+    sheet.line(np.float32([[-10, 13], [90, 57]]), width, np.ones(3, np.float32))
+
+    across = sheet.layer()[1].sum(axis=0).mean() * np.cos(np.arctan2(44, 100))
+
+    assert across == pytest.approx(width, rel=0.06)
+
+
+def test_what_is_painted_later_hides_what_was_there() -> None:
+    sheet = Sheet(40, 40)
+    red, blue = np.float32([1, 0, 0]), np.float32([0, 0, 1])
+    sheet.polygon(np.float32([[5, 5], [34, 5], [34, 34], [5, 34]]), red)
+    sheet.line(np.float32([[-5, 20], [45, 20]]), 3.7, blue)
+
+    colour, alpha = sheet.layer()
+
+    np.testing.assert_allclose(alpha[8:32, 8:32], 1.0)
+    np.testing.assert_allclose(colour[20, 20], blue, atol=0.02)
+    np.testing.assert_allclose(colour[10, 20], red, atol=0.02)
+    # Where the line's border covers half a pixel, the two mix and nothing shines through.
+    np.testing.assert_allclose(colour[8:32, 20, 0] + colour[8:32, 20, 2], 1.0, atol=0.03)
+
+
+@pytest.mark.parametrize("half", [0.1, 0.3, 0.5, 2.0])
+def test_threads_keep_their_area_however_thin(half: float) -> None:
+    at = np.linspace(-6, 6, 1201, dtype=np.float32)
+
+    coverage = covered(np.abs(at), np.full_like(at, half))
+
+    assert coverage.mean() * 12 == pytest.approx(2 * half, rel=0.02)

@@ -98,6 +98,22 @@ def test_a_trimap_never_contradicts_alpha(seed: int) -> None:
     assert (trimap == 128).sum() >= ((alpha > 0.01) & (alpha < 0.99)).sum()
 
 
+def test_trimaps_are_tight_and_wide_and_some_lack_what_is_known() -> None:
+    """The shares that robustness rests on: wide bands, and one kind or both kinds unknown."""
+    rows, columns = np.mgrid[:240, :240]
+    alpha = np.clip(70.5 - np.hypot(rows - 120, columns - 120), 0, 1).astype(np.float32)
+    drawn = [random_trimap(np.random.default_rng(seed), alpha) for seed in range(200)]
+    # Pixels to either side of the contour.
+    outer = [np.sum(trimap[120, 190:] == 128) for trimap in drawn]
+    lacks = [(not (trimap == 255).any(), not (trimap == 0).any()) for trimap in drawn]
+
+    assert 0.10 < np.mean(np.array(outer) <= 4) < 0.5
+    assert 0.25 < np.mean(np.array(outer) >= 20) < 0.6
+    for shares in (lacks.count((True, False)), lacks.count((False, True))):
+        assert 2 <= shares <= 30
+    assert 1 <= lacks.count((True, True)) <= 15
+
+
 def test_training_goes_on_from_the_shipped_network(
     photos: Path, cutouts: Path, tmp_path: Path
 ) -> None:

@@ -78,15 +78,26 @@ def random_trimap(rng: np.random.Generator, alpha: Array) -> NDArray[np.uint8]:
     """A trimap as a person might paint it around ``alpha``, uint8 ``(H, W)``.
 
     Foreground and background are eroded separately (the paper dilates; the public implementations
-    erode both sides), by distances that wander along the contour: sometimes tight, often wide and
-    blobby. Small islands of known pixels, which nobody paints, are dropped.
+    erode both sides), by distances that wander along the contour: sometimes tight, often wide.
+    Small islands of known pixels, which nobody paints, are dropped. Some trimaps are what a round
+    brush leaves that went along the contour, a few are scribbles with all else unknown.
     """
-    widest = 2.0 ** rng.uniform(1, 6)
+    widest = rng.uniform(24, 80) if rng.random() < 0.35 else 2.0 ** rng.uniform(1, 5.5)
+    way = rng.choice(["eroded", "brushed", "scribbled"], p=[0.7, 0.25, 0.05])
+    margin = 2.0 if way == "brushed" else widest
+    known = [_erode(rng, part, margin) for part in (alpha > 0.995, alpha < 0.005)]
+    if way == "brushed":
+        known = _unbrushed(rng, known, widest)
+    elif way == "scribbled":
+        strokes = _scribbles(rng, alpha.shape)
+        known = [part & strokes for part in known]
+    # The paper's hard case, one kind of known pixels is missing; or harder still, both are.
+    missing = rng.choice(["none", "first", "second", "both"], p=[0.9, 0.04, 0.04, 0.02])
     trimap = np.full(alpha.shape, UNKNOWN, np.uint8)
-    trimap[_erode(rng, alpha > 0.995, widest)] = FOREGROUND
-    trimap[_erode(rng, alpha < 0.005, widest)] = BACKGROUND
-    if rng.random() < 0.08:  # the paper's hard case: one kind of known pixels is missing
-        trimap[trimap == rng.choice([FOREGROUND, BACKGROUND])] = UNKNOWN
+    if missing in ("none", "second"):
+        trimap[known[0]] = FOREGROUND
+    if missing in ("none", "first"):
+        trimap[known[1]] = BACKGROUND
     return trimap
 
 
@@ -95,7 +106,7 @@ def _erode(rng: np.random.Generator, known: NDArray[np.bool_], widest: float) ->
 
     Gentler where little would be left: whoever paints a thin thing marks some of it all the same.
     """
-    enough = min(int(known.sum()), known.size // 100)
+    enough = _enough(known)
     island = int(rng.choice([0, 3, 7, 15, 25, 45], p=[0.2, 0.2, 0.2, 0.15, 0.15, 0.1]))
     margin = widest * rng.uniform(0.2, 1.0) * _wander(rng, known.shape)
     while True:
@@ -107,11 +118,46 @@ def _erode(rng: np.random.Generator, known: NDArray[np.bool_], widest: float) ->
         island, margin = island // 2, margin / 2
 
 
+def _enough(known: NDArray[np.bool_]) -> int:
+    """Fewer known pixels than this nobody would leave: a hundredth of the scene, if there are."""
+    return min(int(known.sum()), known.size // 100)
+
+
 def _wander(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """A smooth random field around 1, between 0.2 and 1.8."""
     knots = int(rng.integers(2, 14))
     field = rng.uniform(0.2, 1.8, (knots, knots)).astype(np.float32)
     return cv2.resize(field, shape[::-1], interpolation=cv2.INTER_CUBIC).clip(0.2, 1.8)
+
+
+def _unbrushed(
+    rng: np.random.Generator, known: list[NDArray[np.bool_]], radius: float
+) -> list[NDArray[np.bool_]]:
+    """What is left of both kinds after dabs of up to ``radius`` pixels along what is unknown."""
+    points = np.argwhere(~(known[0] | known[1]))
+    if not len(points):
+        return known
+    enough = [_enough(part) for part in known]
+    while True:
+        count = min(400, 8 + int(rng.uniform(0.1, 0.5) * len(points) / radius))
+        dabs = np.zeros(known[0].shape, np.uint8)
+        for row, column in points[rng.integers(len(points), size=count)].tolist():
+            size = round(radius * rng.uniform(0.4, 1.0))
+            cv2.circle(dabs, (column, row), size, 1, -1)
+        left = [part & (dabs == 0) for part in known]
+        if radius < 2 or all(part.sum() >= few for part, few in zip(left, enough, strict=True)):
+            return left
+        radius /= 2
+
+
+def _scribbles(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """A few thick strokes across the scene."""
+    strokes = np.zeros(shape, np.uint8)
+    for _ in range(int(rng.integers(3, 12))):
+        corners = rng.uniform(0.0, 1.0, (4, 2)) * shape[::-1]
+        thickness = max(2, round(min(shape) * rng.uniform(0.01, 0.07)))
+        cv2.polylines(strokes, [corners.astype(np.int32)], False, 1, thickness)
+    return strokes > 0
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,11 @@
 """Procedural foregrounds with exact alpha, to train a matting network without labelled photos.
 
-Each kind of foreground is a function ``(rng, height, width, texture) -> (foreground, alpha)``:
-hair and fur (`hair`), plants and feathers (`foliage`), nets, lace and knitwear (`meshes`),
-smoke, glass and veils (`translucent`), plain objects (`solids`). `optics` blurs any of them.
+Each kind of foreground is a function ``(rng, height, width, texture) -> (foreground, alpha)``: long
+hair (`hair`), coats and tufts (`fur`), yarn, wires and twigs (`threads`), plants (`foliage`),
+`feathers`, nets and baskets (`meshes`), lace and knitwear (`cloth`), smoke, spray, glass, plastic
+and veils (`translucent`), plain objects (`solids`). They are put together from bodies (`bodies`),
+strands (`strands`) and painted shapes (`paint`). `optics` blurs any of them. What each looks like:
+docs/synthetic.md.
 """
 
 from __future__ import annotations
@@ -11,35 +14,46 @@ from collections.abc import Callable
 
 import numpy as np
 
+from deepmatte.training.synthetic.cloth import knit, lace
+from deepmatte.training.synthetic.feathers import feathers
 from deepmatte.training.synthetic.fields import Layer, Texture, noise_texture
-from deepmatte.training.synthetic.foliage import bush, feathers, grass, leaves
-from deepmatte.training.synthetic.hair import fluff, fur, long_hair, loose_hair
-from deepmatte.training.synthetic.meshes import basket, knit, lace, net
+from deepmatte.training.synthetic.foliage import bush, flowers, grass, plant
+from deepmatte.training.synthetic.fur import fluff, fur, tuft
+from deepmatte.training.synthetic.hair import locks, long_hair
+from deepmatte.training.synthetic.meshes import basket, net
 from deepmatte.training.synthetic.optics import defocus, motion_blur
 from deepmatte.training.synthetic.solids import solid
-from deepmatte.training.synthetic.translucent import glass, smoke, veil
+from deepmatte.training.synthetic.threads import fringe, twigs, wires
+from deepmatte.training.synthetic.translucent import glass, plastic, smoke, spray, veil
 
 __all__ = ["KINDS", "noise_texture", "synthetic_foreground"]
 
 Kind = Callable[[np.random.Generator, int, int, Texture], Layer]
 
 KINDS: dict[Kind, float] = {
-    long_hair: 0.15,
-    fur: 0.14,
-    fluff: 0.10,
-    loose_hair: 0.06,
-    leaves: 0.05,
+    long_hair: 0.11,
+    locks: 0.06,
+    fur: 0.12,
+    fluff: 0.06,
+    tuft: 0.06,
+    fringe: 0.04,
+    wires: 0.03,
+    twigs: 0.03,
+    plant: 0.06,
     bush: 0.04,
-    grass: 0.03,
+    flowers: 0.03,
+    grass: 0.02,
     feathers: 0.03,
-    net: 0.04,
-    basket: 0.03,
-    lace: 0.02,
+    net: 0.05,
+    basket: 0.04,
+    lace: 0.01,
     knit: 0.03,
-    smoke: 0.03,
+    smoke: 0.02,
+    spray: 0.015,
     glass: 0.04,
-    veil: 0.03,
-    solid: 0.18,
+    plastic: 0.02,
+    veil: 0.025,
+    solid: 0.06,
 }
 """How often each kind is drawn; the weights sum to 1."""
 
@@ -76,7 +90,7 @@ def synthetic_foreground(
     kind = kinds[int(rng.choice(len(kinds), p=chances / chances.sum()))]
     layer = kind(rng, height, width, texture)
     for _ in range(3):
-        if 0.08 < float(layer[1].mean()) < 0.92:
+        if 0.04 < float(layer[1].mean()) < 0.95:
             break
         layer = kind(rng, height, width, texture)
     if rng.random() < 0.25:

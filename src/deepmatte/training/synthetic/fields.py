@@ -1,9 +1,8 @@
-"""Random smooth fields, contours and colours that every kind of synthetic foreground is made of."""
+"""Random smooth fields and colours that every kind of synthetic foreground is made of."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -18,15 +17,6 @@ SHIFT = 4
 
 SUPERSAMPLE = 2
 """Shapes are drawn on canvases this much larger, then averaged down."""
-
-
-@dataclass(frozen=True)
-class Contour:
-    """A closed smooth outline: points (N, 2) as x, y in pixels, outward unit normals (N, 2)."""
-
-    points: FloatArray
-    normals: FloatArray
-    centre: FloatArray
 
 
 def resized(field: FloatArray, height: int, width: int, interpolation: int) -> FloatArray:
@@ -101,6 +91,11 @@ def softened(field: FloatArray, sigma: float) -> FloatArray:
     return resized(np.asarray(blurred, np.float32), height, width, cv2.INTER_LINEAR)
 
 
+def mean_colour(image: FloatArray) -> FloatArray:
+    """The mean (3,) of an image (H, W, 3)."""
+    return np.array(cv2.mean(image)[:3], np.float32)
+
+
 def material(
     rng: np.random.Generator, height: int, width: int, texture: Texture, plain: float = 0.65
 ) -> FloatArray:
@@ -112,83 +107,72 @@ def material(
     patch = np.clip(np.asarray(texture(rng, height, width), np.float32), 0.0, 1.0)
     if rng.random() < plain:
         coarse = local_mean(patch, max(4, min(height, width) // 10))
-        mean = patch.reshape(-1, 3).mean(axis=0)
+        mean = average = mean_colour(patch)
         if rng.random() < 0.4:
             # A random cell of the patch instead of its mean, which is nearly always greyish.
             mean = coarse[rng.integers(height), rng.integers(width)]
-        detail = np.float32(rng.uniform(0.15, 0.9))
-        drift = np.float32(rng.uniform(0.05, 0.4))
-        patch = (
-            mean + drift * (coarse - coarse.reshape(-1, 3).mean(axis=0)) + detail * (patch - coarse)
+        detail = float(rng.uniform(0.15, 0.9))
+        drift = float(rng.uniform(0.05, 0.4))
+        # mean + drift * (coarse - average) + detail * (patch - coarse)
+        blend = cv2.addWeighted(patch, detail, coarse, drift - detail, 0.0)
+        patch = tinted(
+            np.asarray(blend, np.float32), np.ones(3, np.float32), mean - drift * average
         )
     shade = 1.0 + np.float32(rng.uniform(0.0, 0.3)) * smooth_noise(
         rng, height, width, max(height, width) * 0.6
     )
-    colour: FloatArray = np.clip(patch * shade[..., None], 0.0, 1.0, dtype=np.float32)
-    return colour
+    return lit(patch, shade)
 
 
-def random_contour(
-    rng: np.random.Generator,
-    height: int,
-    width: int,
-    coverage: tuple[float, float] = (0.15, 0.55),
-    roughness: float = 0.12,
-) -> Contour:
-    """A smooth blob, often leaving the frame, that covers a share of the frame in ``coverage``."""
-    angles = np.linspace(0.0, 2.0 * np.pi, 256, endpoint=False)
-    extent = np.sqrt(height * width)
-    contour = None
-    for _ in range(12):
-        radius = np.ones_like(angles)
-        for harmonic in range(2, 9):
-            size = rng.normal(0.0, roughness / (harmonic - 1) ** 0.8)
-            radius += size * np.cos(harmonic * angles + rng.uniform(0, 2 * np.pi))
-        radius = np.clip(radius, 0.25, 2.0) * extent * rng.uniform(0.25, 0.62)
-        centre = rng.uniform(0.0, 1.0, 2) * (width, height)
-        stretch = np.array([1.0, rng.uniform(0.6, 1.5)])
-        circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-        points = (centre + radius[:, None] * circle * stretch).astype(np.float32)
-        tangent = np.roll(points, -1, axis=0) - np.roll(points, 1, axis=0)
-        normals = np.stack([tangent[:, 1], -tangent[:, 0]], axis=1)
-        normals /= np.linalg.norm(normals, axis=1, keepdims=True) + np.float32(1e-6)
-        contour = Contour(points, normals, centre.astype(np.float32))
-        thumbnail = np.zeros((48, 48), np.uint8)
-        scaled = points * np.float32(48) / np.array([width, height], np.float32)
-        cv2.fillPoly(thumbnail, [np.round(scaled).astype(np.int32)], 1)
-        if coverage[0] <= float(thumbnail.mean()) <= coverage[1]:
-            break
-    assert contour is not None
-    return contour
+def brighter(colour: FloatArray, light: FloatArray) -> FloatArray:
+    """Colours (H, W, 3) times a factor (H, W)."""
+    return np.asarray(cv2.multiply(colour, cv2.merge((light, light, light))), np.float32)
 
 
-def fixed_point(points: FloatArray, scale: float = SUPERSAMPLE) -> NDArray[np.int32]:
-    """Pixel coordinates as OpenCV's fixed-point integers on a canvas ``scale`` times larger."""
-    # Sample centres: pixel 0 of the frame covers -0.5..0.5 there and 0..scale on the canvas.
-    placed = (points + 0.5) * scale - 0.5
-    fixed: NDArray[np.int32] = np.round(np.clip(placed, -20000, 20000) * 2**SHIFT).astype(np.int32)
-    return fixed
+def lit(colour: FloatArray, light: FloatArray) -> FloatArray:
+    """Colours (H, W, 3) times a factor (H, W), cut off at 0 and 1."""
+    bright = brighter(colour, light)
+    return np.clip(bright, 0.0, 1.0, out=bright)
 
 
-def averaged(canvas: NDArray[np.uint8]) -> FloatArray:
-    """A supersampled 8-bit canvas as coverage (H, W) in 0..1."""
-    height, width = canvas.shape[0] // SUPERSAMPLE, canvas.shape[1] // SUPERSAMPLE
-    small = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
-    coverage: FloatArray = np.asarray(small, np.float32) * np.float32(1.0 / 255.0)
-    return coverage
+def tinted(image: FloatArray, factor: FloatArray, offset: FloatArray | None = None) -> FloatArray:
+    """An image (H, W, 3) times one colour (3,), plus another: many times faster than NumPy."""
+    matrix = np.diag(factor)
+    if offset is not None:
+        matrix = np.column_stack([matrix, offset])
+    return np.asarray(cv2.transform(image, matrix), np.float32)
 
 
-def new_canvas(height: int, width: int) -> NDArray[np.uint8]:
-    """An empty supersampled canvas for a frame of ``height`` by ``width``."""
-    return np.zeros((height * SUPERSAMPLE, width * SUPERSAMPLE), np.uint8)
+def mixed(colour: FloatArray, other: FloatArray, share: FloatArray) -> FloatArray:
+    """``colour`` (H, W, 3) where ``share`` (H, W) is 0, ``other`` where it is 1."""
+    change = cv2.multiply(cv2.subtract(other, colour), cv2.merge((share, share, share)))
+    return np.asarray(cv2.add(colour, change), np.float32)
+
+
+def grain(
+    rng: np.random.Generator, height: int, width: int, texture: Texture
+) -> tuple[FloatArray, FloatArray]:
+    """A `material` as its mean colour (3,) and the factor (H, W, 3) that varies around 1."""
+    colour = material(rng, height, width, texture, 1.0)
+    mean = np.maximum(mean_colour(colour), np.float32(0.02))
+    gain = tinted(colour, 1.0 / mean)
+    return mean, np.clip(gain, 0.3, 2.0, out=gain)
+
+
+def fixed_point(points: FloatArray) -> NDArray[np.int32]:
+    """Pixel coordinates as OpenCV's fixed-point integers on the supersampled canvas."""
+    # Sample centres: pixel 0 of the frame covers -0.5..0.5 there, 0..SUPERSAMPLE on the canvas.
+    placed = (points + 0.5) * SUPERSAMPLE - 0.5
+    return np.asarray(np.round(np.clip(placed, -20000, 20000) * 2**SHIFT), np.int32)
 
 
 def filled(height: int, width: int, outlines: list[FloatArray]) -> FloatArray:
     """Anti-aliased coverage (H, W) of closed outlines; an outline inside another is a hole."""
-    canvas = new_canvas(height, width)
+    canvas = np.zeros((height * SUPERSAMPLE, width * SUPERSAMPLE), np.uint8)
     polygons = [fixed_point(outline) for outline in outlines]
     cv2.fillPoly(canvas, polygons, 255, lineType=cv2.LINE_AA, shift=SHIFT)
-    return averaged(canvas)
+    small = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(small * np.float32(1.0 / 255.0), np.float32)
 
 
 def over(front: Layer, back: Layer) -> Layer:
@@ -198,8 +182,6 @@ def over(front: Layer, back: Layer) -> Layer:
     """
     front_colour, front_alpha = front
     back_colour, back_alpha = back
-    behind = back_alpha * (1.0 - front_alpha)
-    alpha = front_alpha + behind
-    share = ((front_alpha + np.float32(1e-5)) / (alpha + np.float32(1e-5)))[..., None]
-    share = np.minimum(share, np.float32(1.0))
-    return back_colour + share * (front_colour - back_colour), alpha
+    alpha = front_alpha + back_alpha * (1.0 - front_alpha)
+    share = (front_alpha + np.float32(1e-5)) / (alpha + np.float32(1e-5))
+    return mixed(back_colour, front_colour, np.minimum(share, np.float32(1.0))), alpha

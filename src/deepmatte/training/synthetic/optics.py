@@ -49,8 +49,8 @@ def motion_blur(rng: np.random.Generator, layer: Layer) -> Layer:
 
 
 def defocus(rng: np.random.Generator, layer: Layer) -> Layer:
-    """A disc of 0.7 to 5 pixels over all of the frame, or growing from sharp to blurred."""
-    radius = float(np.exp(rng.uniform(np.log(0.7), np.log(5.0))))
+    """A disc of 0.7 to 9 pixels over all of the frame, or growing from sharp to blurred."""
+    radius = float(np.exp(rng.uniform(np.log(0.7), np.log(9.0))))
     premultiplied, alpha = _filtered(layer, disc_kernel(radius))
     if rng.random() < 0.5:
         height, width = alpha.shape

@@ -5,41 +5,18 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from deepmatte.training.synthetic.bodies import figure, polygon, random_contour, relief
 from deepmatte.training.synthetic.fields import (
     FloatArray,
     Layer,
     Texture,
     filled,
+    lit,
     material,
-    random_contour,
+    over,
     smooth_noise,
 )
-
-
-def _polygon(rng: np.random.Generator, height: int, width: int) -> FloatArray:
-    """A star, polygon or rounded box (N, 2) somewhere in the frame."""
-    extent = float(np.sqrt(height * width))
-    corners = int(rng.integers(3, 11))
-    angles = np.sort(rng.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(corners) / corners)
-    angles = angles + rng.normal(0.0, 0.12, corners)
-    radius = extent * rng.uniform(0.28, 0.55) * rng.uniform(0.8, 1.1, corners)
-    if corners >= 5 and rng.random() < 0.4:
-        radius[::2] *= rng.uniform(0.3, 0.8)
-    centre = rng.uniform(0.1, 0.9, 2) * (width, height)
-    circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    outline: FloatArray = (centre + radius[:, None] * circle).astype(np.float32)
-    if rng.random() < 0.4:
-        return _rounded(outline)
-    return outline
-
-
-def _rounded(outline: FloatArray) -> FloatArray:
-    """Corners cut off three times (Chaikin), which rounds them."""
-    for _ in range(3):
-        following = np.roll(outline, -1, axis=0)
-        pair = np.stack([0.75 * outline + 0.25 * following, 0.25 * outline + 0.75 * following], 1)
-        outline = pair.reshape(-1, 2)
-    return outline.astype(np.float32)
+from deepmatte.training.synthetic.paint import Sheet, natural, varied
 
 
 def _softened(rng: np.random.Generator, alpha: FloatArray) -> FloatArray:
@@ -57,37 +34,49 @@ def _softened(rng: np.random.Generator, alpha: FloatArray) -> FloatArray:
     return border
 
 
-def solid(rng: np.random.Generator, height: int, width: int, texture: Texture) -> Layer:
-    """One or two opaque objects, blobs or polygons, sometimes with holes and thin parts."""
-    alpha = np.zeros((height, width), np.float32)
+def _wires(rng: np.random.Generator, height: int, width: int) -> Layer:
+    """Handles, whiskers, strings: thin opaque lines that leave the object."""
     extent = min(height, width)
-    for _ in range(int(rng.choice([1, 1, 2]))):
-        if rng.random() < 0.6:
+    sheet = Sheet(height, width)
+    colour = natural(rng, "metal")
+    for _ in range(int(rng.integers(1, 5))):
+        ends = rng.uniform(-0.1, 1.1, (2, 2)) * (width, height)
+        bow = rng.normal(0.0, 0.2, 2) * extent
+        along = np.linspace(0, 1, 32)[:, None]
+        path = ends[0] + along * (ends[1] - ends[0]) + np.sin(np.pi * along) * bow
+        half = float(np.exp(rng.uniform(np.log(0.4), np.log(6.0))))
+        sheet.ribbon(path.astype(np.float32), half, varied(rng, colour, 0.3, 0.05))
+    return sheet.layer()
+
+
+def solid(rng: np.random.Generator, height: int, width: int, texture: Texture) -> Layer:
+    """One to three opaque objects, sometimes with holes and thin parts, sharp or soft."""
+    extent = min(height, width)
+    layer: Layer | None = None
+    for _ in range(int(rng.choice([1, 1, 2, 3]))):
+        choice = rng.random()
+        if choice < 0.35:
             rough = float(rng.uniform(0.03, 0.25))
             outline = random_contour(rng, height, width, (0.15, 0.6), rough).points
+        elif choice < 0.65:
+            outline = figure(rng, height, width, (0.15, 0.6)).points
         else:
-            outline = _polygon(rng, height, width)
-        outlines = [outline]
+            outline = polygon(rng, height, width)
+        mask = filled(height, width, [outline])
         if rng.random() < 0.35:
             middle = outline.mean(axis=0)
-            for _ in range(int(rng.integers(1, 5))):
-                offset = rng.normal(0.0, 0.1, 2) * extent
-                hole = (outline - middle) * rng.uniform(0.06, 0.3) + middle + offset
-                outlines.append(hole.astype(np.float32))
-        alpha = np.maximum(alpha, filled(height, width, outlines))
+            for _ in range(int(rng.integers(1, 6))):
+                offset = rng.normal(0.0, 0.12, 2) * extent
+                hole = (outline - middle) * rng.uniform(0.02, 0.25) + middle + offset
+                mask *= 1.0 - filled(height, width, [hole.astype(np.float32)])
+        colour = material(rng, height, width, texture, 0.55)
+        if rng.random() < 0.4:
+            colour = lit(colour, relief(rng, mask))
+        layer = (colour, mask) if layer is None else over((colour, mask), layer)
+    assert layer is not None
     if rng.random() < 0.3:
-        # Wires, handles, whiskers: thin opaque lines that leave the object.
-        for _ in range(int(rng.integers(1, 5))):
-            ends = rng.uniform(-0.1, 1.1, (2, 2)) * (width, height)
-            bow = rng.normal(0.0, 0.2, 2) * extent
-            along = np.linspace(0, 1, 24)[:, None]
-            path = ends[0] + along * (ends[1] - ends[0]) + np.sin(np.pi * along) * bow
-            tangent = np.gradient(path, axis=0)
-            aside = np.stack([-tangent[:, 1], tangent[:, 0]], 1)
-            aside /= np.linalg.norm(aside, axis=1, keepdims=True) + 1e-6
-            aside *= rng.uniform(0.5, 5.0)
-            band = np.concatenate([path + aside, (path - aside)[::-1]]).astype(np.float32)
-            alpha = np.maximum(alpha, filled(height, width, [band]))
-    if rng.random() < 0.6:
+        layer = over(_wires(rng, height, width), layer)
+    colour, alpha = layer
+    if rng.random() < 0.55:
         alpha = _softened(rng, alpha)
-    return material(rng, height, width, texture, 0.55), alpha
+    return colour, alpha
