@@ -35,7 +35,7 @@ ORDER = (
     ("sheet",),
     ("matte",),
     ("",),
-    ("evaluation",),
+    ("evaluation", "studio"),
     ("networks",),
     ("training",),
     ("cli",),
@@ -43,7 +43,7 @@ ORDER = (
 )
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 
-HEAVY = ("torch", "cv2", "onnxruntime")
+HEAVY = ("torch", "cv2", "onnxruntime", "starlette", "uvicorn")
 
 
 def _top(path: Path) -> str:

@@ -333,6 +333,24 @@ def to_pil(pixels: NDArray[Any]) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels))
 
 
+def displayed(pixels: NDArray[np.uint8], icc_profile: bytes | None) -> NDArray[np.uint8]:
+    """Colours for a screen that knows of no profiles, such as the canvas of a web page.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        icc_profile: the RGB profile that they are meant in; without one they stay as they are, as
+            with one that cannot be used.
+
+    Returns:
+        uint8 (H, W, 3) in sRGB.
+    """
+    if icc_profile is None or _profile_space(icc_profile) != "RGB":
+        return pixels
+    with contextlib.suppress(Exception):  # a profile that cannot be used is as good as none
+        return np.asarray(_to_srgb(Image.fromarray(pixels), icc_profile))
+    return pixels
+
+
 def parse_colour(text: str) -> tuple[int, int, int] | None:
     """Read a colour: a CSS name, "#rgb", "#rrggbb", "rgb(...)", "hsl(...)"; None if it is none."""
     try:

@@ -235,6 +235,33 @@ def from_box(
     return trimap
 
 
+def widen(trimap: Trimap, pixels: float) -> Trimap:
+    """Widen the unknown parts of a trimap, or narrow them.
+
+    Args:
+        trimap: uint8 (H, W) of BACKGROUND, UNKNOWN and FOREGROUND.
+        pixels: known pixels no further than this from an unknown one become unknown; if negative,
+            unknown pixels no further than that from a known one become what it is.
+
+    Returns:
+        uint8 (H, W), an array of its own.
+
+    Raises:
+        TrimapError: the number is not finite.
+    """
+    if not math.isfinite(pixels):
+        raise TrimapError(f"The band is to grow by {pixels} pixels; expected a finite number.")
+    changed: Trimap = trimap.copy()
+    if pixels >= 0:
+        changed[_distance(trimap == UNKNOWN) <= pixels] = UNKNOWN
+        return changed
+    background, foreground = _distance(trimap == BACKGROUND), _distance(trimap == FOREGROUND)
+    nearer = np.where(foreground < background, FOREGROUND, BACKGROUND).astype(np.uint8)
+    near = (trimap == UNKNOWN) & (np.minimum(background, foreground) <= -pixels)
+    changed[near] = nearer[near]
+    return changed
+
+
 # --- labels -------------------------------------------------------------------------------------
 
 
@@ -261,16 +288,21 @@ def _banded(foreground: Mask, background: Mask, erode: float, dilate: float) -> 
     By distance and not with a structuring element: exact discs, and as fast for a wide band as
     for a narrow one. The picture's own edge is no border of anything.
     """
-    import cv2
 
     def inner(mask: Mask, reach: float) -> Mask:
-        if reach <= 0 or not mask.any() or mask.all():
-            return mask
-        distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        deep: Mask = distance > reach
-        return deep
+        return mask if reach <= 0 else mask & (_distance(~mask) > reach)
 
     return _labelled(inner(foreground, erode), inner(background, dilate))
+
+
+def _distance(mask: Mask) -> NDArray[np.float32]:
+    """How far each pixel is from the nearest of a mask, infinite if there is none: (H, W)."""
+    import cv2
+
+    if not mask.any():
+        return np.full(mask.shape, np.inf, np.float32)
+    away = (~mask).astype(np.uint8)
+    return np.asarray(cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
 
 
 def _reach(width: float | None, size: tuple[int, ...]) -> float:

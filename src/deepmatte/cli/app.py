@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import deepmatte
-from deepmatte.cli import compose, convert, demo, evaluate, export, matte, train, trimap
+from deepmatte.cli import compose, convert, demo, evaluate, export, matte, studio, train, trimap
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 app.command("matte", epilog=matte.EXAMPLE)(matte.matte)
 app.add_typer(trimap.app, name="trimap")
+app.command("studio", epilog=studio.EXAMPLE)(studio.studio)
 app.add_typer(compose.app, name="compose")
 app.add_typer(train.app, name="train")
 app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)

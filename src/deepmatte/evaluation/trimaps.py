@@ -21,13 +21,20 @@ import math
 import re
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.errors import DataError
 from deepmatte.evaluation.datasets import Sample
-from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap, from_alpha, open_trimap
+from deepmatte.trimap import (
+    BACKGROUND,
+    FOREGROUND,
+    UNKNOWN,
+    Trimap,
+    from_alpha,
+    open_trimap,
+    widen,
+)
 
 GENERATED = "generated"
 DILATIONS = (1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 25, 31, 40)
@@ -121,16 +128,6 @@ def generate(alpha: NDArray[np.float32], name: str) -> Trimap:
     random = np.random.default_rng(int.from_bytes(seed[:8], "big"))
     erode, dilate = random.uniform(*_BAND, size=2) * math.sqrt(alpha.size)
     return from_alpha(alpha, erode=max(1.0, erode), dilate=max(1.0, dilate))
-
-
-def widen(trimap: Trimap, pixels: int) -> Trimap:
-    """Make unknown what lies within `pixels` of an unknown pixel."""
-    wider: Trimap = trimap.copy()
-    known = trimap != UNKNOWN
-    if not known.all():
-        distance = cv2.distanceTransform(known.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        wider[np.asarray(distance) <= pixels] = UNKNOWN
-    return wider
 
 
 def hide(trimap: Trimap, labels: Sequence[int]) -> Trimap:

@@ -8,10 +8,13 @@ export const FOREGROUND = 255;
 
 /** Red, green, blue and opacity (0..1) of the marks over the photo; legible to the colour-blind. */
 export const INK = {
-  [FOREGROUND]: [20, 184, 196, 0.42],
-  [BACKGROUND]: [226, 56, 44, 0.5],
-  [UNKNOWN]: [255, 205, 40, 0.55],
+  [FOREGROUND]: [20, 184, 196, 0.3],
+  [BACKGROUND]: [226, 56, 44, 0.45],
+  [UNKNOWN]: [255, 205, 40, 0.5],
 };
+
+/** The opacity of strokes where there is nothing else to look at. */
+export const STRONG = 0.65;
 
 /** The label's name for `settings.label` and its index 0, 1, 2 in stored runs. */
 export const LABELS = { background: BACKGROUND, unknown: UNKNOWN, foreground: FOREGROUND };

@@ -1,0 +1,88 @@
+/**
+ * The page's beginning: makes the parts and connects them.
+ */
+
+import { Controls } from "./controls.js";
+import { Cursor, followDivider } from "./cursor.js";
+import { Dialogs } from "./dialogs.js";
+import { Downloads } from "./downloads.js";
+import { Gestures } from "./gestures.js";
+import { Opening } from "./opening.js";
+import { LARGEST_BRUSH, Painter } from "./painter.js";
+import { Studio } from "./studio.js";
+import { listenToKeys } from "./keys.js";
+import { makeCommands } from "./commands.js";
+import { showRecents } from "./recents.js";
+import { watchToken } from "./session.js";
+
+const find = (id) => document.getElementById(id);
+const studio = new Studio(document);
+const dialogs = new Dialogs(document);
+const opening = new Opening(studio, dialogs);
+const downloads = new Downloads(studio);
+const painter = new Painter(studio, find("box"));
+const cursor = new Cursor(studio, find("brush"));
+const { settings, stage, view } = studio;
+
+const gestures = new Gestures(stage.canvas, {
+  begin: (point, event) => painter.begin(point, event),
+  move: (points) => painter.move(points),
+  end: () => painter.end(),
+  cancel: () => painter.cancel(),
+  hover: (point) => cursor.hover(point),
+  resize: resizer(),
+  moved: (panning) =>
+    settings.tool === "place" && !panning ? studio.workspace.backdrop : view,
+});
+const commands = makeCommands(studio, { opening, downloads, dialogs, gestures });
+const controls = new Controls(studio, commands);
+listenToKeys(studio, (name) => controls.run(name), gestures);
+followDivider(studio, find("divider"));
+stage.beforeFrame = () => painter.paint();
+
+/** The wheel's notches, of which a trackpad sends fractions, to whole pixels of brush. */
+function resizer() {
+  let exact = settings.size;
+  return (notches) => {
+    if (!["brush", "erase"].includes(settings.tool)) return false;
+    const size = settings.size;
+    if (Math.round(exact) !== size) exact = size;
+    exact = Math.max(1, Math.min(LARGEST_BRUSH, exact * 1.1 ** notches));
+    if (Math.abs(notches) >= 1 && Math.round(exact) === size) exact = size + Math.sign(notches);
+    settings.set("size", Math.max(1, Math.round(exact)));
+    return true;
+  };
+}
+
+function hasFiles(event) {
+  return [...(event.dataTransfer?.types ?? [])].includes("Files");
+}
+
+addEventListener("dragover", (event) => {
+  if (!hasFiles(event)) return;
+  event.preventDefault();
+  document.body.classList.add("dropping");
+});
+addEventListener("dragleave", (event) => {
+  if (!event.relatedTarget) document.body.classList.remove("dropping");
+});
+addEventListener("drop", (event) => {
+  document.body.classList.remove("dropping");
+  if (!hasFiles(event)) return;
+  event.preventDefault();
+  opening.files([...event.dataTransfer.files]);
+});
+addEventListener("paste", (event) => {
+  const files = [...(event.clipboardData?.files ?? [])];
+  if (files.length) opening.files(files);
+});
+
+settings.addEventListener("change", () => studio.workspace?.keepSoon());
+addEventListener("pagehide", () => studio.workspace?.close());
+addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
+
+watchToken((token) => studio.server.setToken(token));
+opening.begin();
+showRecents(find("recent"), (id) => opening.recent(id));
+
+export { studio };

@@ -1,0 +1,224 @@
+/**
+ * Buttons, sliders and lines of text around the stage: they show the state and change it.
+ */
+
+const EXPLAINED = {
+  box: "Drag a box around the whole subject; what is in it will be looked for.",
+  foreground: "Paint over what you want to keep.",
+  background: "Paint over what shall go.",
+  unknown: "Paint over hair, fur, glass and blurred edges: the studio finds out.",
+  erase: "Take marks back: what was there before them returns.",
+  fill: "Click into an enclosed area to mark all of it.",
+  move: "Drag to move the picture. The space key does the same with any tool.",
+  place: "Drag to move the background, wheel or pinch to scale it. Esc when done.",
+};
+
+/** What a command needs to make sense. */
+const NEEDS = {
+  trimap: "viewMarks viewChecks viewBlack viewWhite viewColour viewPicture viewMatte compare"
+    + " saveCutoutPng saveCutoutWebp saveAlpha saveForeground saveTrimap saveCompositePng"
+    + " saveCompositeJpg copy chooseBackdrop",
+  picture: "saveProject loadTrimap loadMask startOver keep remove findOut swap box brush erase"
+    + " fill move smaller larger fit actual zoomIn zoomOut donePlacing",
+  undo: "undo",
+  redo: "redo",
+  strokes: "grow",
+  backdrop: "placeBackdrop fitBackdrop",
+};
+const NEED_OF = Object.fromEntries(
+  Object.entries(NEEDS).flatMap(([need, names]) => names.split(" ").map((name) => [name, need])),
+);
+
+const REST = 300; // milliseconds without a move after which a slider is taken at its word
+
+export class Controls {
+  #moving = false; // the slider of the band, and what is shown has not followed yet
+
+  /** @param {import("./studio.js").Studio} studio @param {Record<string, () => void>} commands */
+  constructor(studio, commands) {
+    Object.assign(this, { studio, commands });
+    const find = (id) => document.getElementById(id);
+    this.found = {
+      name: find("picture-name"),
+      size: find("picture-size"),
+      zoom: find("zoom"),
+      brush: find("brush-size"),
+      explained: find("explained"),
+      status: find("status"),
+      progress: find("progress"),
+      empty: find("empty"),
+      start: find("start"),
+      grow: find("grow"),
+      band: find("band"),
+      bandValue: find("band-value"),
+      strength: find("strength-field"),
+      behind: find("behind-field"),
+      place: find("place-field"),
+      choose: find("choose"),
+    };
+    this.#bindCommands();
+    this.#bindSettings();
+    this.#bindBand();
+    studio.addEventListener("change", () => this.#show());
+    studio.settings.addEventListener("change", () => this.#show());
+    studio.view.addEventListener("change", () => this.#showZoom());
+    studio.server.addEventListener("state", () => this.#showProgress());
+    this.#show();
+  }
+
+  /** Does a command if it makes sense now. */
+  run(name) {
+    if (this.#makesSense(NEED_OF[name])) this.commands[name]();
+  }
+
+  #makesSense(need) {
+    const { workspace, trimaps } = this.studio;
+    if (!need) return true;
+    if (!workspace) return false;
+    const { history } = workspace.project;
+    const holds = {
+      picture: () => true,
+      trimap: () => history.begun,
+      undo: () => history.undoable,
+      redo: () => history.redoable,
+      strokes: () => trimaps.canGrow,
+      backdrop: () => workspace.backdrop.ready,
+    };
+    return Boolean(holds[need]());
+  }
+
+  #bindCommands() {
+    for (const button of document.querySelectorAll("[data-command]")) {
+      button.addEventListener("click", () => {
+        button.closest("[popover]")?.hidePopover();
+        this.run(button.dataset.command);
+      });
+    }
+    // A control that was clicked gives the focus back, so that the space key pans.
+    document.addEventListener("pointerup", ({ target }) => {
+      const control = target.closest?.("label, button");
+      if (!control || control.closest("dialog, [popover], #empty") || control.popoverTargetElement) {
+        return;
+      }
+      setTimeout(() => this.studio.stage.canvas.focus({ preventScroll: true }));
+    });
+  }
+
+  /** Inputs named after a setting. */
+  #bindSettings() {
+    const { settings } = this.studio;
+    for (const input of document.querySelectorAll("[data-setting]")) {
+      const name = input.dataset.setting;
+      const read = {
+        radio: () => input.value,
+        checkbox: () => input.checked,
+        range: () => fromSlider(name, Number(input.value)),
+        color: () => input.value,
+      }[input.type];
+      if (name === "colour") input.addEventListener("click", () => this.commands.viewColour());
+      input.addEventListener("input", () => {
+        settings.set(name, read());
+        if (name === "label" && settings.tool !== "fill") settings.set("tool", "brush");
+        if (name === "colour" || name === "behind") settings.set("view", "cutout");
+        if (name === "compare" && settings.view === "marks") settings.set("view", "cutout");
+      });
+    }
+  }
+
+  #bindBand() {
+    const { band, bandValue } = this.found;
+    const { trimaps } = this.studio;
+    let timer = 0;
+    band.addEventListener("input", () => {
+      const pixels = Number(band.value);
+      bandValue.textContent = bandText(pixels);
+      this.#moving = true;
+      clearTimeout(timer);
+      timer = setTimeout(async () => {
+        await trimaps.band(pixels);
+        if (Number(band.value) === pixels) this.#moving = false;
+        this.#show();
+      }, REST);
+    });
+  }
+
+  #show() {
+    const { workspace, settings, view, trimaps } = this.studio;
+    const { found } = this;
+    const begun = Boolean(workspace?.begun);
+    document.documentElement.dataset.theme = settings.theme;
+    document.body.dataset.tool = settings.tool;
+    document.body.dataset.label = settings.label;
+    document.body.dataset.behind = settings.behind;
+    found.empty.hidden = Boolean(workspace);
+    found.start.hidden = !workspace || begun;
+    view.covered = found.start.offsetHeight;
+    for (const button of document.querySelectorAll("[data-command]")) {
+      button.disabled = !this.#makesSense(NEED_OF[button.dataset.command]);
+    }
+    for (const field of document.querySelectorAll("fieldset[data-needs]")) {
+      field.disabled = !this.#makesSense(field.dataset.needs);
+    }
+    this.#showSettings();
+    found.strength.hidden = settings.view !== "marks";
+    found.behind.hidden = settings.view !== "cutout";
+    found.choose.classList.toggle("main", !workspace?.backdrop.ready);
+    found.place.hidden = settings.view !== "cutout" || settings.behind !== "picture";
+    found.brush.textContent = `${settings.size} px`;
+    this.#showZoom();
+    if (workspace) {
+      const { name, width, height } = workspace.project;
+      found.name.textContent = name;
+      found.size.textContent = `${width} × ${height}`;
+      document.title = `${name} – deepmatte studio`;
+    }
+    if (!this.#moving) {
+      found.band.value = trimaps.bandPixels;
+      found.bandValue.textContent = bandText(trimaps.bandPixels);
+    }
+    const painting = settings.tool === "brush" ? settings.label : settings.tool;
+    found.explained.textContent = workspace ? EXPLAINED[painting] : "";
+    this.#showProgress();
+  }
+
+  #showZoom() {
+    const { workspace, view } = this.studio;
+    this.found.zoom.textContent = workspace ? `${Math.round(100 * view.scale)} %` : "–";
+  }
+
+  #showSettings() {
+    const { settings } = this.studio;
+    for (const input of document.querySelectorAll("[data-setting]")) {
+      const value = settings[input.dataset.setting];
+      if (input.type === "radio") input.checked = input.value === value;
+      else if (input.type === "checkbox") input.checked = value;
+      else if (input.type === "range") input.value = toSlider(input.dataset.setting, value);
+      else input.value = value;
+    }
+  }
+
+  #showProgress() {
+    const { workspace, stage, server } = this.studio;
+    const { status, progress } = this.found;
+    const { state, share } = workspace?.live ?? { state: "idle", share: null };
+    const waiting = server.state !== "ok";
+    const working = state === "working" && !waiting;
+    stage.canvas.setAttribute("aria-busy", String(working));
+    progress.hidden = !working;
+    if (share === null) progress.removeAttribute("value");
+    else progress.value = share;
+    if (!workspace) status.textContent = "";
+    else if (!workspace.begun) status.textContent = "Nothing is cut out yet";
+    else if (waiting) status.textContent = "Waiting for the studio";
+    else if (working && share !== null) status.textContent = `Working: ${Math.floor(100 * share)} %`;
+    else if (working) status.textContent = "Working…";
+    else if (state === "done") status.textContent = "The cut-out is up to date";
+    else status.textContent = "";
+  }
+}
+
+const bandText = (pixels) => (pixels > 0 ? `+${pixels} px` : pixels < 0 ? `−${-pixels} px` : "as is");
+
+/** The brush slider is logarithmic: as fine for small brushes as for large ones. */
+const fromSlider = (name, value) => (name === "size" ? Math.round(10 ** value) : value);
+const toSlider = (name, value) => (name === "size" ? Math.log10(value) : value);

@@ -1,0 +1,108 @@
+/**
+ * Getting results out: downloads and the clipboard.
+ */
+
+import { Refused } from "./server.js";
+import { projectFile, projectName } from "./project_file.js";
+
+export class Downloads {
+  /** @param {import("./studio.js").Studio} studio */
+  constructor(studio) {
+    this.studio = studio;
+  }
+
+  /** @param {"cutout" | "alpha" | "foreground" | "trimap"} kind @param {string} format */
+  save(kind, format) {
+    return this.#deliver((signal) => this.#fetch({ kind, format }, signal), save);
+  }
+
+  /** The subject on the background that is shown. */
+  composite(format) {
+    return this.#deliver((signal) => this.#composite(format, signal), save);
+  }
+
+  project() {
+    const { workspace } = this.studio;
+    save(projectFile(workspace), projectName(workspace.project.name));
+  }
+
+  /** Puts the cut-out on the clipboard. */
+  copy() {
+    return this.#deliver(async (signal) => {
+      const cutout = this.#fetch({ kind: "cutout", format: "png" }, signal);
+      const blob = cutout.then((response) => response.blob());
+      try {
+        await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
+      } catch {
+        await cutout; // its own failure comes first
+        throw new Refused("This browser does not let the page use the clipboard.");
+      }
+      this.studio.messages.notice("The cut-out is on the clipboard.");
+      return null;
+    });
+  }
+
+  #fetch(query, signal) {
+    return this.#call((id) => [`pictures/${id}/download`, { query, signal }]);
+  }
+
+  #composite(format, signal) {
+    const { settings, workspace } = this.studio;
+    const { behind, colour } = settings;
+    const method = "POST";
+    if (behind !== "picture" || !workspace.backdrop.ready) {
+      const background = { black: "#000000", white: "#ffffff", colour }[behind] ?? "#ffffff";
+      const type = "application/json";
+      const body = new Blob([JSON.stringify({ background })], { type });
+      const query = { format };
+      return this.#call((id) => [`pictures/${id}/composite`, { method, query, body, signal }]);
+    }
+    const { left, top, scale } = workspace.backdrop.place;
+    const place = { left: left.toFixed(4), top: top.toFixed(4), scale: scale.toFixed(8) };
+    const query = { format, ...place };
+    // Whatever the file's type: only a colour is sent as JSON.
+    const body = new Blob([workspace.backdrop.file], { type: "application/octet-stream" });
+    return this.#call((id) => [`pictures/${id}/composite`, { method, query, body, signal }]);
+  }
+
+  /** Calls a route of the picture once the server has all of its labels. */
+  #call(route) {
+    const { workspace, server } = this.studio;
+    return workspace.live.withPicture(async () => {
+      await workspace.live.sent();
+      return server.call(...route(workspace.live.id));
+    });
+  }
+
+  async #deliver(work, deliver = null) {
+    const { messages } = this.studio;
+    const controller = new AbortController();
+    const done = messages.busy("Finishing the cut-out at full size", () => controller.abort());
+    try {
+      const response = await work(controller.signal);
+      if (response) deliver(await response.blob(), nameOf(response));
+    } catch (error) {
+      if (controller.signal.aborted) return;
+      if (!(error instanceof Refused)) throw error;
+      messages.error(error.message);
+    } finally {
+      done();
+    }
+  }
+}
+
+/** The name in a Content-Disposition header, RFC 6266. */
+function nameOf(response) {
+  const header = response.headers.get("Content-Disposition") ?? "";
+  const extended = /filename\*=utf-8''([^;]+)/i.exec(header);
+  if (extended) return decodeURIComponent(extended[1]);
+  return /filename="([^"]+)"/i.exec(header)?.[1] ?? "cutout.png";
+}
+
+function save(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

@@ -1,0 +1,185 @@
+/**
+ * The tools: what a drag on the stage does to the trimap.
+ */
+
+import { LABELS } from "./labels.js";
+import { intersection, outward, union } from "./rectangle.js";
+import { snap, sweep } from "./brush.js";
+import { fill } from "./fill.js";
+import { inSlices } from "./slices.js";
+
+const LEAST_PRESSURE = 0.1;
+const SMALLEST_BOX = 6; // pixels of the picture
+export const LARGEST_BRUSH = 1000;
+
+export class Painter {
+  #stroke = null;
+  #box = null;
+  #shown = null; // the box on the screen, in pixels of the picture
+  #lastPoint = null;
+
+  /** @param {import("./studio.js").Studio} studio @param {HTMLElement} boxElement */
+  constructor(studio, boxElement) {
+    Object.assign(this, { studio, boxElement });
+    studio.view.addEventListener("change", () => this.boxElement.hidden || this.#showBox());
+  }
+
+  /** Starts the tool at a point of the screen. @returns {boolean} false: it moves the picture */
+  begin(point, event) {
+    const { workspace, settings, messages } = this.studio;
+    if (!workspace || ["move", "place"].includes(settings.tool)) return false;
+    if (workspace.project.waitingFor) {
+      messages.notice(`One moment: ${workspace.project.waitingFor.toLowerCase()}.`);
+      return true;
+    }
+    const place = this.studio.view.toPicture(point.x, point.y);
+    if (settings.tool === "box") this.#beginBox(place);
+    else if (settings.tool === "fill") this.#fill(place);
+    else {
+      const erasing = settings.tool === "erase" || event.button === 5;
+      const label = LABELS[settings.label];
+      this.#stroke = { erasing, label, queue: [], last: null, rectangle: null };
+      if (event.shiftKey && this.#lastPoint) this.#stroke.last = this.#lastPoint;
+      this.move([point]);
+    }
+    return true;
+  }
+
+  /** @param {import("./gestures.js").Point[]} points */
+  move(points) {
+    const { view } = this.studio;
+    const places = points.map((point) => ({ ...point, ...view.toPicture(point.x, point.y) }));
+    if (this.#box) this.#dragBox(places.at(-1));
+    if (!this.#stroke) return;
+    this.#stroke.queue.push(...places);
+    this.studio.stage.request();
+  }
+
+  end() {
+    if (this.#box) this.#endBox();
+    if (!this.#stroke) return;
+    this.paint();
+    performance.mark("stroke end");
+    const { erasing, rectangle, last } = this.#stroke;
+    this.#stroke = null;
+    this.#lastPoint = last;
+    const name = erasing ? "Eraser" : "Stroke";
+    if (rectangle) this.studio.workspace.project.commit("marks", name, rectangle);
+  }
+
+  cancel() {
+    this.#box = null;
+    this.boxElement.hidden = true;
+    if (!this.#stroke) return;
+    const { rectangle } = this.#stroke;
+    this.#stroke = null;
+    if (!rectangle) return;
+    const { project } = this.studio.workspace;
+    for (let y = rectangle.top; y < rectangle.bottom; y++) {
+      const start = y * project.width + rectangle.left;
+      const end = y * project.width + rectangle.right;
+      project.labels.set(project.committed.subarray(start, end), start);
+    }
+    this.studio.workspace.showMarks(rectangle);
+  }
+
+  /** Paints what the pointer has passed since the last frame. */
+  paint() {
+    const stroke = this.#stroke;
+    if (!stroke?.queue.length) return;
+    const { project } = this.studio.workspace;
+    const { width, height, labels, base } = project;
+    const span = stroke.erasing
+      ? (y, start, end) => {
+          const row = y * width;
+          labels.set(base.subarray(row + start, row + end), row + start);
+        }
+      : (y, start, end) => labels.fill(stroke.label, y * width + start, y * width + end);
+    let painted = null;
+    for (const { x, y, pressure } of stroke.queue) {
+      const share = Math.max(LEAST_PRESSURE, pressure);
+      const to = { x, y, diameter: Math.max(1, this.studio.settings.size * share) };
+      for (const [one, other, diameter] of pieces(stroke.last ?? to, to)) {
+        const from = { x: snap(one.x, diameter), y: snap(one.y, diameter) };
+        const end = { x: snap(other.x, diameter), y: snap(other.y, diameter) };
+        painted = union(painted, sweep(from, end, diameter, width, height, span));
+      }
+      stroke.last = to;
+    }
+    stroke.queue = [];
+    if (!painted) return;
+    stroke.rectangle = union(stroke.rectangle, painted);
+    this.studio.workspace.showMarks(painted);
+  }
+
+  async #fill(place) {
+    const { workspace, settings } = this.studio;
+    const { project } = workspace;
+    const [x, y] = [Math.floor(place.x), Math.floor(place.y)];
+    if (x < 0 || y < 0 || x >= project.width || y >= project.height) return;
+    project.waitingFor = "Filling";
+    const label = LABELS[settings.label];
+    const work = fill(project.labels, project.width, project.height, x, y, label);
+    const rectangle = await inSlices(work).finally(() => (project.waitingFor = null));
+    if (!rectangle) return;
+    workspace.showMarks(rectangle);
+    await project.commit("marks", "Fill", rectangle);
+  }
+
+  #beginBox(place) {
+    this.#box = { from: place, to: place };
+    this.#dragBox(place);
+  }
+
+  #dragBox(place) {
+    this.#box.to = place;
+    this.#shown = this.#boxInPicture() ?? around(place, place);
+    this.#showBox();
+  }
+
+  #showBox() {
+    const { view } = this.studio;
+    const box = view.toScreen(this.#shown);
+    const style = this.boxElement.style;
+    style.left = `${box.left / view.ratio}px`;
+    style.top = `${box.top / view.ratio}px`;
+    style.width = `${(box.right - box.left) / view.ratio}px`;
+    style.height = `${(box.bottom - box.top) / view.ratio}px`;
+    this.boxElement.hidden = false;
+  }
+
+  #boxInPicture() {
+    const { area } = this.studio.workspace.project;
+    return intersection(area, outward(around(this.#box.from, this.#box.to)));
+  }
+
+  async #endBox() {
+    const box = this.#boxInPicture();
+    this.#box = null;
+    const smaller = box && Math.min(box.right - box.left, box.bottom - box.top);
+    if (smaller >= SMALLEST_BOX) await this.studio.trimaps.fromBox(box);
+    else this.studio.messages.notice("Drag a box around the whole subject: press, move, let go.");
+    this.boxElement.hidden = !this.#box;
+  }
+}
+
+const around = (one, other) => ({
+  left: Math.min(one.x, other.x),
+  top: Math.min(one.y, other.y),
+  right: Math.max(one.x, other.x),
+  bottom: Math.max(one.y, other.y),
+});
+
+/** A way on which the pen's pressure changes, as pieces of one whole diameter each. */
+function* pieces(from, to) {
+  const diameters = [Math.round(from.diameter), Math.round(to.diameter)];
+  const count = Math.abs(diameters[1] - diameters[0]) + 1;
+  const at = (share) => ({
+    x: from.x + (to.x - from.x) * share,
+    y: from.y + (to.y - from.y) * share,
+  });
+  for (let index = 0; index < count; index++) {
+    const diameter = diameters[0] + Math.sign(diameters[1] - diameters[0]) * index;
+    yield [at(index / count), at((index + 1) / count), diameter];
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Talking with the studio's server, which may be busy, gone for a while, or another one by now.
+ */
+
+const POLL = 1000; // milliseconds
+const TRIES = 3; // before a connection that breaks although the server lives is given up
+
+/** The server said no, in one sentence. */
+export class Refused extends Error {}
+
+/** The server does not have this picture, or no longer. */
+export class UnknownPicture extends Refused {}
+
+/** Event "state": `state` is "ok", "gone" (no answer) or "locked" (another run's token). */
+export class Server extends EventTarget {
+  state = "ok";
+  #token = "";
+  #returning = null;
+
+  setToken(token) {
+    this.#token = token;
+    this.#retryNow();
+  }
+
+  #retryNow = () => {};
+
+  /**
+   * Calls a route; waits while the server is busy or gone.
+   *
+   * @param {string} path below /api/
+   * @param {{method?: string, query?: object, body?: BodyInit, signal?: AbortSignal}} [options]
+   * @returns {Promise<Response>} with a good status
+   * @throws {Refused | UnknownPicture | DOMException} the latter by `signal`
+   */
+  async call(path, { method = "GET", query = {}, body, signal } = {}) {
+    const address = `/api/${path}?${new URLSearchParams(query)}`;
+    for (let tries = 1; ; ) {
+      let response;
+      try {
+        response = await this.#fetch(address, { method, body, signal });
+      } catch (error) {
+        if (signal?.aborted) throw error;
+        if ((await this.#back()) === "at once" && tries++ === TRIES) {
+          throw new Refused("The server ended the connection; the file may be too large for it.");
+        }
+        continue;
+      }
+      if (response.status === 401) {
+        await this.#back();
+        continue;
+      }
+      if (response.status === 503) {
+        await wait(1000 * (Number(response.headers.get("Retry-After")) || 1));
+        if (signal?.aborted) throw signal.reason;
+        continue;
+      }
+      if (response.ok) return response;
+      const { error } = await response.json().catch(() => ({}));
+      if (response.status === 404) throw new UnknownPicture(error);
+      throw new Refused(error ?? `The server answered with status ${response.status}.`);
+    }
+  }
+
+  /** Gives something up; the page may be closing. @param {string} path below /api/ */
+  leave(path) {
+    this.#fetch(`/api/${path}`, { method: "DELETE", keepalive: true }).catch(() => {});
+  }
+
+  #fetch(address, options) {
+    const headers = { Authorization: `Bearer ${this.#token}` };
+    return fetch(address, { ...options, headers, cache: "no-store" });
+  }
+
+  /** Waits until the server takes calls. @returns {Promise<"at once" | "later">} */
+  #back() {
+    this.#returning ??= this.#poll().finally(() => (this.#returning = null));
+    return this.#returning;
+  }
+
+  async #poll() {
+    for (let first = true; ; first = false) {
+      const state = await this.#probe();
+      if (state !== this.state) {
+        this.state = state;
+        this.dispatchEvent(new Event("state"));
+      }
+      if (state === "ok") return first ? "at once" : "later";
+      await Promise.race([wait(POLL), new Promise((resolve) => (this.#retryNow = resolve))]);
+    }
+  }
+
+  async #probe() {
+    try {
+      const response = await this.#fetch("/api/start", {});
+      return response.status === 401 ? "locked" : "ok";
+    } catch {
+      return "gone";
+    }
+  }
+}
+
+const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));

@@ -1,0 +1,71 @@
+/**
+ * What the user has chosen; kept in the browser from one visit to the next.
+ */
+
+const KEY = "deepmatte studio settings";
+
+const DEFAULTS = {
+  theme: "auto", // "auto", "light", "dark"
+  tool: "box", // "box", "brush", "erase", "fill", "move", "place"
+  label: "foreground", // "foreground", "background", "unknown"
+  size: 40, // the brush's diameter in pixels of the picture
+  view: "marks", // "marks", "cutout", "matte"
+  behind: "checks", // "checks", "black", "white", "colour", "picture"
+  colour: "#00b140",
+  strength: 80, // of the marks, percent
+  compare: false,
+  split: 50, // where before ends and after begins, percent of the screen
+};
+const KEPT = ["theme", "behind", "colour", "strength", "split"];
+/** What a project file holds. */
+const SHARED = ["size", "view", "behind", "colour", "strength", "compare", "split"];
+
+/** Event "change" (detail: the setting's name). */
+export class Settings extends EventTarget {
+  constructor() {
+    super();
+    Object.assign(this, DEFAULTS, known(stored(), KEPT));
+  }
+
+  set(name, value) {
+    if (this[name] === value) return;
+    this[name] = value;
+    // A background that is not seen is not moved either.
+    const placed = this.view === "cutout" && this.behind === "picture";
+    if (this.tool === "place" && !placed) this.tool = "brush";
+    this.dispatchEvent(new CustomEvent("change", { detail: name }));
+    if (KEPT.includes(name)) {
+      try {
+        localStorage.setItem(KEY, JSON.stringify(pick(this, KEPT)));
+      } catch {
+        // A browser that keeps nothing only costs the convenience.
+      }
+    }
+  }
+
+  /** For a project file. */
+  shared() {
+    return pick(this, SHARED);
+  }
+
+  /** Takes over what a project file holds, as far as it makes sense. */
+  share(values) {
+    for (const [name, value] of Object.entries(known(values, SHARED))) this.set(name, value);
+  }
+}
+
+const pick = (from, names) => Object.fromEntries(names.map((name) => [name, from[name]]));
+
+/** Those values that have a known name and the type of its default. */
+function known(values, names) {
+  const fits = (name) => typeof values?.[name] === typeof DEFAULTS[name];
+  return pick(values ?? {}, names.filter(fits));
+}
+
+function stored() {
+  try {
+    return JSON.parse(localStorage.getItem(KEY));
+  } catch {
+    return {};
+  }
+}

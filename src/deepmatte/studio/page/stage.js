@@ -1,0 +1,202 @@
+/**
+ * The canvas: draws what the view asks for, only where something has changed, once a frame.
+ */
+
+import { intersection, outward, union, whole } from "./rectangle.js";
+import { clip } from "./tiles.js";
+
+const CHECK = 12; // CSS pixels
+const SEEN = new Set(["theme", "view", "behind", "colour", "strength", "compare", "split"]);
+
+/** Event "drawn", after each frame that drew anything. */
+export class Stage extends EventTarget {
+  /** @type {{photo, result, overlay, ink, backdrop, begun: boolean, answered: boolean} | null} */
+  layers = null;
+  /** Called before each frame is drawn. */
+  beforeFrame = () => {};
+  #damage = null;
+  #requested = false;
+  #scratch = new OffscreenCanvas(1, 1);
+
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {import("./view.js").View} view
+   * @param {import("./settings.js").Settings} settings
+   */
+  constructor(canvas, view, settings) {
+    super();
+    Object.assign(this, { canvas, view, settings });
+    this.context = canvas.getContext("2d", { alpha: false });
+    view.addEventListener("change", () => this.redraw());
+    settings.addEventListener("change", ({ detail }) => SEEN.has(detail) && this.redraw());
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    dark.addEventListener("change", () => this.redraw());
+    const observer = new ResizeObserver(([entry]) => this.#resize(entry));
+    try {
+      observer.observe(canvas, { box: "device-pixel-content-box" });
+    } catch {
+      observer.observe(canvas); // a browser that does not tell device pixels
+    }
+    this.#resize();
+  }
+
+  #resize(entry) {
+    const ratio = devicePixelRatio || 1;
+    const exact = entry?.devicePixelContentBoxSize?.[0];
+    const width = Math.max(1, exact?.inlineSize ?? Math.round(this.canvas.clientWidth * ratio));
+    const height = Math.max(1, exact?.blockSize ?? Math.round(this.canvas.clientHeight * ratio));
+    if (width === this.canvas.width && height === this.canvas.height && this.checks) return;
+    Object.assign(this.canvas, { width, height });
+    Object.assign(this.#scratch, { width, height });
+    this.checks = this.context.createPattern(checkerboard(Math.round(CHECK * ratio)), "repeat");
+    this.view.resize(width, height, ratio);
+    this.#frame(); // at once: a resized canvas is blank
+  }
+
+  /** Draws everything again. */
+  redraw() {
+    this.#damage = whole(this.canvas.width, this.canvas.height);
+    this.request();
+  }
+
+  /** Draws a part of the picture again. @param {import("./rectangle.js").Rectangle} part */
+  invalidate(part) {
+    const { left, top, right, bottom } = this.view.toScreen(part);
+    const seen = outward({ left: left - 2, top: top - 2, right: right + 2, bottom: bottom + 2 });
+    const inside = intersection(seen, whole(this.canvas.width, this.canvas.height));
+    this.#damage = union(this.#damage, inside);
+    this.request();
+  }
+
+  request() {
+    if (this.#requested) return;
+    this.#requested = true;
+    requestAnimationFrame(() => this.#frame());
+  }
+
+  #frame() {
+    this.#requested = false;
+    this.beforeFrame();
+    const damage = this.#damage;
+    this.#damage = null;
+    if (!damage) return;
+    const { context, layers } = this;
+    context.save();
+    clip(context, damage);
+    context.fillStyle = getComputedStyle(this.canvas).backgroundColor;
+    context.fillRect(damage.left, damage.top, damage.right - damage.left, damage.bottom - damage.top);
+    if (layers) this.#draw(damage);
+    context.restore();
+    if (layers?.overlay.incomplete) this.redraw();
+    this.dispatchEvent(new Event("drawn"));
+  }
+
+  /** Whether marks are drawn over the photo, and not the result. */
+  get showsMarks() {
+    return !this.layers?.answered || this.settings.view === "marks";
+  }
+
+  /** Where before ends and after begins, in device pixels. */
+  get splitAt() {
+    return Math.round((this.canvas.width * this.settings.split) / 100);
+  }
+
+  #draw(damage) {
+    if (this.showsMarks) {
+      this.#drawPhoto(damage);
+      this.context.globalAlpha = this.layers.begun ? this.settings.strength / 100 : 1;
+      this.layers.overlay.draw(this.context, this.view, damage);
+      this.context.globalAlpha = 1;
+      return;
+    }
+    const { width, height } = this.canvas;
+    const compare = this.settings.compare;
+    const before = { ...whole(width, height), right: compare ? this.splitAt : 0 };
+    const after = { ...whole(width, height), left: compare ? this.splitAt : 0 };
+    this.#within(intersection(damage, before), (part) => this.#drawPhoto(part));
+    this.#within(intersection(damage, after), (part) => {
+      if (this.settings.view === "matte") this.#drawMatte(part);
+      else this.#drawCutout(part);
+    });
+    this.layers.ink.draw(this.context, this.view, damage);
+  }
+
+  #drawPhoto(damage) {
+    this.layers.photo.draw(this.context, this.view, damage);
+  }
+
+  #drawCutout(damage) {
+    const area = this.#pictureOnScreen();
+    this.#within(intersection(damage, area), (part) => {
+      this.#drawBehind(part);
+      this.layers.result.draw(this.context, this.view, part);
+    });
+  }
+
+  #drawBehind(part) {
+    const { context, settings, layers, view } = this;
+    const { behind } = settings;
+    const rectangle = [part.left, part.top, part.right - part.left, part.bottom - part.top];
+    this.checks.setTransform(new DOMMatrix().translate(Math.round(view.x), Math.round(view.y)));
+    const fills = { checks: this.checks, black: "#000", white: "#fff", colour: settings.colour };
+    context.fillStyle = fills[behind] ?? (layers.backdrop.ready ? "#fff" : this.checks);
+    context.fillRect(...rectangle);
+    if (behind === "picture" && layers.backdrop.ready) layers.backdrop.draw(context, view, part);
+  }
+
+  /** Alpha as grey: white wherever the result is opaque. */
+  #drawMatte(damage) {
+    const area = this.#pictureOnScreen();
+    this.#within(intersection(damage, area), (part) => {
+      const rectangle = [part.left, part.top, part.right - part.left, part.bottom - part.top];
+      const scratch = this.#scratch.getContext("2d");
+      scratch.save();
+      clip(scratch, part);
+      this.layers.result.draw(scratch, this.view, part);
+      scratch.globalCompositeOperation = "source-in";
+      scratch.fillStyle = "#fff";
+      scratch.fillRect(...rectangle);
+      scratch.restore();
+      this.context.fillStyle = "#000";
+      this.context.fillRect(...rectangle);
+      this.context.drawImage(this.#scratch, ...rectangle, ...rectangle);
+    });
+  }
+
+  /** The picture's own pixels on the screen, rounded as its tiles are. */
+  #pictureOnScreen() {
+    const { left, top, right, bottom } = this.view.toScreen(whole(
+      this.view.picture.width,
+      this.view.picture.height,
+    ));
+    return {
+      left: Math.round(left),
+      top: Math.round(top),
+      right: Math.round(right),
+      bottom: Math.round(bottom),
+    };
+  }
+
+  #within(part, draw) {
+    if (!part) return;
+    const { context } = this;
+    context.save();
+    context.beginPath();
+    context.rect(part.left, part.top, part.right - part.left, part.bottom - part.top);
+    context.clip();
+    draw(part);
+    context.restore();
+  }
+}
+
+/** Two by two checks, to be repeated. */
+function checkerboard(side) {
+  const canvas = new OffscreenCanvas(2 * side, 2 * side);
+  const context = canvas.getContext("2d");
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, 2 * side, 2 * side);
+  context.fillStyle = "#dcdcdc";
+  context.fillRect(side, 0, side, side);
+  context.fillRect(0, side, side, side);
+  return canvas;
+}

@@ -1,0 +1,117 @@
+/**
+ * What the browser keeps: for each document its picture's file, its steps and their position, so
+ * that a reload or a crash loses nothing.
+ *
+ * @typedef {{id: string, name: string, width: number, height: number, fingerprint: string,
+ *   position: number, saved: number, settings?: object}} Stored
+ */
+
+const KEPT_DOCUMENTS = 12;
+
+/** @returns {Promise<IDBDatabase>} */
+const database = new Promise((resolve, reject) => {
+  const request = indexedDB.open("deepmatte studio", 1);
+  request.onupgradeneeded = () => {
+    request.result.createObjectStore("documents", { keyPath: "id" });
+    request.result.createObjectStore("files");
+    request.result.createObjectStore("steps");
+  };
+  request.onsuccess = () => resolve(request.result);
+  request.onerror = () => reject(request.error);
+});
+database.catch(() => {}); // told by whoever uses it
+
+/** All steps of a document. */
+const stepsOf = (id) => IDBKeyRange.bound([id], [id, []]);
+
+/** Runs `work` on the stores in one transaction: all of it is kept, or nothing. */
+async function transaction(mode, work) {
+  const stores = ["documents", "files", "steps"];
+  const running = (await database).transaction(stores, mode);
+  const done = new Promise((resolve, reject) => {
+    running.oncomplete = resolve;
+    running.onabort = running.onerror = () => reject(running.error);
+  });
+  const result = work(...stores.map((name) => running.objectStore(name)));
+  await done;
+  return result?.result ?? result;
+}
+
+/** Keeps a new document. @param {Stored} stored @param {Blob} file */
+export function create(stored, file) {
+  return transaction("readwrite", (documents, files) => {
+    documents.put(stored);
+    files.put(file, [stored.id, "picture"]);
+  });
+}
+
+/** Forgets documents without any steps, and the oldest ones. @param {(id: string) => boolean} open */
+export async function tidy(open) {
+  const closed = (await recent()).filter(({ id }) => !open(id));
+  const painted = closed.filter(({ position }) => position > 0);
+  const kept = new Set(painted.slice(0, KEPT_DOCUMENTS));
+  for (const stored of closed) if (!kept.has(stored)) await remove(stored.id);
+}
+
+/** Keeps a new step and forgets those that it replaces. */
+export function keepStep(stored, index, step) {
+  return transaction("readwrite", (documents, files, steps) => {
+    steps.delete(IDBKeyRange.bound([stored.id, index], [stored.id, []]));
+    steps.put(step, [stored.id, index]);
+    documents.put(stored);
+  });
+}
+
+/** Keeps all steps at once, those of an opened project file. */
+export function keepSteps(stored, all) {
+  return transaction("readwrite", (documents, files, steps) => {
+    steps.delete(stepsOf(stored.id));
+    all.forEach((step, index) => steps.put(step, [stored.id, index]));
+    documents.put(stored);
+  });
+}
+
+/** Keeps a changed position or other settings. */
+export function keep(stored) {
+  return transaction("readwrite", (documents) => documents.put(stored));
+}
+
+/** Keeps a further file of a document, such as the background picture; null forgets it. */
+export function keepFile(id, name, file) {
+  return transaction("readwrite", (documents, files) => {
+    if (file) files.put(file, [id, name]);
+    else files.delete([id, name]);
+  });
+}
+
+/** @returns {Promise<Blob | undefined>} */
+export function loadFile(id, name) {
+  return transaction("readonly", (documents, files) => files.get([id, name]));
+}
+
+/** @returns {Promise<{stored: Stored, file: Blob, steps: object[]} | null>} */
+export async function load(id) {
+  const found = await transaction("readonly", (documents, files, steps) => ({
+    stored: documents.get(id),
+    file: files.get([id, "picture"]),
+    steps: steps.getAll(stepsOf(id)),
+  }));
+  const { stored, file, steps } = found;
+  return stored.result && file.result
+    ? { stored: stored.result, file: file.result, steps: steps.result }
+    : null;
+}
+
+/** All documents, the newest first. @returns {Promise<Stored[]>} */
+export async function recent() {
+  const all = await transaction("readonly", (documents) => documents.getAll());
+  return all.sort((one, other) => other.saved - one.saved);
+}
+
+export function remove(id) {
+  return transaction("readwrite", (documents, files, steps) => {
+    documents.delete(id);
+    files.delete(IDBKeyRange.bound([id], [id, []]));
+    steps.delete(stepsOf(id));
+  });
+}

@@ -1,0 +1,256 @@
+"""The pictures that are open, as far as the memory goes."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepmatte.errors import ImageError, MattingError
+from deepmatte.images import Picture
+from deepmatte.matte import Matte
+from deepmatte.runtime import Progress
+from deepmatte.studio.local import Colours, LocalAnswer
+from deepmatte.studio.rectangle import Rectangle
+from deepmatte.trimap import UNKNOWN, Trimap
+
+TILE = 512
+"""Side of the squares, pixels, of which is known whether a page has them as they are."""
+WHOLE_PIXELS = 600_000
+"""A picture of so many is matted whole as fast as a part of it."""
+
+# Bytes of a pixel beside the picture: labels 1, cut-out 4, matte and its trimap 5.
+_HELD = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Settled:
+    """The matte of the whole picture, and what it changes.
+
+    Attributes:
+        matte: it.
+        colours: uint8 (H, W, 4), its cut-out.
+        changed: bool, which of the picture's tiles differ from what was shown.
+    """
+
+    matte: Matte
+    colours: Colours
+    changed: NDArray[np.bool_]
+
+
+class OpenPicture:
+    """A picture, the trimap that is painted on it, and what is known of its matte.
+
+    Changed by the event loop's thread alone. What others read meanwhile may be of two versions,
+    and what they make of it is dropped, or made anew, if `painted` has changed.
+
+    Args:
+        file: the bytes that it was read from.
+        name: what its user calls it.
+        picture: it.
+
+    Attributes:
+        id: what requests call it.
+        labels: uint8 (H, W), the trimap as painted so far.
+        version: counts the edits.
+        painted: counts those that have changed labels.
+        shown: uint8 (H, W, 4), the cut-out as far as it is known: the settled one, local answers
+            in it; None before the first.
+        settled: the matte of the present labels, or None.
+        failure: why there is none, or None.
+        pending: changed areas without a local answer.
+        progress: of the whole, while it is made.
+        waiting: how many requests wait for the whole.
+        closed: whether it was removed.
+        edited, due: when the last edit came; when the whole may be begun (`time.monotonic`).
+    """
+
+    def __init__(self, file: bytes, name: str, picture: Picture) -> None:
+        self.id = secrets.token_urlsafe(12)
+        self.file, self.name, self.picture = file, name, picture
+        self.labels: Trimap = np.full(picture.shape, UNKNOWN, np.uint8)
+        self.version = self.painted = 0
+        self.shown: Colours | None = None
+        self.settled: Settled | None = None
+        self.failure: MattingError | MemoryError | None = None
+        self.pending: list[Rectangle] = []
+        self.progress: Progress | None = None
+        self.waiting = 0
+        self.closed = False
+        self.edited = self.due = time.monotonic()
+        self._fresh: list[Rectangle] = []  # local answers that no page has got yet
+        self._lent = False  # whether somebody may be reading what is shown
+        self._news = asyncio.Event()
+        down, across = (-(-side // TILE) for side in picture.shape)
+        self._unsure = np.ones((down, across), np.bool_)
+        self._sent = self._acknowledged = 0
+
+    @property
+    def area(self) -> Rectangle:
+        """All of it."""
+        return Rectangle.of(self.picture.shape)
+
+    @property
+    def bytes(self) -> int:
+        """What it holds once it is settled."""
+        own = 0 if self.picture.alpha is None else self.picture.alpha.nbytes
+        return len(self.file) + self.picture.levels.nbytes + own + _HELD * self.area.pixels
+
+    def edit(self, area: Rectangle, labels: Trimap, have: int) -> int:
+        """Take in the labels of an area.
+
+        Args:
+            area: where.
+            labels: uint8 (h, w).
+            have: the number of the last answer that the page has got whole, 0 for none.
+
+        Returns:
+            The new version.
+        """
+        if not have or have not in (self._sent, self._acknowledged):
+            self._unsure[:] = True
+        elif have != self._acknowledged:
+            self._acknowledged = have
+            self._unsure[:] = False
+        changed = _bounds(self.labels[area.window] != labels, area)
+        self.version += 1
+        self.edited = time.monotonic()
+        if changed is not None:
+            self.labels[area.window] = labels
+            self.painted += 1
+            self.settled = self.failure = None
+            self._stop()
+        if self.settled is None and self.area.pixels > WHOLE_PIXELS:
+            if self.shown is None:
+                self.pending = [self.area]
+            elif changed is not None:
+                self.pending.append(changed)
+        self.tell()
+        return self.version
+
+    def close(self) -> None:
+        """End all work on it."""
+        self.closed = True
+        self.version += 1
+        self.pending = []
+        self._stop()
+        self.tell()
+
+    def show(self, answer: LocalAnswer) -> None:
+        """Take in a local answer."""
+        if self.shown is None:
+            self.shown = answer.colours
+        else:
+            if self._lent:
+                self.shown = self.shown.copy()
+            self.shown[answer.area.window] = answer.colours
+        self._lent = False
+        for tile in answer.area.tiles(TILE):
+            self._unsure[tile.top // TILE, tile.left // TILE] = True
+        self._fresh.append(answer.area)
+        self.tell()
+
+    def settle(self, settled: Settled) -> None:
+        """Take in the whole."""
+        self.settled, self.shown = settled, settled.colours
+        self._lent = True
+        self._unsure |= settled.changed
+        self._fresh = []
+        self.tell()
+
+    def fail(self, failure: MattingError | MemoryError) -> None:
+        """Keep why there is no whole."""
+        self.failure = failure
+        self.tell()
+
+    def fresh(self) -> Iterator[Rectangle]:
+        """Areas of local answers that are still to be sent; one asked for the next has sent it."""
+        while self._fresh:
+            area = self._fresh[0]
+            yield area
+            if self._fresh and self._fresh[0] is area:
+                del self._fresh[0]
+
+    def unsure(self) -> list[Rectangle]:
+        """The tiles that the page may not have as they are shown."""
+        return [
+            tile
+            for tile in self.area.tiles(TILE)
+            if self._unsure[tile.top // TILE, tile.left // TILE]
+        ]
+
+    def sent(self, version: int) -> None:
+        """The whole answer to this version is on its way."""
+        self._sent = version
+
+    def _stop(self) -> None:
+        """End the making of a whole that would be outdated."""
+        if self.progress is not None:
+            self.progress.cancel()
+            self.progress = None
+
+    def tell(self) -> None:
+        """Wake who waits for `news`."""
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def news(self) -> asyncio.Event:
+        """Is set by the next thing that happens to this picture."""
+        return self._news
+
+
+class Pictures:
+    """The open pictures; the ones used longest ago go where the memory ends.
+
+    Args:
+        memory: bytes that all of them may hold.
+    """
+
+    def __init__(self, memory: int) -> None:
+        self._memory = memory
+        self._pictures: dict[str, OpenPicture] = {}  # those used last come last
+
+    def add(self, picture: OpenPicture) -> None:
+        """Keep a picture, at the cost of others.
+
+        Raises:
+            ImageError: alone it takes more than all may.
+        """
+        if picture.bytes > self._memory:
+            raise ImageError(
+                f"A picture of {picture.area.width} x {picture.area.height} pixels takes"
+                f" {picture.bytes / 1e9:.1f} GB; the studio may take {self._memory / 1e9:.1f} GB"
+                " (--memory)."
+            )
+        while sum(held.bytes for held in self._pictures.values()) + picture.bytes > self._memory:
+            self.remove(next(iter(self._pictures)))
+        self._pictures[picture.id] = picture
+
+    def find(self, identity: str) -> OpenPicture | None:
+        """The picture with this id, which counts as a use of it."""
+        picture = self._pictures.pop(identity, None)
+        if picture is not None:
+            self._pictures[identity] = picture
+        return picture
+
+    def remove(self, identity: str) -> bool:
+        """Forget a picture; False if there was none."""
+        picture = self._pictures.pop(identity, None)
+        if picture is not None:
+            picture.close()
+        return picture is not None
+
+
+def _bounds(changed: NDArray[np.bool_], area: Rectangle) -> Rectangle | None:
+    """The smallest rectangle around what is True in an area; None if nothing is."""
+    rows, columns = (np.flatnonzero(changed.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return None
+    return Rectangle(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1).moved(
+        area.left, area.top
+    )

@@ -1,0 +1,149 @@
+"""What requests carry: numbers, labels and files, none of them larger than allowed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import numpy as np
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from deepmatte.studio.rectangle import Rectangle
+from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
+
+FILE = 512_000_000
+"""Bytes of the largest file."""
+TEXT = 4096
+"""Bytes of the longest JSON."""
+
+# Requests, and bytes of their bodies, that are taken in at a time.
+_REQUESTS, _BYTES = 16, 1_200_000_000
+
+_LABEL = np.isin(np.arange(256), (BACKGROUND, UNKNOWN, FOREGROUND))
+
+
+class Gate:
+    """Lets in as many requests at a time as there is room for; the others are told to come back."""
+
+    def __init__(self) -> None:
+        self._requests = self._bytes = 0
+
+    @contextlib.contextmanager
+    def room(self, size: int = 0) -> Iterator[None]:
+        """Room for a request of so many bytes, as long as the context lasts.
+
+        Raises:
+            HTTPException: there is none (503).
+        """
+        if self._requests >= _REQUESTS or self._bytes + size > _BYTES:
+            raise HTTPException(503, "The studio is busy.", {"Retry-After": "1"})
+        self._requests += 1
+        self._bytes += size
+        try:
+            yield
+        finally:
+            self._requests -= 1
+            self._bytes -= size
+
+    @contextlib.asynccontextmanager
+    async def body(self, request: Request, limit: int) -> AsyncIterator[bytes]:
+        """The request's body, and room for it.
+
+        Raises:
+            HTTPException: it is longer than ``limit`` bytes (413), or there is no room (503).
+        """
+        with self.room(_length(request, limit)):
+            yield await _read(request, limit)
+
+
+def _length(request: Request, limit: int) -> int:
+    """How long the body says that it is; the limit if it does not."""
+    text = request.headers.get("content-length", "")
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        return limit
+    if int(text) > limit:
+        raise _too_large(limit)  # before anything is read
+    return int(text)
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    chunks, length = [], 0
+    async for chunk in request.stream():
+        length += len(chunk)
+        if length > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _too_large(limit: int) -> HTTPException:
+    return HTTPException(413, f"Too much was sent; expected at most {limit} bytes.")
+
+
+def labels(body: bytes, area: Rectangle) -> Trimap:
+    """The labels of an area, uint8 (h, w), read-only.
+
+    Raises:
+        HTTPException: they are too few, or not labels (422).
+    """
+    if len(body) != area.pixels:
+        raise HTTPException(
+            422, f"{len(body)} labels came; expected {area.width} x {area.height} of them."
+        )
+    found = np.frombuffer(body, np.uint8).reshape(area.height, area.width)
+    if not _LABEL[found].all():
+        raise HTTPException(
+            422, f"Labels are {BACKGROUND}, {UNKNOWN} or {FOREGROUND}; there are others."
+        )
+    return found
+
+
+def integer(request: Request, name: str, low: int, high: int, default: int | None = None) -> int:
+    """A whole number of the query.
+
+    Raises:
+        HTTPException: it is missing, none, or not in low..high (422).
+    """
+    text = request.query_params.get(name)
+    if text is None and default is not None:
+        return default
+    if text is None or not re.fullmatch(r"-?[0-9]{1,9}", text) or not low <= int(text) <= high:
+        raise HTTPException(422, f"{name} must be a whole number from {low} to {high}.")
+    return int(text)
+
+
+def number(request: Request, name: str, low: float, high: float, default: float) -> float:
+    """A number of the query; errors as `integer`."""
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{0,20})?", text) or not low <= float(text) <= high:
+        raise HTTPException(422, f"{name} must be a number from {low:g} to {high:g}.")
+    return float(text)
+
+
+def choice(request: Request, name: str, known: tuple[str, ...]) -> str:
+    """One of some words, the first if the query says nothing; errors as `integer`."""
+    text = request.query_params.get(name, known[0])
+    if text not in known:
+        raise HTTPException(422, f"{name} must be one of {', '.join(known)}.")
+    return text
+
+
+def fields(body: bytes) -> dict[str, Any]:
+    """An object in JSON.
+
+    Raises:
+        HTTPException: it is none (422).
+    """
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise HTTPException(422, "Expected an object in JSON.")
+    return found
