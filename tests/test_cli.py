@@ -70,6 +70,7 @@ def assert_one_sentence(done: subprocess.CompletedProcess[bytes]) -> str:
         "trimap from-scribbles",
         "trimap from-box",
         "trimap repair",
+        "studio",
         "train",
         "train lite",
         "train dim",

@@ -24,9 +24,9 @@ from deepmatte.evaluation.trimaps import (
     generate,
     hide,
     make_trimap,
-    widen,
     widened,
 )
+from deepmatte.trimap import widen
 
 BACKGROUND, UNKNOWN, FOREGROUND = 0, 128, 255
 
@@ -156,23 +156,6 @@ def test_folders_that_are_no_data_set(tmp_path: Path) -> None:
 
 
 # --- kinds of trimaps -----------------------------------------------------------------------------
-
-
-@given(trimaps, st.integers(1, 6), st.integers(1, 6))
-def test_widening_only_makes_pixels_unknown(
-    trimap: NDArray[np.uint8], less: int, more: int
-) -> None:
-    narrow, wide = widen(trimap, less), widen(trimap, less + more)
-
-    assert (narrow[trimap == UNKNOWN] == UNKNOWN).all()
-    assert (wide[narrow == UNKNOWN] == UNKNOWN).all()
-    assert (wide == trimap)[wide != UNKNOWN].all()
-    # By definition: unknown is what lies that close to an unknown pixel.
-    unknown = np.argwhere(trimap == UNKNOWN)
-    for place in np.ndindex(trimap.shape):
-        distances = np.hypot(*(unknown - place).T)
-        near = bool(len(unknown)) and distances.min() <= less + 1e-4
-        assert (narrow[place] == UNKNOWN) == near
 
 
 @given(trimaps)

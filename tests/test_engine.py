@@ -94,13 +94,13 @@ def test_tiles_leave_no_seam() -> None:
 def test_the_memory_chooses_the_tile() -> None:
     image, trimap = _scene(300, 1500)
 
-    little, much = Engine(memory=680_000_000), Engine(memory=3_000_000_000)
+    little, much = Engine(memory=760_000_000), Engine(memory=3_000_000_000)
 
     assert not np.array_equal(little(image, trimap), much(image, trimap))
     np.testing.assert_array_equal(little(image, trimap), Engine(tile=1024)(image, trimap))
     np.testing.assert_array_equal(much(image, trimap), Engine(tile=2048)(image, trimap))
-    with pytest.raises(ModelError, match=r"^0.40 GB of memory .* 1500 x 300 pixels: expected at"):
-        Engine(memory=400_000_000)(image, trimap)
+    with pytest.raises(ModelError, match=r"^0.45 GB of memory .* 1500 x 300 pixels: expected at"):
+        Engine(memory=450_000_000)(image, trimap)
 
 
 def test_the_result_depends_neither_on_threads_nor_on_earlier_pictures(engine: Engine) -> None:

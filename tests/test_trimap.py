@@ -25,6 +25,7 @@ from deepmatte.trimap import (
     from_mask,
     from_scribbles,
     open_trimap,
+    widen,
 )
 
 B, U, F = BACKGROUND, UNKNOWN, FOREGROUND
@@ -442,3 +443,59 @@ class TestFromBox:
     def test_impossible_boxes_are_refused(self, box: Any) -> None:
         with pytest.raises(TrimapError, match="box"):
             from_box(self.photo, box)
+
+
+class TestWiden:
+    trimaps = hnp.arrays(
+        np.uint8,
+        hnp.array_shapes(min_dims=2, max_dims=2, max_side=12),
+        elements=st.sampled_from([B, U, F]),
+    )
+
+    @staticmethod
+    def distances(trimap: NDArray[np.uint8], label: int) -> NDArray[np.float64]:
+        """How far each pixel is from the nearest with this label, by definition."""
+        found = np.full(trimap.shape, np.inf)
+        for place in np.argwhere(trimap == label):
+            down, across = np.indices(trimap.shape) - place[:, None, None]
+            found = np.minimum(found, np.hypot(down, across))
+        return found
+
+    @untimed
+    @given(trimaps, st.integers(1, 6), st.integers(1, 6))
+    def test_what_is_near_unknown_pixels_becomes_unknown(
+        self, trimap: NDArray[np.uint8], less: int, more: int
+    ) -> None:
+        narrow, wide = widen(trimap, less), widen(trimap, less + more)
+
+        assert (wide[narrow == U] == U).all()
+        np.testing.assert_array_equal(narrow[narrow != U], trimap[narrow != U])
+        near = self.distances(trimap, U) <= less + 1e-4
+        np.testing.assert_array_equal(narrow == U, near)
+
+    @untimed
+    @given(trimaps, st.integers(1, 6))
+    def test_what_is_near_known_pixels_becomes_what_they_are(
+        self, trimap: NDArray[np.uint8], pixels: int
+    ) -> None:
+        narrow = widen(trimap, -pixels)
+
+        np.testing.assert_array_equal(narrow[trimap != U], trimap[trimap != U])
+        background, foreground = (self.distances(trimap, label) for label in (B, F))
+        near = np.minimum(background, foreground) <= pixels + 1e-4
+        np.testing.assert_array_equal(narrow == U, (trimap == U) & ~near)
+        decided = near & (trimap == U) & ~np.isclose(background, foreground)
+        nearer = np.where(foreground < background, F, B)
+        np.testing.assert_array_equal(narrow[decided], nearer[decided])
+
+    @given(trimaps)
+    def test_by_nothing_it_stays(self, trimap: NDArray[np.uint8]) -> None:
+        same = widen(trimap, 0)
+
+        np.testing.assert_array_equal(same, trimap)
+        assert same is not trimap
+
+    @pytest.mark.parametrize("pixels", [float("nan"), float("inf")])
+    def test_no_number_is_refused(self, pixels: float) -> None:
+        with pytest.raises(TrimapError, match="finite number"):
+            widen(np.zeros((2, 2), np.uint8), pixels)

@@ -74,12 +74,15 @@ export function* record(before, after, width, rectangle) {
   const writer = new RunWriter();
   let pixels = 0;
   for (let y = bounds.top; y < bounds.bottom; y++) {
-    const end = y * width + bounds.right;
-    for (let at = y * width + bounds.left; at < end; at++) {
+    const rowEnd = y * width + bounds.right;
+    for (let at = y * width + bounds.left; at < rowEnd; ) {
       const old = before[at];
       const now = after[at];
-      writer.add(old === now ? SAME : 3 * indexOf(old) + indexOf(now));
-      before[at] = now;
+      let end = at + 1;
+      while (end < rowEnd && before[end] === old && after[end] === now) end++;
+      if (old !== now) before.fill(now, at, end);
+      writer.add(old === now ? SAME : 3 * indexOf(old) + indexOf(now), end - at);
+      at = end;
     }
     pixels += bounds.right - bounds.left;
     if (pixels > PIXELS_A_PAUSE) {
@@ -162,14 +165,10 @@ class RunWriter {
   #pair = -1;
   #count = 0;
 
-  add(pair) {
-    if (pair === this.#pair) {
-      this.#count++;
-      return;
-    }
-    this.#flush();
+  add(pair, count) {
+    if (pair !== this.#pair) this.#flush();
     this.#pair = pair;
-    this.#count = 1;
+    this.#count += count;
   }
 
   end() {
@@ -186,6 +185,7 @@ class RunWriter {
       this.#write((rest & 127) | (next ? 128 : 0));
       rest = next;
     }
+    this.#count = 0;
   }
 
   #write(byte) {

@@ -7,7 +7,7 @@
 const SLICE = 8; // milliseconds; half of a frame
 
 /** Lets input and drawing have their turn. */
-export function pause() {
+function pause() {
   return new Promise((resolve) => {
     const channel = new MessageChannel();
     channel.port1.onmessage = () => {
@@ -42,7 +42,7 @@ export async function inSlices(work) {
     const { done, value } = work.next();
     if (done) return value;
     if (performance.now() - started > SLICE) {
-      await nextFrame();
+      await pause();
       started = performance.now();
     }
   }

@@ -1,0 +1,187 @@
+"""How many crops a second does `deepmatte train lite` learn from, and what holds it up?
+
+    python benchmarks/training.py [--quick] [--json FILE]
+
+The recipe as it is, on pictures that are drawn for this: photos and cut-outs in files. Measured
+are the worker that makes the crops alone, the training loop alone on crops that are ready in
+memory, and both together, as the command runs them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import time
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import measuring
+import plot
+from measuring import Benchmark, Results, say, table
+from processes import alone
+
+if TYPE_CHECKING:
+    from deepmatte.training.lite import LiteTraining
+
+STEPS = 24
+SETTLED = 6  # steps before the clock: the workers start, and their queue fills or empties
+BATCHES = 16
+PICTURES = 12
+SIDE = 900
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Crops a second of one part."""
+
+    part: str
+    crops_per_second: float
+
+
+def measure(quick: bool) -> Results:
+    """Crops a second of the worker, the loop, and both."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        alone(draw_pictures, folder, 2 if quick else PICTURES, 128 if quick else SIDE)
+        settings, worker = alone(worker_alone, folder, quick)
+        rates = [
+            Rate("data worker alone", worker),
+            Rate("training loop alone, crops in memory", alone(loop_alone, folder, quick)),
+            Rate("both together", alone(both, folder, quick)),
+        ]
+        for rate in rates:
+            say(f"{rate.part}: {rate.crops_per_second:.1f} crops a second")
+    return {"settings": settings, "rates": measuring.as_rows(rates)}
+
+
+def draw_pictures(folder: Path, count: int, side: int) -> None:
+    """Write photos as JPEG and cut-outs as PNG."""
+    import numpy as np
+
+    from deepmatte.images import save_image
+    from deepmatte.training.synthetic import noise_texture, synthetic_foreground
+
+    (folder / "photos").mkdir()
+    (folder / "cutouts").mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(count):
+        save_image(folder / "photos" / f"{index}.jpg", noise_texture(rng, side, side))
+        foreground, alpha = synthetic_foreground(rng, side, side, noise_texture)
+        cutout = np.dstack([foreground, alpha])
+        save_image(folder / "cutouts" / f"{index}.png", cutout)
+
+
+def recipe(folder: Path, quick: bool) -> LiteTraining:
+    """The recipe, cut short; validation and checkpoints come after the clock has stopped."""
+    from deepmatte.training import recipes
+
+    training = recipes.lite((folder / "cutouts",), (folder / "photos",), folder / "run")
+    steps = 5 if quick else SETTLED + STEPS + 1
+    training = replace(training, steps=steps, validate_every=steps, held_out=1, save_minutes=1e9)
+    return replace(training, scene=64, crop=32, threads=1) if quick else training
+
+
+def worker_alone(folder: Path, quick: bool) -> tuple[Results, float]:
+    """The settings, and the crops a second that the workers make while nobody trains."""
+    from deepmatte.training.dataset import Share, batches
+
+    training = recipe(folder, quick)
+    samples = training.samples(held_out=False)
+    stream = iter(batches(samples, Share(training.scenes), first=0, workers=training.workers))
+    # What lies in the queue was made before the clock began.
+    for _ in range(1 if quick else SETTLED):
+        next(stream)
+    began = time.perf_counter()
+    crops = sum(len(next(stream)) for _ in range(2 if quick else BATCHES))
+    rate = crops / (time.perf_counter() - began)
+    del stream  # ends the workers, which would else complain when this process ends
+    names = ("scenes", "per_scene", "scene", "crop", "precision", "threads", "workers")
+    return {name: getattr(training, name) for name in names}, rate
+
+
+def loop_alone(folder: Path, quick: bool) -> float:
+    """Crops a second that the training loop takes where it never waits."""
+    return _timed(folder, quick, ready=True)
+
+
+def both(folder: Path, quick: bool) -> float:
+    """Crops a second of the command."""
+    return _timed(folder, quick, ready=False)
+
+
+def _timed(folder: Path, quick: bool, *, ready: bool) -> float:
+    from torch import Tensor
+    from torch.utils.data import Dataset
+
+    from deepmatte.training import loop
+    from deepmatte.training.lite import LiteTraining
+
+    began: list[float] = []
+    training = recipe(folder, quick)
+    made = [training.samples(held_out=False)[index] for index in range(2)] if ready else []
+
+    class Ready(Dataset[Tensor]):
+        """The same few items again and again."""
+
+        def __getitem__(self, index: int) -> Tensor:
+            return made[index % len(made)]
+
+    class Clocked(LiteTraining):
+        """The recipe, which notes when each step begins."""
+
+        def learning(self, network: object, step: int) -> list[float]:
+            began.append(time.perf_counter())
+            return super().learning(network, step)  # type: ignore[arg-type]
+
+        def samples(self, *, held_out: bool) -> Dataset[Tensor]:  # type: ignore[override]
+            return Ready() if ready else super().samples(held_out=held_out)
+
+    values = {field.name: getattr(training, field.name) for field in fields(training)}
+    if ready:
+        values["workers"] = 0
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
+        loop.train(Clocked(**values))
+    (training.out / "checkpoint.pt").unlink()
+    settled = began[1 if quick else SETTLED :]
+    steps = (len(settled) - 1) / (settled[-1] - settled[0])
+    return steps * training.scenes * training.per_scene
+
+
+def report(results: Results) -> str:
+    """Crops a second, beside the slower of the two parts."""
+    settings, rates = results["settings"], results["rates"]
+    worker, loop, together = (rate["crops_per_second"] for rate in rates)
+    rows = [
+        (
+            rate["part"],
+            f"{rate['crops_per_second']:.1f}",
+            f"{rate['crops_per_second'] / loop:.2f} x",
+        )
+        for rate in rates
+    ]
+    held_up = "the data worker" if worker < loop else "the training loop"
+    sentence = (
+        f"**{together:.1f} crops a second**, {together / min(worker, loop):.0%} of what the slower "
+        f"part, {held_up}, does alone."
+    )
+    named = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())
+    heads = ("", "crops a second", "of the loop alone")
+    return f"{sentence} The recipe's settings: {named}.\n\n{table(heads, rows)}"
+
+
+def plots(results: Results) -> dict[str, str]:
+    """Crops a second of each part."""
+    names = ("worker alone", "loop alone", "both together")
+    rows = [
+        (name, {"rate": rate["crops_per_second"]})
+        for name, rate in zip(names, results["rates"], strict=True)
+    ]
+    return {"training": plot.bars("Training throughput", "crops a second", rows)}
+
+
+BENCHMARK = Benchmark("training", __doc__, measure, report, plots)
+
+if __name__ == "__main__":
+    measuring.main(BENCHMARK)
