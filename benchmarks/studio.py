@@ -30,7 +30,7 @@ from measuring import Benchmark, Results, say, table
 from processes import alone
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 WINDOW = {"width": 1280, "height": 720}
 PAINTING = 3.0  # seconds
@@ -81,13 +81,17 @@ WAYS = (
 def measure(quick: bool) -> Results:
     """A row a picture: frames a second of each way, milliseconds of each stroke."""
     rows = []
-    with studio() as address, chromium() as page:
+    with studio() as address, chromium() as browser:
         for case in QUICK if quick else CASES:
+            page = browser.new_page(viewport=WINDOW)
+            page.set_default_timeout(300_000)
+            page.on("filechooser", lambda _: None)  # so that none is missed
             with tempfile.TemporaryDirectory() as name:
                 photo, trimap = alone(save, Path(name), case)
                 open_picture(page, address, photo, trimap)
             ways = [{"name": way.name, **painted(page, way)} for way in WAYS]
             answers = [answered(page, index) for index in range(2 if quick else STROKES)]
+            page.close()
             rows.append({"megapixels": case.megapixels, "ways": ways, "answers": answers})
             median = statistics.median(answers)
             say(f"{case.megapixels:g} MP: an answer in {median:.0f} ms")
@@ -116,31 +120,26 @@ def studio() -> Iterator[str]:
 
 
 @contextmanager
-def chromium() -> Iterator[Page]:
-    """A page of headless Chromium."""
+def chromium() -> Iterator[Browser]:
+    """Headless Chromium."""
     from playwright.sync_api import sync_playwright
 
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     program = next(filter(None, map(shutil.which, names)))
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program)
-        page = browser.new_page(viewport=WINDOW)
-        page.set_default_timeout(300_000)
-        page.on("filechooser", lambda _: None)
-        yield page
+        yield browser
         browser.close()
 
 
 def open_picture(page: Page, address: str, photo: Path, trimap: Path) -> None:
     """Open a picture and its trimap, and wait for the cut-out."""
-    page.goto("about:blank")
     page.goto(address)
     for menu, entry, file in (("Open", "Photo", photo), ("Trimap", "Load a trimap", trimap)):
         page.get_by_role("button", name=menu, exact=True).click()
         with page.expect_file_chooser() as chooser:
             page.locator(":popover-open").get_by_role("button", name=entry).click()
         chooser.value.set_files(file)
-        page.locator("#waiting").wait_for(state="hidden")
         page.get_by_role("heading", name="photo.jpg").wait_for()
     page.get_by_text("The cut-out is up to date").wait_for()
 

@@ -182,10 +182,10 @@ def _load(
     content = catalogue.find(model)
     try:
         network = Network(content, device, threads)
-    except ModelError:
+    except (ModelError, ImportError):
         raise
     except Exception as error:
-        raise ModelError(f"{model}: not a network that can be loaded: {error}") from error
+        raise ModelError(f"{model}: not a network that ONNX Runtime can load: {error}") from error
     known = {",".join(kind.channels): kind for kind in (NetworkInputs, PictureAndTrimap)}
     if network.channels not in known:
         raise ModelError(
