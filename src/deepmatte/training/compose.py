@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.training.pictures import Pictures
-from deepmatte.training.synthetic import noise_texture, synthetic_foreground
+from deepmatte.training.synthetic import Kind, noise_texture, random_kind, synthetic_foreground
 
 Array = NDArray[np.float32]
 
@@ -43,11 +43,19 @@ class Sources:
     cutout_share: float = 0.2
     """Share of foregrounds taken from ``cutouts``; the rest is procedural."""
 
-    def foreground(self, rng: np.random.Generator, size: int) -> tuple[Array, Array]:
-        """Colours and alpha of a random foreground, ``size`` square."""
+    def kind(self, rng: np.random.Generator) -> Kind | None:
+        """A random kind of foreground; None is a cut-out."""
         if len(self.cutouts) and rng.random() < self.cutout_share:
+            return None
+        return random_kind(rng)
+
+    def foreground(
+        self, rng: np.random.Generator, size: int, kind: Kind | None
+    ) -> tuple[Array, Array]:
+        """Colours and alpha of a random foreground of a kind, ``size`` square."""
+        if kind is None:
             return _place_cutout(rng, self.cutouts.draw(rng), size)
-        return synthetic_foreground(rng, size, size, self.texture)
+        return synthetic_foreground(rng, size, size, self.texture, kind)
 
     def texture(self, rng: np.random.Generator, height: int, width: int) -> Array:
         """A patch of a photo, often enlarged: most real foregrounds are homogeneous."""
@@ -71,10 +79,14 @@ class Sources:
 def compose(rng: np.random.Generator, sources: Sources, size: int) -> Scene:
     """Draw a scene, ``size`` pixels square, degraded as by a camera."""
     drawn = int(size * rng.choice([1.0, 1.25, 1.6], p=[0.5, 0.3, 0.2]))
-    foreground, alpha = sources.foreground(rng, drawn)
+    kind = sources.kind(rng)
+    foreground, alpha = sources.foreground(rng, drawn, kind)
     if rng.random() < 0.12:
-        foreground, alpha = _combine(foreground, alpha, *sources.foreground(rng, drawn))
+        other = sources.foreground(rng, drawn, sources.kind(rng))
+        foreground, alpha = _combine(foreground, alpha, *other)
     background = sources.background(rng, drawn)
+    if rng.random() < 0.12:
+        background = _crowd(rng, background, *sources.foreground(rng, drawn, kind))
     foreground = _jitter(rng, foreground)
     background = _jitter(rng, background)
     if rng.random() < 0.2:
@@ -149,6 +161,16 @@ def _combine(
     both = alpha + behind
     mixed = alpha[..., None] * foreground + behind[..., None] * other
     return _straight(mixed, both, foreground), both
+
+
+def _crowd(rng: np.random.Generator, background: Array, other: Array, alpha: Array) -> Array:
+    """The background with another thing of the foreground's kind in it, further off.
+
+    Leaves before leaves: neither colour nor texture alone tells the two apart.
+    """
+    crowded: Array = background + alpha[..., None] * (other - background)
+    sigma = len(alpha) / 512 * 2.0 ** rng.uniform(-2, 3)
+    return np.asarray(cv2.GaussianBlur(crowded, (0, 0), sigma), np.float32)
 
 
 def _straight(premultiplied: Array, alpha: Array, otherwise: Array) -> Array:

@@ -26,7 +26,7 @@ from deepmatte.training.synthetic.solids import solid
 from deepmatte.training.synthetic.threads import fringe, twigs, wires
 from deepmatte.training.synthetic.translucent import glass, plastic, smoke, spray, veil
 
-__all__ = ["KINDS", "noise_texture", "synthetic_foreground"]
+__all__ = ["KINDS", "Kind", "noise_texture", "random_kind", "synthetic_foreground"]
 
 Kind = Callable[[np.random.Generator, int, int, Texture], Layer]
 
@@ -58,8 +58,18 @@ KINDS: dict[Kind, float] = {
 """How often each kind is drawn; the weights sum to 1."""
 
 
+def random_kind(rng: np.random.Generator) -> Kind:
+    """One of `KINDS`, as often as is said there."""
+    kinds, weights = list(KINDS), np.array(list(KINDS.values()))
+    return kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]
+
+
 def synthetic_foreground(
-    rng: np.random.Generator, height: int, width: int, texture: Texture
+    rng: np.random.Generator,
+    height: int,
+    width: int,
+    texture: Texture,
+    kind: Kind | None = None,
 ) -> Layer:
     """Draws one random foreground and its exact alpha.
 
@@ -69,6 +79,7 @@ def synthetic_foreground(
         width: columns in pixels, at least 16.
         texture: ``texture(rng, height, width)`` gives a patch of colours, float32 RGB
             (H, W, 3) in 0..1: a photo crop, or `noise_texture` where there are no photos.
+        kind: one of `KINDS`; None takes a random one.
 
     Returns:
         foreground: float32 RGB (H, W, 3) in 0..1, defined everywhere (not premultiplied).
@@ -85,9 +96,7 @@ def synthetic_foreground(
     """
     if min(height, width) < 16:
         raise ValueError(f"a frame of {height} x {width} came, at least 16 x 16 was expected")
-    kinds = list(KINDS)
-    chances = np.array([KINDS[kind] for kind in kinds])
-    kind = kinds[int(rng.choice(len(kinds), p=chances / chances.sum()))]
+    kind = kind or random_kind(rng)
     layer = kind(rng, height, width, texture)
     for _ in range(3):
         if 0.04 < float(layer[1].mean()) < 0.95:
