@@ -7,6 +7,7 @@ process: a stopped training continues with exactly the crops that it would have 
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -201,9 +202,12 @@ class _Stream(Sampler[int]):
 
 
 def _start_worker(_: int) -> None:
-    # One core a worker: OpenCV would take them all from the training.
+    # One core a worker, and that only while the training waits: where all cores are in use, each of
+    # its threads that loses its core holds up the others.
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+    if hasattr(os, "nice"):
+        os.nice(15)
 
 
 def batches(

@@ -55,7 +55,10 @@ class LiteTraining(Training[LiteMatting]):
             )
 
     def build(self) -> LiteMatting:
-        return LiteMatting()
+        # Weights in the layout of the inputs: else each step converts them, a quarter of its time.
+        network = LiteMatting()
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network
 
     def initialise(self, network: LiteMatting) -> None:
         if self.start is None:

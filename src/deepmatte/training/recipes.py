@@ -19,7 +19,7 @@ Folders = tuple[Path, ...]
 
 
 def lite(
-    foregrounds: Folders, backgrounds: Folders, out: Path, *, workers: int = 1
+    foregrounds: Folders, backgrounds: Folders, out: Path, *, workers: int = 2
 ) -> LiteTraining:
     """The shipped network (`deepmatte.networks.lite`)."""
     return LiteTraining(
