@@ -30,7 +30,7 @@ ORDER = (
     ("priors",),
     ("inputs",),
     ("weights",),
-    ("tiles", "runtime"),
+    ("tiles", "runtime", "narrow"),
     ("engine", "foreground", "composite"),
     ("sheet",),
     ("matte",),

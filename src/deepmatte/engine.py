@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.errors import ModelError
+from deepmatte.narrow import SMALLEST, halve, narrowed, wide
 from deepmatte.runtime import Progress
 from deepmatte.tiles import STRIDE, smallest_side, tiles
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
@@ -26,6 +27,9 @@ TILE = 1280
 CONTEXT = 320
 """Pixels around the unknown ones that a network gets to know, more than any network's reach; a
 multiple of `STRIDE`."""
+
+# Share of the work, about, that half the size takes where a wide band is narrowed there.
+_COARSE = 0.3
 
 # Bytes of the process alone, of a pixel of the picture while it is matted (its levels, trimap,
 # alpha and priors), and while it is saved. Measured: benchmarks/memory.py.
@@ -104,15 +108,49 @@ class Engine:
             return alpha
         side = self._side(trimap.shape)
         box = _surroundings(trimap, unknown)
-        inputs = self._inputs(image[box], trimap[box])
-        cover = tiles(unknown[box], side, self._inputs.reach)
-        for done, tile in enumerate(cover):
-            progress.advance(done / len(cover))
-            weight = tile.down[:, None] * tile.across * unknown[box][tile.window]
-            alpha[box][tile.window] += weight * self._run(inputs.read(tile.window), progress)
+        self._matte(image[box], trimap[box], unknown[box], alpha[box], side, progress, until=1)
         progress.advance(1)
+        return alpha
+
+    def _matte(
+        self,
+        image: NDArray[Any],
+        trimap: NDArray[np.uint8],
+        wanted: NDArray[np.bool_],
+        alpha: NDArray[np.float32],
+        side: int,
+        progress: Progress,
+        *,
+        until: float,
+    ) -> None:
+        """Write alpha (H, W) at the ``wanted`` ones of the unknown pixels.
+
+        It is done when the progress has come to ``until``.
+        """
+        start = progress.share
+        if self._inputs.narrows and min(trimap.shape) >= 2 * SMALLEST:
+            half, labels = halve(image, trimap)
+            band = wide(labels)
+            if band.any():
+                coarse = (labels == FOREGROUND).astype(np.float32)
+                shared = start + _COARSE * (until - start)
+                self._matte(half, labels, band, coarse, side, progress, until=shared)
+                trimap = narrowed(trimap, coarse, band)
+                alpha[wanted & (trimap == FOREGROUND)] = 1
+                wanted = wanted & (trimap == UNKNOWN)
+                start = shared
+                del coarse
+            del half, labels, band
+        if not wanted.any():
+            return
+        inputs = self._inputs(image, trimap)
+        cover = tiles(wanted, side, self._inputs.reach)
+        for done, tile in enumerate(cover):
+            progress.advance(start + (until - start) * done / len(cover))
+            weight = tile.down[:, None] * tile.across * wanted[tile.window]
+            alpha[tile.window] += weight * self._run(inputs.read(tile.window), progress)
         # The weights at a pixel sum to 1 but for rounding.
-        return np.minimum(alpha, 1, out=alpha)
+        np.minimum(alpha, 1, out=alpha)
 
     def _side(self, shape: tuple[int, ...]) -> int:
         """Side of the largest tile for a picture of this shape, pixels."""

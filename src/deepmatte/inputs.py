@@ -39,6 +39,8 @@ class NetworkInputs:
     """Bytes that a pixel of a tile takes while the network runs (benchmarks/memory.py)."""
     padding: ClassVar[Literal["edge", "reflect"]] = "edge"
     """How a window goes on beyond the picture; priors do not go on as in a mirror."""
+    narrows: ClassVar[bool] = True
+    """Whether wide bands are narrowed at half the size: `deepmatte.narrow`."""
 
     def __init__(self, image: NDArray[Any], trimap: NDArray[np.uint8]) -> None:
         self._image, self._trimap = image, trimap
@@ -70,6 +72,7 @@ class PictureAndTrimap:
     """Its convolutions look 254 pixels far, its pooling windows up to 31 more."""
     memory: ClassVar[int] = 1700
     padding: ClassVar[Literal["edge", "reflect"]] = "reflect"
+    narrows: ClassVar[bool] = False  # the paper's network is run as in the paper
 
     def __init__(self, image: NDArray[Any], trimap: NDArray[np.uint8]) -> None:
         self._image, self._trimap = image, trimap
