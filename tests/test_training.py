@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import platform
 import signal
 import subprocess
 import sys
@@ -287,3 +288,29 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
 
     with pytest.raises(DataError, match=r"checkpoint\.pt"):
         checkpoint.load(path)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's malloc is told")
+def test_freed_memory_is_kept_for_the_next_step() -> None:
+    # In a process of its own: it holds from then on.
+    code = """
+import resource
+import numpy as np
+from deepmatte.training.memory import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        np.ones(8_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+by_itself = faults()
+keep_freed_memory()
+faults()  # the heap grows
+print(by_itself, faults())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    by_itself, kept = map(int, done.stdout.split())
+
+    assert by_itself > 100
+    assert kept < by_itself / 10

@@ -21,6 +21,7 @@ from deepmatte.evaluation.results import METRICS
 from deepmatte.training import checkpoint
 from deepmatte.training.base import Network, Training
 from deepmatte.training.dataset import Share, batches
+from deepmatte.training.memory import keep_freed_memory
 
 LOG_EVERY = 50
 PREVIEW_EVERY = 1000
@@ -43,6 +44,7 @@ def train(training: Training[Network], *, resume: bool = False) -> Network:
     shared equally, the weights grow beyond all bounds, or there is a checkpoint that is not to be
     resumed or belongs to a run with other settings.
     """
+    keep_freed_memory()
     torch.set_num_threads(training.threads)
     torch.manual_seed(training.seed)
     AcceleratorState._reset_state(reset_partial_state=True)  # an earlier run's device and precision
