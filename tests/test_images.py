@@ -7,6 +7,8 @@ import os
 import pathlib
 import stat
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 from typing import Any
@@ -685,3 +687,27 @@ def test_colours_are_parsed() -> None:
     assert parse_colour("rgb(300, 0, 0)") is None
     assert parse_colour("beach.jpg") is None
     assert parse_colour("#00000080") is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+def test_too_little_memory_is_not_the_pictures_fault(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "large.png"
+    Image.new("RGB", (6000, 6000)).save(path)
+    code = """
+import resource, sys
+from pathlib import Path
+from deepmatte.images import open_image
+open_image(sys.argv[2])  # whatever is loaded at first use
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+limit = pages * resource.getpagesize() + 50_000_000
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    open_image(sys.argv[1])
+except MemoryError:
+    print("MemoryError")
+"""
+    Image.new("RGB", (8, 8)).save(tmp_path / "small.png")
+    words = [sys.executable, "-c", code, str(path), str(tmp_path / "small.png")]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "MemoryError"

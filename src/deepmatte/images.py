@@ -697,5 +697,7 @@ def _as_image_error(name: str) -> Iterator[None]:
         if name in str(error):
             raise
         raise ImageError(f"{name} cannot be read: {reason_of(error)}.") from error
+    except MemoryError:  # nothing is wrong with the file
+        raise
     except Exception as error:
         raise ImageError(f"{name} cannot be read as a picture: {reason_of(error)}.") from error
