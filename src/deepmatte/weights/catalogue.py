@@ -11,7 +11,7 @@ from deepmatte.errors import ModelError
 FOLDER = Path(__file__).parent
 
 SHA256 = {
-    "lite": "5de64513ab2367426294284bc541fc45d928a91bc36a2351f08db4cbeda3ccba",
+    "lite": "c4b0bb854bb7976bfa686d0ec0dd8b0bb6dd3611c00e83daba1c1427e0951bef",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 
