@@ -1,6 +1,6 @@
-"""The mean of two exported networks, weight by weight.
+"""The weighted mean of two exported networks, weight by weight.
 
-    python docs/mean_network.py ONE.onnx OTHER.onnx OUT.onnx
+    python docs/mean_network.py ONE.onnx OTHER.onnx SHARE OUT.onnx    # SHARE of OTHER, 0 to 1
 
 Of a network and of what became of it in a further training; the mean of unrelated networks is none.
 Source: Wortsman et al. 2022, "Model soups".
@@ -20,18 +20,19 @@ from deepmatte.files import write_bytes
 
 def main() -> None:
     """Write the mean in the first one's graph."""
-    if len(sys.argv) != 4:
+    if len(sys.argv) != 5:
         sys.exit(__doc__)
     one, other = (onnx.load(path) for path in sys.argv[1:3])
+    share = float(sys.argv[3])
     weights = {tensor.name: tensor for tensor in other.graph.initializer}
     if weights.keys() != {tensor.name for tensor in one.graph.initializer}:
         sys.exit("expected two files of the same network")
     for tensor in one.graph.initializer:
         first, second = (numpy_helper.to_array(part) for part in (tensor, weights[tensor.name]))
         if np.issubdtype(first.dtype, np.floating):
-            mean = (first.astype(np.float32) + second.astype(np.float32)) / 2
+            mean = (1 - share) * first.astype(np.float32) + share * second.astype(np.float32)
             tensor.CopyFrom(numpy_helper.from_array(mean.astype(first.dtype), tensor.name))
-    write_bytes(Path(sys.argv[3]), one.SerializeToString())
+    write_bytes(Path(sys.argv[4]), one.SerializeToString())
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ so few pixels settles is often wrong."""
 # Distance, in pixels of the halved picture, from any known one at which a band is a wide one.
 _WIDE = 24
 # How far, in those pixels, it reaches from there.
-_REACH = 10
+_REACH = 14
 # Alpha this close to 0 or 1 is not soft.
 _SOFT = 0.04
 # Distance, in those pixels, from anything soft at which a pixel is settled.

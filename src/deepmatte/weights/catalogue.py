@@ -11,7 +11,7 @@ from deepmatte.errors import ModelError
 FOLDER = Path(__file__).parent
 
 SHA256 = {
-    "lite": "c4b0bb854bb7976bfa686d0ec0dd8b0bb6dd3611c00e83daba1c1427e0951bef",
+    "lite": "8a37503cf852bcc05ee020d22255bf100510aad2982acaa24ebc04eb9af8574b",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 
