@@ -449,13 +449,16 @@ def test_pen_and_fingers(page: Page, context: BrowserContext, scene: Scene, tmp_
     zoom = page.get_by_title("One pixel of the picture on one of the screen")
     assert zoom.inner_text() == "100 %"
     marks = trimap_of(page, tmp_path)
-    fingers("touchStart", (600, 300))
-    fingers("touchStart", (600, 300), (700, 300))
+    ((x, y),) = on_screen(page, (300, 250))
+    fingers("touchStart", (x, y))
+    fingers("touchStart", (x, y), (x + 100, y))
     for step in range(1, 6):
-        fingers("touchMove", (600 - 10 * step, 300), (700 + 10 * step, 300))
+        fingers("touchMove", (x - 10 * step, y), (x + 100 + 10 * step, y))
     fingers("touchEnd")
     assert zoom.inner_text() == "200 %"
-    assert np.array_equal(trimap_of(page, tmp_path), marks)  # a pinch paints nothing
+    # A pinch paints nothing, nor does it leave anything for the next stroke around it.
+    paint(page, "b", 3, (270, 225), (270, 265), (340, 265))
+    assert np.array_equal(trimap_of(page, tmp_path), marks)
 
 
 # --- looking ------------------------------------------------------------------------------------
@@ -552,7 +555,11 @@ def test_keys_and_words_for_everyone(page: Page, scene: Scene) -> None:
     drag(page, CENTRE, (CENTRE[0] + 50, CENTRE[1] + 20))
     page.keyboard.up(" ")
     assert on_screen(page, CENTRE) == [(place[0] + 50, place[1] + 20)]
-    expect(page.get_by_role("button", name="Undo")).to_be_disabled()  # it moved, and painted not
+    page.mouse.down()
+    page.mouse.move(600, 400)
+    page.keyboard.press("Escape")
+    page.mouse.up()
+    expect(page.get_by_role("button", name="Undo")).to_be_disabled()  # all that painted nothing
 
 
 def test_the_cutout_on_the_clipboard(page: Page, context: BrowserContext, scene: Scene) -> None:
@@ -625,7 +632,7 @@ def test_a_project_file_opens_again(
     elsewhere.close()
 
     content = json.loads(project.read_text())
-    content["steps"][0]["rectangle"]["right"] += 1
+    content["steps"][0]["rectangle"]["right"] -= 1
     project.write_text(json.dumps(content))
     drop(page, project)
     expect(page.get_by_role("alert")).to_contain_text("furry disc.deepmatte is damaged")
@@ -714,6 +721,16 @@ def test_the_server_is_killed_and_started_again(
         assert np.array_equal(after[120:], before[120:])
         page.keyboard.press("4")
         assert colour_at(page, (170, 60)) == (255, 255, 255)
+
+        opened.close()
+        server.end(signal.SIGKILL)
+        server = Server(port=server.port)  # it is back before the page has missed it
+        paint(page, "u", 25, (100, 200), (240, 200))
+        expect(banner).to_contain_text("Open the address that it printed", timeout=PATIENCE)
+        page.goto(server.address)  # in the same tab
+        expect(banner).to_be_hidden(timeout=PATIENCE)
+        settled(page)
+        assert (trimap_of(page, tmp_path)[200, 110:230] == 128).all()
     finally:
         server.end()
 
