@@ -2,8 +2,7 @@
 
     python docs/by_kind.py REPORT [--sheet OUT.jpg --kinds basket glass ...]
 
-REPORT is a folder that `deepmatte evaluate` wrote for composites of docs/drawn_cutouts.py. The
-sheet of the model card is made with BuddiesOfBudgie/budgie-backgrounds (CC0), textures included.
+REPORT is a folder that `deepmatte evaluate` wrote for composites of docs/drawn_cutouts.py.
 """
 
 from __future__ import annotations
