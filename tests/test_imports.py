@@ -26,7 +26,7 @@ ORDER = (
     ("images",),
     ("grabcut",),
     ("trimap",),
-    ("laplacian",),
+    ("laplacian", "sampling"),
     ("priors",),
     ("inputs",),
     ("weights",),

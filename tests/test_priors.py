@@ -115,10 +115,10 @@ def test_more_background_around_the_picture_changes_little():
     np.testing.assert_allclose(wide[16:-16, 16:-16], priors(image, trimap), atol=0.03)
 
 
-@pytest.mark.parametrize("pixels", [10**6, 3000, 700])
-def test_windows_are_cut_from_the_whole(pixels, monkeypatch):
-    # What is prepared at less than the full size, too, is the same for every window.
-    monkeypatch.setattr("deepmatte.priors.PREPARED_PIXELS", pixels)
+@pytest.mark.parametrize("blocks", [10**6, 750, 170])
+def test_windows_are_cut_from_the_whole(blocks, monkeypatch):
+    # What is prepared in large blocks, too, is the same for every window.
+    monkeypatch.setattr("deepmatte.priors.BLOCKS", blocks)
     image, trimap = noise(150, 170), ring(150, 170)
     guesses = Priors(image, trimap)
     whole = guesses.read((slice(0, 150), slice(0, 170)))
@@ -128,15 +128,15 @@ def test_windows_are_cut_from_the_whole(pixels, monkeypatch):
             np.testing.assert_array_equal(guesses.read(window), whole[(slice(None), *window)])
 
 
-def test_preparing_at_a_smaller_size_changes_little(monkeypatch):
+def test_preparing_in_larger_blocks_changes_little(monkeypatch):
     image, trimap, alpha, *_ = blend(256)
-    monkeypatch.setattr("deepmatte.priors.PREPARED_PIXELS", 256 * 256 // 16)
+    monkeypatch.setattr("deepmatte.priors.BLOCKS", 256 * 256 // 64)
     for channel in ALPHAS:
         np.testing.assert_allclose(priors(image, trimap)[..., channel], alpha, atol=0.03)
 
 
-def test_a_stroke_thinner_than_the_prepared_pixels_still_counts(monkeypatch):
-    monkeypatch.setattr("deepmatte.priors.PREPARED_PIXELS", 128 * 128 // 64)
+def test_a_stroke_thinner_than_the_blocks_still_counts(monkeypatch):
+    monkeypatch.setattr("deepmatte.priors.BLOCKS", 128 * 128 // 256)
     image = np.zeros((128, 128, 3), np.float32)
     image[:, 64:] = 1
     trimap = np.full((128, 128), 128, np.uint8)

@@ -17,17 +17,17 @@ Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 # Levels of the coarse-to-fine solver: (pixels a side, steps of conjugate gradients).
-_LEVELS = ((16, 60), (8, 60), (4, 40), (2, 12))
-# Regularisation of the colour line model of a 3x3 window (Levin's epsilon).
+_LEVELS = ((8, 60), (4, 60), (2, 40), (1, 12))
+# Regularisation of the colour line model of a 3x3 window (Levin's epsilon), where alpha is sought,
+# and where it is known and must not follow a sensor's noise.
 _EPSILON = 1e-6
+_KNOWN_EPSILON = 1e-3
 # Weight of the colour guess against the Laplacian, where the guess is fully trusted.
-_COLOUR_WEIGHT = 0.02
+_COLOUR_WEIGHT = 0.05
 # Centred colours lose fewer digits in the covariances.
 _CENTRE = np.float32(0.5)
 ALIGNMENT = _LEVELS[0][0]
 """Pixels a side of the coarsest level's blocks; what is solved is made of whole ones."""
-FINEST = _LEVELS[-1][0]
-"""Pixels a side of the finest level's blocks."""
 
 
 def closed_form_lines(image: Floats, unknown: Flags, guess: Floats, trust: Floats) -> Floats:
@@ -40,8 +40,8 @@ def closed_form_lines(image: Floats, unknown: Flags, guess: Floats, trust: Float
         trust: float32 (H, W), 0..1, how far each guess is believed.
 
     Returns:
-        float32 (H / FINEST, W / FINEST, 4), of each block three slopes and an offset:
-        `alpha_of_lines` reads alpha off them, at any resolution.
+        float32 (H, W, 4), of each pixel three slopes and an offset: `alpha_of_lines` reads alpha
+        off them, at any resolution.
     """
     height, width = unknown.shape
     free = unknown.astype(np.float32)
@@ -62,6 +62,12 @@ def closed_form_lines(image: Floats, unknown: Flags, guess: Floats, trust: Float
         lines = np.asarray(cv2.blur(exact, (3, 3)), np.float32)
     assert lines is not None
     return lines
+
+
+def lines_of(image: Floats, alpha: Floats) -> Floats:
+    """The lines (H, W, 4), as of `closed_form_lines`, of an alpha (H, W) that is known."""
+    laplacian = MattingLaplacian(image - _CENTRE, _KNOWN_EPSILON)
+    return np.asarray(cv2.merge(laplacian.coefficients(alpha)), np.float32)
 
 
 def alpha_of_lines(lines: Floats, colours: Floats) -> Floats:
@@ -123,20 +129,20 @@ def _box(plane: Floats) -> Floats:
 class MattingLaplacian:
     """Levin's matting Laplacian of 3x3 windows, applied with box filters (He, Sun, Tang 2010)."""
 
-    def __init__(self, picture: Floats) -> None:
+    def __init__(self, picture: Floats, epsilon: float = _EPSILON) -> None:
         self.colours = [np.asarray(plane, np.float32) for plane in cv2.split(picture)]
         self.count = _box(np.ones(picture.shape[:2], np.float32))
         self.share: Floats = np.float32(1.0) / self.count
         self.means = [_box(plane) * self.share for plane in self.colours]
-        self.lower, self.pivots = self._factorise()
+        self.lower, self.pivots = self._factorise(epsilon)
 
-    def _factorise(self) -> tuple[list[Floats], list[Floats]]:
+    def _factorise(self, epsilon: float) -> tuple[list[Floats], list[Floats]]:
         """Lower entries (gr, br, bg) and inverse pivots of L D L' = covariance + epsilon.
 
         An explicit inverse by cofactors cancels to noise in float32 where the colours of a
         window lie on a line; pivots stay accurate and are kept above the regularisation.
         """
-        floor = np.float32(_EPSILON) * self.share
+        floor = np.float32(epsilon) * self.share
 
         def covariance(first: int, second: int) -> Floats:
             product = _box(self.colours[first] * self.colours[second]) * self.share

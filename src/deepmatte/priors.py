@@ -1,49 +1,43 @@
 """Hand-made guesses at alpha and colours, given to the network beside picture and trimap.
 
 A small network sees only a small neighbourhood; these channels carry the knowledge of the whole
-picture to every unknown pixel: the known colours spread inwards, alpha read off those colours,
-and an approximate closed-form matte. All are plain NumPy and OpenCV, all lie in 0..1.
+picture to every unknown pixel: the known colours spread inwards, pairs of known colours that
+explain a pixel, alpha read off those, and an approximate closed-form matte. All are plain NumPy and
+OpenCV, all lie in 0..1.
 
-What needs the whole picture is prepared once, at a bounded number of pixels; the guesses are then
-read window by window at full resolution. So memory goes with the window, not with the picture.
+What needs the whole picture is prepared once, in blocks of pixels of a bounded number; the guesses
+are then read window by window at full resolution. So memory goes with the window, not with the
+picture.
 
-Source (the closed-form matte has its own in laplacian.py):
+Source (the others are named in sampling.py and laplacian.py):
     Gortler et al., "The Lumigraph", SIGGRAPH 1996: the push-pull pyramid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmatte.laplacian import (
-    ALIGNMENT,
-    FINEST,
-    alpha_of_lines,
-    closed_form_lines,
-    grow,
-    shrink,
-)
+from deepmatte.laplacian import ALIGNMENT, alpha_of_lines, closed_form_lines, grow, shrink
 from deepmatte.pixels import to_unit
-from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
+from deepmatte.sampling import Side, best_pairs, expand
+from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
 
 Floats = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
-Places = NDArray[np.intp]
 Window: TypeAlias = tuple[slice, slice]
 """Rows and columns of a picture, each from a start to a stop."""
 Sides: TypeAlias = Sequence[Floats | None]
 """What was prepared of the known foreground and of the known background."""
 
 CHANNELS: tuple[str, ...] = (
-    "alpha_closed_form",
-    "alpha_projection",
     "alpha_sampled",
+    "trust_in_sampled",
+    "alpha_closed_form",
     "foreground_red",
     "foreground_green",
     "foreground_blue",
@@ -54,8 +48,10 @@ CHANNELS: tuple[str, ...] = (
     "distance_background",
 )
 
-PREPARED_PIXELS = 3_000_000
-"""Larger pictures are prepared at half the size, or a quarter, ... : at most this many pixels."""
+BLOCK = 2
+"""Pixels a side of the blocks in which all is prepared, at least."""
+BLOCKS = 750_000
+"""So many blocks at most: larger pictures get blocks of twice that side, or four times, ..."""
 
 # Distances fade with this length, in pixels.
 _DISTANCE_SCALE = 20.0
@@ -63,14 +59,14 @@ _DISTANCE_SCALE = 20.0
 _SEPARATION = 0.2
 # Colour difference (0..1) from which a colour is not that of the only known side.
 _UNLIKE = 0.07
-# Distance of a colour from the line between the two at which trust in the projection fades.
-_RESIDUAL = 0.05
-# Rows of the prepared picture that are made at a time.
+# Distance of a colour from the line between the two at which trust in the pair fades.
+_RESIDUAL = 0.03
+# Rows of blocks that are made at a time.
 _STRIP = 64
-# Pixels around the unknown ones that the closed-form matte is solved with.
+# Blocks around the unknown ones that the closed-form matte is solved with.
 _MARGIN = 2 * ALIGNMENT
 # Channels of what is prepared of a side.
-_SPREAD, _NEAREST, _DISTANCE = slice(0, 3), slice(3, 6), 6
+_SPREAD, _SAMPLED, _DISTANCE = slice(0, 3), slice(3, 6), 6
 
 
 class Priors:
@@ -86,26 +82,20 @@ class Priors:
         (11, 40, 60)
     """
 
-    def __init__(self, image: NDArray[Any], trimap: Bytes) -> None:
+    def __init__(self, image: NDArray[Any], trimap: Trimap) -> None:
         self._image, self._trimap = image, trimap
-        scale = 1
-        while trimap.size > PREPARED_PIXELS * scale**2:
+        scale = BLOCK
+        while trimap.size > BLOCKS * scale**2:
             scale *= 2
         self._scale = scale
-
-        def weighted(label: int) -> Floats:
-            return _blocks(
-                lambda rows: _weighted(to_unit(image[rows]), trimap[rows] == label), trimap, scale
-            )
-
-        foreground, background = weighted(FOREGROUND), weighted(BACKGROUND)
-        # Of each side (h, w, 7) at the prepared size: spread colours, nearest colours, distance.
-        self._sides = _prepare(foreground, scale), _prepare(background, scale)
+        picture, known = _blocks(image, trimap, scale)
+        labels = _learn(picture, known)
+        sides = [Side.of(weighted) for weighted in known]
+        # Of each side (h, w, 7): spread colours, sampled colours, distance in pixels.
+        self._sides = _prepare(picture, labels == UNKNOWN, known, sides, scale)
         self._lines, self._corner = None, (0, 0)
-        unknown = (foreground[..., 3] < 1) & (background[..., 3] < 1)
-        if unknown.any() and any(side is not None for side in self._sides):
-            picture = _blocks(lambda rows: to_unit(image[rows]), trimap, scale)
-            self._lines, self._corner = _solve(picture, unknown, foreground[..., 3], self._sides)
+        if (labels == UNKNOWN).any() and any(side is not None for side in sides):
+            self._lines, self._corner = _solve(picture, labels, self._sides)
 
     def read(self, window: Window, out: Floats | None = None) -> Floats:
         """The guesses within a window that starts at multiples of 32 pixels.
@@ -115,7 +105,8 @@ class Priors:
             out: where to write them, or None for an array of their own.
 
         Returns:
-            float32 (len(CHANNELS), h, w), 0..1. At known pixels the alphas are exactly 0 or 1.
+            float32 (len(CHANNELS), h, w), 0..1. At known pixels the alphas are exactly 0 or 1, and
+            trusted.
             Where only one side is known, an unknown pixel belongs to the other the more its colour
             differs from that side's; where nothing is known, alpha is 0.5.
         """
@@ -126,16 +117,20 @@ class Priors:
             None if side is None else _magnify(side, window, self._scale) for side in self._sides
         ]
         unknown = trimap == UNKNOWN
-        alphas = out[:3]
-        alphas[:] = trimap == FOREGROUND
+        sampled, trust, closed_form = out[:3]
+        for alpha in (sampled, closed_form):
+            alpha[:] = trimap == FOREGROUND
+        trust[:] = 1
         if self._lines is None:
-            alphas[:, unknown] = 0.5
+            sampled[unknown] = closed_form[unknown] = 0.5
+            trust[unknown] = 0
         else:
             colours = image[unknown]  # (N, 3)
-            lines = _magnify(self._lines, window, FINEST * self._scale, self._corner)
-            alphas[0, unknown] = alpha_of_lines(lines[unknown], colours)
-            alphas[1, unknown] = _by_colours(colours, *_ends(sides, unknown, _SPREAD))
-            alphas[2, unknown] = _by_colours(colours, *_ends(sides, unknown, _NEAREST))
+            lines = _magnify(self._lines, window, self._scale, self._corner)
+            closed_form[unknown] = alpha_of_lines(lines[unknown], colours)
+            ends = _ends(sides, unknown)
+            sampled[unknown] = guess = _by_colours(colours, *ends)
+            trust[unknown] = _trust(guess, colours, *ends)
         seen = (FOREGROUND, out[3:6], out[9]), (BACKGROUND, out[6:9], out[10])
         for side, (label, side_colours, distance) in zip(sides, seen, strict=True):
             _see(side, image, trimap == label, side_colours, distance)
@@ -145,45 +140,65 @@ class Priors:
 # --- preparing --------------------------------------------------------------------------------
 
 
-def _blocks(read: Callable[[Places], Floats], like: Bytes, scale: int) -> Floats:
-    """Means of ``scale`` x ``scale`` pixels, (h, w, C), of what ``read`` gives for row numbers.
+def _blocks(image: NDArray[Any], trimap: Trimap, scale: int) -> tuple[Floats, list[Floats]]:
+    """Means of blocks of ``scale`` x ``scale`` pixels.
 
     Beyond the picture its edge goes on, up to a size that is a multiple of `ALIGNMENT`. A strip of
     the picture is read at a time: copies of all of it would be what costs most memory.
+
+    Returns:
+        The picture (h, w, 3), and for the known foreground and the known background (h, w, 4): the
+        picture times the share that is known, and that share.
     """
-    height, width = (-(-side // (scale * ALIGNMENT)) * ALIGNMENT for side in like.shape)
-    beyond = width * scale - like.shape[1]
-    strips = []
+    height, width = (-(-side // (scale * ALIGNMENT)) * ALIGNMENT for side in trimap.shape)
+    beyond = width * scale - trimap.shape[1]
+    pictures: list[Floats] = []
+    known: tuple[list[Floats], list[Floats]] = [], []
     for top in range(0, height, _STRIP):
         rows = np.arange(top * scale, min(top + _STRIP, height) * scale)
-        strip = read(np.minimum(rows, len(like) - 1))
-        wide = cv2.copyMakeBorder(strip, 0, 0, 0, beyond, cv2.BORDER_REPLICATE)
-        strips.append(shrink(np.asarray(wide, np.float32), (width, len(rows) // scale)))
-    return np.concatenate(strips)
+        rows = np.minimum(rows, len(trimap) - 1)
+        size = width, len(rows) // scale
+        strip, labels = (
+            cv2.copyMakeBorder(array, 0, 0, 0, beyond, cv2.BORDER_REPLICATE)
+            for array in (to_unit(image[rows]), trimap[rows])
+        )
+        pictures.append(shrink(np.asarray(strip, np.float32), size))
+        solid = cv2.merge([*cv2.split(strip), np.ones(labels.shape, np.float32)])
+        for strips, label in zip(known, (FOREGROUND, BACKGROUND), strict=True):
+            there = (labels == label).astype(np.uint8)
+            weighted = cv2.copyTo(solid, there, np.zeros_like(solid))
+            strips.append(shrink(np.asarray(weighted, np.float32), size))
+    return np.concatenate(pictures), [np.concatenate(strips) for strips in known]
 
 
-def _weighted(image: Floats, known: Flags) -> Floats:
-    """Colours and 1 where known, else 0: (H, W, 4)."""
-    solid = cv2.merge([*cv2.split(image), np.ones(known.shape, np.float32)])
-    return np.asarray(cv2.copyTo(solid, known.astype(np.uint8), np.zeros_like(solid)), np.float32)
+def _learn(picture: Floats, known: list[Floats]) -> Trimap:
+    """The trimap of blocks (h, w), expanded; what is new there is known in ``known`` then."""
+    trimap: Trimap = np.full(picture.shape[:2], UNKNOWN, np.uint8)
+    for weighted, label in zip(known, (FOREGROUND, BACKGROUND), strict=True):
+        trimap[weighted[..., 3] >= 1] = label
+    expanded = expand(picture, trimap)
+    for weighted, label in zip(known, (FOREGROUND, BACKGROUND), strict=True):
+        new = (expanded == label) & (trimap == UNKNOWN)
+        weighted[new, :3], weighted[new, 3] = picture[new], 1
+    return expanded
 
 
-def _prepare(weighted: Floats, scale: int) -> Floats | None:
-    """What one side's known pixels say: see `Priors`; None if there are none.
-
-    Args:
-        weighted: (h, w, 4), colours times the share of known pixels in a block, and that share.
-        scale: pixels of the picture a side of a block.
-    """
-    known = weighted[..., 3] > 0
-    if not known.any():
-        return None
-    distance, labels = cv2.distanceTransformWithLabels(
-        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    nearest = _nearest_colours(weighted, np.asarray(labels, np.int32), known)
-    away = np.asarray(distance, np.float32)[..., None] * np.float32(scale)
-    return np.concatenate([_spread(weighted), nearest, away], axis=2)
+def _prepare(
+    picture: Floats, unknown: Flags, known: list[Floats], sides: list[Side | None], scale: int
+) -> list[Floats | None]:
+    """What the known pixels of either side say: see `Priors`; None for a side that has none."""
+    foreground, background = sides
+    sampled: Sequence[Floats | None]
+    if foreground is not None and background is not None:
+        sampled = best_pairs(picture, unknown, (foreground, background))
+    else:
+        sampled = [None if side is None else side.nearest() for side in sides]
+    return [
+        None
+        if side is None or colours is None
+        else np.dstack([_spread(weighted), colours, side.distance * np.float32(scale)])
+        for weighted, side, colours in zip(known, sides, sampled, strict=True)
+    ]
 
 
 def _spread(weighted: Floats) -> Floats:
@@ -199,42 +214,29 @@ def _spread(weighted: Floats) -> Floats:
     return np.clip(filled, 0.0, 1.0)
 
 
-def _nearest_colours(weighted: Floats, labels: NDArray[np.int32], known: Flags) -> Floats:
-    """The mean of the known colours 5x5 around the nearest known pixel: (h, w, 3)."""
-    place_of = np.zeros(int(labels.max()) + 1, np.int64)
-    place_of[labels[known]] = np.flatnonzero(known)
-    means = np.asarray(cv2.blur(weighted, (5, 5)), np.float32).reshape(-1, 4)
-    nearest = means[place_of[labels]]
-    return np.asarray(np.clip(nearest[..., :3] / nearest[..., 3:], 0.0, 1.0), np.float32)
-
-
-def _solve(
-    picture: Floats, unknown: Flags, foreground: Floats, sides: Sides
-) -> tuple[Floats, tuple[int, int]]:
-    """The closed-form matte's lines in the box around the unknown pixels, and its corner.
+def _solve(picture: Floats, trimap: Trimap, sides: Sides) -> tuple[Floats, tuple[int, int]]:
+    """The closed-form matte's lines in the box around the unknown blocks, and its corner.
 
     Args:
-        picture: (h, w, 3), prepared.
-        unknown: (h, w), which of its pixels to solve for.
-        foreground: (h, w), 1 where the rest is foreground, 0 where it is background.
+        picture: (h, w, 3) of blocks.
+        trimap: (h, w) of blocks.
         sides: as prepared.
 
     Returns:
-        Lines (h', w', 4), and the row and column in which they begin, in blocks of `FINEST`.
+        Lines (h', w', 4), and the row and column of the block in which they begin.
     """
-    left, top, width, height = cv2.boundingRect(unknown.astype(np.uint8))
+    left, top, width, height = cv2.boundingRect((trimap == UNKNOWN).astype(np.uint8))
     first = [max(0, start - _MARGIN) // ALIGNMENT * ALIGNMENT for start in (top, left)]
     last = [-(-(stop + _MARGIN) // ALIGNMENT) * ALIGNMENT for stop in (top + height, left + width)]
     box = slice(first[0], last[0]), slice(first[1], last[1])
-    free = unknown[box]
-    guess, trust = foreground[box].copy(), np.zeros(free.shape, np.float32)
-    within = [None if side is None else side[box] for side in sides]
+    free = trimap[box] == UNKNOWN
+    guess = (trimap[box] == FOREGROUND).astype(np.float32)
+    trust = np.zeros(free.shape, np.float32)
     colours = picture[box][free]  # (N, 3)
-    ends = _ends(within, free, _NEAREST)
+    ends = _ends([None if side is None else side[box] for side in sides], free)
     guess[free] = alpha = _by_colours(colours, *ends)
     trust[free] = _trust(alpha, colours, *ends)
-    lines = closed_form_lines(picture[box], free, guess, trust)
-    return lines, (first[0] // FINEST, first[1] // FINEST)
+    return closed_form_lines(picture[box], free, guess, trust), (first[0], first[1])
 
 
 # --- reading ----------------------------------------------------------------------------------
@@ -251,7 +253,7 @@ def _magnify(
         scale: see there.
         corner: row and column of the picture's blocks with which ``prepared`` begins.
     """
-    around = 1 if scale > 1 else 0  # neighbours that the interpolation needs
+    around = 1  # neighbour that the interpolation needs
     taken, inside = [], []
     for axis, span in enumerate(window):
         first, last = span.start // scale, -(-span.stop // scale)
@@ -259,14 +261,13 @@ def _magnify(
         taken.append(np.clip(wanted, 0, prepared.shape[axis] - 1))
         inside.append(slice(around * scale, around * scale + span.stop - span.start))
     blocks: Floats = prepared[taken[0]][:, taken[1]]
-    if scale > 1:
-        blocks = grow(blocks, (blocks.shape[0] * scale, blocks.shape[1] * scale))
+    blocks = grow(blocks, (blocks.shape[0] * scale, blocks.shape[1] * scale))
     return blocks[inside[0], inside[1]]
 
 
-def _ends(sides: Sides, at: Flags, channels: slice) -> list[Floats | None]:
-    """Colours (N, 3) of both sides at some pixels."""
-    return [None if side is None else side[at, channels] for side in sides]
+def _ends(sides: Sides, at: Flags) -> list[Floats | None]:
+    """Sampled colours (N, 3) of both sides at some pixels."""
+    return [None if side is None else side[at, _SAMPLED] for side in sides]
 
 
 def _see(

@@ -11,7 +11,7 @@ from deepmatte.errors import ModelError
 FOLDER = Path(__file__).parent
 
 SHA256 = {
-    "lite": "8a37503cf852bcc05ee020d22255bf100510aad2982acaa24ebc04eb9af8574b",
+    "lite": "c842c283cbeb3b9145fe62afeb8e4e0553b69174d1adf56e928209e807439c9b",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 
