@@ -20,10 +20,11 @@ from torch.nn import functional  # noqa: E402
 import deepmatte  # noqa: E402
 from deepmatte.engine import TILE, Engine  # noqa: E402
 from deepmatte.errors import DataError  # noqa: E402
+from deepmatte.inputs import PictureAndTrimap  # noqa: E402
 from deepmatte.networks.dim import DeepImageMatting, DimConfig, EncoderDecoder  # noqa: E402
 from deepmatte.networks.export import export  # noqa: E402
 from deepmatte.networks.vgg16 import load_imagenet  # noqa: E402
-from deepmatte.tiles import STRIDE  # noqa: E402
+from deepmatte.tiles import STRIDE, tiles  # noqa: E402
 
 SMALL = 1 / 16
 
@@ -262,9 +263,11 @@ def test_the_exported_network_equals_torch_at_other_sizes(exported: Exported) ->
     assert str(Path(deepmatte.__file__).parent).encode() not in content
 
 
-def test_larger_pictures_are_tiled_as_if_they_were_whole(exported: Exported) -> None:
-    image, trimap = _scene(TILE + 200, 200)
-    trimap[::64, 0] = 128  # so that one tile cannot hold all unknown pixels
+def test_pictures_are_cut_into_windows_as_if_they_were_whole(exported: Exported) -> None:
+    image, trimap = _scene(1480, 200)
+    trimap[100:-100] = 0
+    trimap[:100:64, 0] = trimap[-100::64, 0] = 128
+    assert len(tiles(trimap == 128, TILE**2, PictureAndTrimap.reach)) == 2
     alpha = Engine(exported.path)(image, trimap)
     whole = exported.network.infer(image, trimap)
 

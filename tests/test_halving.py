@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from deepmatte.engine import Engine
-from deepmatte.narrow import halve, narrowed, wide
+from deepmatte.halving import carry, halve, narrowed, wide
+from deepmatte.runtime import Network
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
 
 LABELS = np.uint8([BACKGROUND, UNKNOWN, FOREGROUND])
@@ -107,3 +109,97 @@ def test_far_from_an_edge_a_wide_trimap_costs_nothing() -> None:
     # Settled, and not only nearly so.
     far = (np.abs(distance) > 25) & (np.abs(distance) < 50)
     assert np.array_equal(alpha[far], distance[far] < 0)
+
+
+@pytest.mark.parametrize("size", [(64, 80), (63, 81), (1, 1), (2, 3), (1100, 70)])
+def test_alpha_that_goes_with_the_colours_is_carried_exactly(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(2)
+    image = rng.integers(0, 256, (*size, 3), np.uint8)
+    wanted = rng.random(size) < 0.7
+    small, _ = halve(image, np.zeros(size, np.uint8))
+    slopes = np.float32([0.2, 0.3, 0.4])
+    alpha = np.full(size, 9, np.float32)
+
+    carry(small, (small / np.float32(255)) @ slopes + np.float32(0.05), image, wanted, alpha)
+
+    truth = (image / np.float32(255)) @ slopes + np.float32(0.05)
+    # The line is held flat by a thousandth of the colours' variance, and bytes are rounded.
+    if min(size) > 3:
+        assert np.abs(alpha - truth)[wanted].mean() < 0.01
+    assert (alpha[~wanted] == 9).all()
+    assert alpha[wanted].min(initial=0) >= 0
+    assert alpha[wanted].max(initial=0) <= 1
+
+
+def test_carried_alpha_does_not_depend_on_the_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    image = rng.integers(0, 256, (150, 90, 3), np.uint8)
+    small, _ = halve(image, np.zeros((150, 90), np.uint8))
+    coarse = cv2.GaussianBlur(rng.random((75, 45), np.float32), (0, 0), 2)
+    wanted = np.zeros((150, 90), np.bool_)
+    wanted[31:120, 17:64] = True
+    carried = []
+    for strip in (256, 10):
+        monkeypatch.setattr("deepmatte.halving._STRIP", strip)
+        carried.append(np.zeros((150, 90), np.float32))
+        carry(small, coarse, image, wanted, carried[-1])
+
+    np.testing.assert_allclose(carried[0], carried[1], atol=1e-5)
+    assert carried[0][wanted].std() > 0.01
+
+
+def test_what_is_plain_stays_plain_when_carried() -> None:
+    rng = np.random.default_rng(4)
+    image = rng.integers(0, 256, (64, 64, 3), np.uint8)
+    small, _ = halve(image, np.zeros((64, 64), np.uint8))
+    coarse = np.zeros((32, 32), np.float32)
+    coarse[:, 16:] = 1
+    alpha = np.full((64, 64), 0.5, np.float32)
+
+    carry(small, coarse, image, np.ones((64, 64), np.bool_), alpha)
+
+    assert alpha[:, :28].max() < 0.5 / 255
+    assert alpha[:, 36:].min() > 1 - 0.5 / 255
+
+
+def test_large_pictures_are_matted_at_half_the_size_and_in_full_on_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(5)
+    rows, columns = np.mgrid[:330, :410].astype(np.float32)
+    distance = np.hypot(rows - 160, columns - 200) - 100
+    truth = np.clip(0.5 - distance / 10, 0, 1)[..., None]
+    ground = np.float32([0.2, 0.4, 0.6]) + rng.normal(0, 0.02, (330, 410, 3))
+    image = (truth * np.float32([0.8, 0.3, 0.1]) + (1 - truth) * ground).clip(0, 1)
+    image = image.astype(np.float32)
+    trimap = np.full(distance.shape, UNKNOWN, np.uint8)
+    trimap[distance < -20], trimap[distance > 20] = FOREGROUND, BACKGROUND
+    small = Engine()(image, trimap)
+    seen = []
+    run = Network.run
+    monkeypatch.setattr(
+        Network, "run", lambda self, inputs, p: seen.append(inputs.shape) or run(self, inputs, p)
+    )
+    monkeypatch.setattr("deepmatte.engine.LARGE", 330 * 410 - 1)
+
+    large, high = Engine()(image, trimap), Engine(quality="high")(image, trimap)
+
+    assert [shape[2:] for shape in seen] == [(192, 224), (352, 416), (352, 416)]
+    for alpha in (small, large, high):
+        assert np.abs(alpha - truth[..., 0])[trimap == UNKNOWN].mean() < 0.02
+        assert np.array_equal(alpha[trimap != UNKNOWN], trimap[trimap != UNKNOWN] // 255)
+
+
+def test_high_quality_does_not_know_left_from_right() -> None:
+    rng = np.random.default_rng(6)
+    half = rng.random((96, 64, 3), np.float32)
+    image = np.concatenate([half, half[:, ::-1]], axis=1)
+    trimap = np.full((96, 128), UNKNOWN, np.uint8)
+    trimap[40:56, 56:72], trimap[:8] = FOREGROUND, BACKGROUND
+
+    def lopsided(alpha: NDArray[np.float32]) -> float:
+        return float(np.abs(alpha - alpha[:, ::-1]).mean())
+
+    high, normal = (lopsided(Engine(quality=q)(image, trimap)) for q in ("high", "normal"))
+
+    assert high < 0.6 * normal

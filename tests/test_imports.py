@@ -30,7 +30,7 @@ ORDER = (
     ("priors",),
     ("inputs",),
     ("weights",),
-    ("tiles", "runtime", "narrow"),
+    ("tiles", "runtime", "halving"),
     ("engine", "foreground", "composite"),
     ("sheet",),
     ("matte",),

@@ -6,13 +6,13 @@ import math
 import os
 from concurrent.futures import CancelledError
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.errors import ModelError
-from deepmatte.narrow import SMALLEST, halve, narrowed, wide
+from deepmatte.halving import SMALLEST, carry, halve, narrowed, wide
 from deepmatte.runtime import Progress
 from deepmatte.tiles import STRIDE, smallest_side, tiles
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
@@ -23,18 +23,27 @@ if TYPE_CHECKING:
     from deepmatte.runtime import Network
 
 TILE = 1280
-"""Default side of a tile, pixels."""
+"""Side of the square that a tile holds as many pixels as, at least, if nothing is said."""
+MEMORY = 1_400_000_000
+"""Bytes that the process takes for a picture, about, if nothing is said; large ones take more."""
 CONTEXT = 320
 """Pixels around the unknown ones that a network gets to know, more than any network's reach; a
 multiple of `STRIDE`."""
 
-# Share of the work, about, that half the size takes where a wide band is narrowed there.
+Quality: TypeAlias = Literal["normal", "high"]
+
+LARGE = 2_000_000
+"""Pixels of tiles of the default size from which a picture is matted at half its own."""
+
+# Share of the work, about, that half the size takes where a wide band is narrowed there, and where
+# only the rest of a large picture is done at full size.
 _COARSE = 0.3
+_ALL_BUT_COLOURS = 0.9
 
 # Bytes of the process alone, of a pixel of the picture while it is matted (its levels, trimap,
 # alpha and priors), and while it is saved. Measured: benchmarks/memory.py.
 _PROCESS = 300_000_000
-_PIXEL = 13
+_PIXEL = 12
 _SAVED_PIXEL = 23
 
 
@@ -47,10 +56,12 @@ class Engine:
         device: ``"cpu"`` or ``"cuda"``.
         threads: threads of the network, at most the cores that this process may use; None takes
             all of them.
-        tile: side of the tiles in which larger regions are matted, pixels, rounded up to a
-            multiple of `STRIDE`; None takes `TILE`.
+        tile: larger regions are matted in tiles of at most as many pixels as a square of this
+            side has.
         memory: bytes that the process may take for a picture, instead of ``tile``: the tiles are
-            made to fit.
+            made to fit. None of both takes `MEMORY`, and tiles of at least `TILE`.
+        quality: ``"high"`` asks the network at full size however large a picture is, and twice: the
+            answer is the mean of its own and its mirror image's.
 
     Errors:
         `ModelError` where the network is missing, damaged, made for other inputs, or the device
@@ -71,7 +82,10 @@ class Engine:
         threads: int | None = None,
         tile: int | None = None,
         memory: int | None = None,
+        quality: Quality = "normal",
     ) -> None:
+        if quality not in ("normal", "high"):
+            raise ModelError(f"quality {quality!r}: expected normal or high")
         if tile is not None and memory is not None:
             raise ModelError("a tile and a memory: expected one of them, for each sets the other")
         if threads is not None and threads < 1:
@@ -83,8 +97,12 @@ class Engine:
         smallest = smallest_side(self._inputs.reach)
         if tile is not None and tile < smallest:
             raise ModelError(f"tiles of {tile} pixels: expected at least {smallest}")
-        self._tile = math.ceil((tile or TILE) / STRIDE) * STRIDE
+        self._tile = tile
         self._memory = memory
+        self._thorough = quality == "high"
+        # A mirrored window is a copy.
+        copies = len(self._inputs.channels) * 4 if self._thorough else 0
+        self._tile_pixel = self._inputs.memory + copies
 
     def __call__(
         self,
@@ -106,11 +124,36 @@ class Engine:
         unknown = trimap == UNKNOWN
         if not unknown.any():
             return alpha
-        side = self._side(trimap.shape)
+        area = self._area(trimap.shape)
         box = _surroundings(trimap, unknown)
-        self._matte(image[box], trimap[box], unknown[box], alpha[box], side, progress, until=1)
+        work = self._matte
+        if self._inputs.halves and not self._thorough:
+            # The same whatever the tiles are: their size must not be seen.
+            cover = tiles(unknown[box], TILE**2, self._inputs.reach)
+            if sum(tile.down.size * tile.across.size for tile in cover) > LARGE:
+                work = self._matte_halved
+        work(image[box], trimap[box], unknown[box], alpha[box], area, progress, until=1)
         progress.advance(1)
         return alpha
+
+    def _matte_halved(
+        self,
+        image: NDArray[Any],
+        trimap: NDArray[np.uint8],
+        wanted: NDArray[np.bool_],
+        alpha: NDArray[np.float32],
+        area: int,
+        progress: Progress,
+        *,
+        until: float,
+    ) -> None:
+        """`_matte` at half the size; the colours carry alpha to the full size."""
+        small, labels = halve(image, trimap)
+        coarse = (labels == FOREGROUND).astype(np.float32)
+        unknown = labels == UNKNOWN
+        most = until * _ALL_BUT_COLOURS
+        self._matte(small, labels, unknown, coarse, area, progress, until=most)
+        carry(small, coarse, image, wanted, alpha)
 
     def _matte(
         self,
@@ -118,7 +161,7 @@ class Engine:
         trimap: NDArray[np.uint8],
         wanted: NDArray[np.bool_],
         alpha: NDArray[np.float32],
-        side: int,
+        area: int,
         progress: Progress,
         *,
         until: float,
@@ -128,13 +171,13 @@ class Engine:
         It is done when the progress has come to ``until``.
         """
         start = progress.share
-        if self._inputs.narrows and min(trimap.shape) >= 2 * SMALLEST:
+        if self._inputs.halves and min(trimap.shape) >= 2 * SMALLEST:
             half, labels = halve(image, trimap)
             band = wide(labels)
             if band.any():
                 coarse = (labels == FOREGROUND).astype(np.float32)
                 shared = start + _COARSE * (until - start)
-                self._matte(half, labels, band, coarse, side, progress, until=shared)
+                self._matte(half, labels, band, coarse, area, progress, until=shared)
                 trimap = narrowed(trimap, coarse, band)
                 alpha[wanted & (trimap == FOREGROUND)] = 1
                 wanted = wanted & (trimap == UNKNOWN)
@@ -144,7 +187,7 @@ class Engine:
         if not wanted.any():
             return
         inputs = self._inputs(image, trimap)
-        cover = tiles(wanted, side, self._inputs.reach)
+        cover = tiles(wanted, area, self._inputs.reach)
         for done, tile in enumerate(cover):
             progress.advance(start + (until - start) * done / len(cover))
             weight = tile.down[:, None] * tile.across * wanted[tile.window]
@@ -152,25 +195,24 @@ class Engine:
         # The weights at a pixel sum to 1 but for rounding.
         np.minimum(alpha, 1, out=alpha)
 
-    def _side(self, shape: tuple[int, ...]) -> int:
-        """Side of the largest tile for a picture of this shape, pixels."""
-        if self._memory is None:
-            return self._tile
+    def _area(self, shape: tuple[int, ...]) -> int:
+        """Pixels of the largest tile for a picture of this shape."""
+        if self._tile is not None:
+            return self._tile**2
         pixels = shape[0] * shape[1]
-        tile = self._inputs.memory * STRIDE**2  # of one block
-        side = math.isqrt(max(0, self._memory - _PROCESS - _PIXEL * pixels) // tile) * STRIDE
-        smallest = smallest_side(self._inputs.reach)
-        whole = math.ceil(max(shape) / STRIDE) * STRIDE
+        smallest = smallest_side(self._inputs.reach) ** 2
+        taken = _PROCESS + _PIXEL * pixels
+        if self._memory is None:
+            return max(TILE**2, (MEMORY - taken) // self._tile_pixel)
         least = max(
-            _PROCESS + _PIXEL * pixels + self._inputs.memory * min(smallest**2, pixels),
-            _PROCESS + _SAVED_PIXEL * pixels,
+            taken + self._tile_pixel * min(smallest, pixels), _PROCESS + _SAVED_PIXEL * pixels
         )
         if self._memory < least:
             raise ModelError(
                 f"{self._memory / 1e9:.2f} GB of memory are too little for a picture of "
                 f"{shape[1]} x {shape[0]} pixels: expected at least {least / 1e9 + 0.005:.2f} GB"
             )
-        return side if side >= smallest else max(smallest, whole)
+        return max(smallest, (self._memory - taken) // self._tile_pixel)
 
     def _run(self, window: NDArray[np.float32], progress: Progress) -> NDArray[np.float32]:
         """Alpha of one window, padded at the right and the bottom to a multiple of `STRIDE`."""
@@ -179,8 +221,16 @@ class Engine:
         if height % STRIDE or width % STRIDE:
             padding = ((0, 0), (0, -height % STRIDE), (0, -width % STRIDE))
             padded = np.pad(window, padding, mode=self._inputs.padding)
+        alpha = self._answer(padded, progress)
+        if self._thorough:
+            mirrored = self._answer(np.ascontiguousarray(padded[..., ::-1]), progress)
+            alpha = np.float32(0.5) * (alpha + mirrored[:, ::-1])
+        return alpha[:height, :width]
+
+    def _answer(self, inputs: NDArray[np.float32], progress: Progress) -> NDArray[np.float32]:
+        """Alpha (H, W) of inputs (C, H, W)."""
         try:
-            alpha = self._network.run(padded[None], progress)
+            alpha = self._network.run(inputs[None], progress)
         except CancelledError:
             raise
         except Exception as error:
@@ -188,12 +238,12 @@ class Engine:
                 raise MemoryError("There is not enough memory for this picture.") from error
             first = str(error).splitlines()[0]
             raise ModelError(f"{self._name}: the network cannot be run: {first}") from error
-        if alpha.shape != (1, 1, *padded.shape[1:]) or not np.isfinite(alpha).all():
+        if alpha.shape != (1, 1, *inputs.shape[1:]) or not np.isfinite(alpha).all():
             raise ModelError(
                 f"{self._name}: the network answered with shape {alpha.shape} or values that are "
-                f"not finite; expected an alpha of shape {(1, 1, *padded.shape[1:])}"
+                f"not finite; expected an alpha of shape {(1, 1, *inputs.shape[1:])}"
             )
-        return np.asarray(alpha[0, 0, :height, :width].clip(0, 1), np.float32)
+        return np.asarray(alpha[0, 0].clip(0, 1), np.float32)
 
 
 def usable_cores() -> int:

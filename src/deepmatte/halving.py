@@ -1,9 +1,13 @@
-"""Wide bands of unknown pixels, narrowed: what is plain at half the size is decided there.
+"""Half the size: wide bands are narrowed there, and large pictures matted.
 
 A network sees only so many pixels around one. In a band that is wider it cannot tell a hole between
 branches from the branch, and most of its work goes into pixels that a glance would settle. At half
 the size it sees twice as far for a quarter of the work. So a wide band is matted at half the size
 first, itself narrowed in the same way, and only what is soft there, or near it, stays unknown.
+
+The pixels of a large picture say less each: lenses and sensors blur them. There alpha at half the
+size is enough, and the colours of the full size carry it there: around each pixel it is a linear
+function of them (He and Sun, "Fast Guided Filter", 2015).
 """
 
 from __future__ import annotations
@@ -14,8 +18,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepmatte.laplacian import alpha_of_lines, grow, lines_of
+from deepmatte.pixels import to_unit
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
 
+Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 SMALLEST = 200
@@ -30,8 +37,10 @@ _REACH = 14
 _SOFT = 0.04
 # Distance, in those pixels, from anything soft at which a pixel is settled.
 _MARGIN = 1.5
-# Rows of the halved picture that are made at a time: a copy of all of it would cost memory.
+# Rows of the halved picture that are worked on at a time: copies of all of it would cost memory.
 _STRIP = 256
+# Pixels around one, in the halved picture, that its line at full size depends on.
+_AROUND = 2
 
 
 def halve(image: NDArray[Any], trimap: Trimap) -> tuple[NDArray[Any], Trimap]:
@@ -71,7 +80,7 @@ def wide(trimap: Trimap) -> Flags:
     return found
 
 
-def narrowed(trimap: Trimap, alpha: NDArray[np.float32], wanted: Flags) -> Trimap:
+def narrowed(trimap: Trimap, alpha: Floats, wanted: Flags) -> Trimap:
     """The trimap with those pixels known that are settled at half the size.
 
     Args:
@@ -90,7 +99,38 @@ def narrowed(trimap: Trimap, alpha: NDArray[np.float32], wanted: Flags) -> Trima
     return result
 
 
-def _distance(there: Flags) -> NDArray[np.float32]:
+def carry(
+    small: NDArray[Any], coarse: Floats, image: NDArray[Any], wanted: Flags, alpha: Floats
+) -> None:
+    """Write alpha (H, W) at the wanted pixels, from alpha at half the size.
+
+    Args:
+        small: (h, w, 3), the picture at half the size.
+        coarse: (h, w), its alpha, 0..1.
+        image: (H, W, 3), the picture.
+        wanted: (H, W).
+        alpha: (H, W), float32.
+    """
+    for top in range(0, len(small), _STRIP):
+        rows = slice(2 * top, 2 * (top + _STRIP))
+        columns = np.flatnonzero(wanted[rows].any(axis=0))
+        if not columns.size:
+            continue
+        left, right = int(columns[0]) // 2 * 2, int(columns[-1]) + 1
+        here = rows, slice(left, right)
+        first = max(0, top - _AROUND), max(0, left // 2 - _AROUND)
+        last = top + _STRIP + _AROUND, (right + 1) // 2 + _AROUND
+        around = slice(first[0], last[0]), slice(first[1], last[1])
+        lines = lines_of(to_unit(small[around]), coarse[around])
+        lines = grow(lines, (2 * lines.shape[0], 2 * lines.shape[1]))
+        down, across = 2 * (top - first[0]), left - 2 * first[1]
+        at = wanted[here]
+        height, width = at.shape
+        lines = lines[down : down + height, across : across + width]
+        alpha[here][at] = alpha_of_lines(lines[at], to_unit(image[here][at]))
+
+
+def _distance(there: Flags) -> Floats:
     """From each pixel to the nearest of some; far where there are none."""
     distance = cv2.distanceTransform((~there).astype(np.uint8), cv2.DIST_L2, 5)
     return np.asarray(distance, np.float32)

@@ -35,12 +35,12 @@ class NetworkInputs:
     reach: ClassVar[int] = 224
     """Pixels around one that alpha depends on by more than a level of 255, as measured in tiles of
     real photos; the priors carry what lies further."""
-    memory: ClassVar[int] = 420
+    memory: ClassVar[int] = 430
     """Bytes that a pixel of a tile takes while the network runs (benchmarks/memory.py)."""
     padding: ClassVar[Literal["edge", "reflect"]] = "edge"
     """How a window goes on beyond the picture; priors do not go on as in a mirror."""
-    narrows: ClassVar[bool] = True
-    """Whether wide bands are narrowed at half the size: `deepmatte.narrow`."""
+    halves: ClassVar[bool] = True
+    """Whether wide bands and large pictures are looked at at half the size: `halving.py`."""
 
     def __init__(self, image: NDArray[Any], trimap: NDArray[np.uint8]) -> None:
         self._image, self._trimap = image, trimap
@@ -72,7 +72,7 @@ class PictureAndTrimap:
     """Its convolutions look 254 pixels far, its pooling windows up to 31 more."""
     memory: ClassVar[int] = 1700
     padding: ClassVar[Literal["edge", "reflect"]] = "reflect"
-    narrows: ClassVar[bool] = False  # the paper's network is run as in the paper
+    halves: ClassVar[bool] = False  # the paper's network is run as in the paper
 
     def __init__(self, image: NDArray[Any], trimap: NDArray[np.uint8]) -> None:
         self._image, self._trimap = image, trimap

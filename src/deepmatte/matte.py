@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from deepmatte.composite import Background
+    from deepmatte.engine import Quality
     from deepmatte.images import Picture, Source
     from deepmatte.runtime import Progress
 
@@ -148,8 +149,11 @@ class Matter:
             `deepmatte.weights`, or the path of an ONNX file.
         device: ``"cpu"`` or ``"cuda"``.
         threads: how many threads the network may use; None takes the cores of this process.
-        tile: side in pixels of the tiles that a picture is worked in, or None for the default.
+        tile: a picture is worked in tiles of at most as many pixels as a square of this side has,
+            or None for the default.
         memory: bytes that the process may take for a picture; chooses the tile.
+        quality: ``"high"`` takes twice the time, several times with large pictures: see
+            `deepmatte.engine.Engine`.
 
     Raises:
         ModelError: there is no such model or device.
@@ -168,10 +172,13 @@ class Matter:
         threads: int | None = None,
         tile: int | None = None,
         memory: int | None = None,
+        quality: Quality = "normal",
     ) -> None:
         from deepmatte.engine import Engine
 
-        self._engine = Engine(model, device=device, threads=threads, tile=tile, memory=memory)
+        self._engine = Engine(
+            model, device=device, threads=threads, tile=tile, memory=memory, quality=quality
+        )
 
     def __call__(
         self,

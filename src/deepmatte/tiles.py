@@ -68,19 +68,19 @@ class _Cut:
     cost: float
 
 
-def tiles(unknown: NDArray[np.bool_], side: int, reach: int) -> list[Tile]:
+def tiles(unknown: NDArray[np.bool_], area: int, reach: int) -> list[Tile]:
     """Windows that cover all unknown pixels; the weights at each of those sum to 1.
 
     Args:
         unknown: (H, W), which pixels are sought.
-        side: largest height and width of a window, pixels; a multiple of `STRIDE`, at least
-            `smallest_side` of the reach.
+        area: pixels that a window has at most, beside what fills a last block beyond the picture;
+            at least the square of the reach's `smallest_side`.
         reach: pixels around one that its answer depends on. So many lie between every pixel that
             counts and the window's edge, unless the picture ends there.
     """
     height, width = unknown.shape
     used = _blocks(unknown)
-    costs = _Costs(used.shape, side // STRIDE, math.ceil(reach / STRIDE))
+    costs = _Costs(used.shape, area / STRIDE**2, math.ceil(reach / STRIDE))
     everywhere = np.ones(height, np.float32), np.ones(width, np.float32)
     waiting = [_Part((0, used.shape[0]), (0, used.shape[1]), *everywhere)]
     found = []
@@ -110,34 +110,42 @@ class _Costs:
 
     Attributes:
         shape: blocks of the picture, down and across.
-        side: of the largest window.
+        area: of the largest window.
         context: around what counts.
     """
 
     shape: tuple[int, ...]
-    side: int
+    area: float
     context: int
 
     def of(self, top: Blocks, bottom: Blocks, left: Blocks, right: Blocks) -> NDArray[np.float64]:
         """The least that windows over a rectangle, or arrays of rectangles, can cost."""
-        rows, down = self._extent(top, bottom, self.shape[0])
-        columns, across = self._extent(left, right, self.shape[1])
-        return np.asarray(rows * columns + _WINDOW_COST * down * across, np.float64)
+        rows, columns = (
+            np.minimum(last + self.context, length) - np.maximum(first - self.context, 0)
+            for first, last, length in (
+                (top, bottom, self.shape[0]),
+                (left, right, self.shape[1]),
+            )
+        )
+        # Equal windows, as nearly square as the rectangle lets them be.
+        heights, down = self._windows(rows, columns)
+        widths, across = self._windows(columns, rows)
+        return np.asarray(heights * widths + _WINDOW_COST * down * across, np.float64)
 
-    def _extent(
-        self, first: Blocks, last: Blocks, length: int
+    def _windows(
+        self, length: NDArray[np.intp], other: NDArray[np.intp]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Length of all windows along one axis, and their number."""
-        padded = np.minimum(last + self.context, length) - np.maximum(first - self.context, 0)
+        """Length of all windows along one axis of a rectangle, and their number."""
         shared = 2 * self.context + RAMP // STRIDE  # by neighbouring windows
-        number = np.ceil(np.maximum(padded - shared, 1) / (self.side - shared))
-        return padded + (number - 1) * shared, number
+        longest = np.minimum(length, np.maximum(math.sqrt(self.area), self.area / other))
+        more = np.ceil((length - longest) / np.maximum(longest - shared, 1))
+        return length + more * shared, 1 + more
 
     def fits(self, part: _Part) -> bool:
         """Whether one window is enough."""
         rows, columns = self.window(part, *(STRIDE * blocks for blocks in self.shape))
-        longest: int = max(rows.stop - rows.start, columns.stop - columns.start)
-        return longest <= self.side * STRIDE
+        pixels: int = (rows.stop - rows.start) * (columns.stop - columns.start)
+        return pixels <= self.area * STRIDE**2
 
     def window(self, part: _Part, height: int, width: int) -> Window:
         """The window of a part, pixels."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -68,7 +68,9 @@ def matte(
     ] = "lite",
     tile: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Side of the tiles, pixels; smaller saves memory."),
+        typer.Option(
+            metavar="N", min=1, help="Tiles of at most N x N pixels; smaller saves memory."
+        ),
     ] = None,
     memory: Annotated[
         int | None,
@@ -79,6 +81,10 @@ def matte(
             show_default=False,
         ),
     ] = None,
+    quality: Annotated[
+        Literal["normal", "high"],
+        typer.Option(help="high takes twice the time, with large pictures several times."),
+    ] = "normal",
     threads: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Threads; all free cores if left out.")
     ] = None,
@@ -118,7 +124,9 @@ def matte(
     labels = _from_mask(mask) if mask is not None else outputs.read(trimap or "")
     background = None if over is None else outputs.read(over)
     picture = outputs.read(image)
-    matter = Matter(model, device=device, threads=threads, tile=tile, memory=memory)
+    matter = Matter(
+        model, device=device, threads=threads, tile=tile, memory=memory, quality=quality
+    )
     try:
         result = matter(picture, labels, resize_trimap=resize_trimap)
     except TrimapError as error:
