@@ -27,7 +27,7 @@ SMALLEST, LARGEST = 0.05, 4.0  # megapixels of those
 SIZES = (6.0, 24.0, 54.0)  # megapixels of pictures with the same small subject
 SUBJECT = 0.3  # megapixels of that
 TILES = (640, 960, 1280)
-BUDGETS = ((24.0, 3.0, None), (24.0, 3.0, 1.5), (24.0, 3.0, 1.1), (100.0, 12.5, 4.0))
+BUDGETS = ((24.0, 3.0, None), (24.0, 3.0, 1.5), (24.0, 3.0, 1.2), (100.0, 12.5, 4.0))
 """Megapixels, how many of them are unknown, and the memory that is asked for, GB."""
 
 

@@ -84,7 +84,7 @@ def test_trimaps_of_one_label(engine: Engine, label: int) -> None:
 
 def test_tiles_leave_no_seam() -> None:
     image, trimap = _scene(1150, 1300)
-    tiled, whole = Engine(tile=1024), Engine(tile=2048)
+    tiled, whole = Engine(tile=1152), Engine(tile=2048)
 
     difference = np.abs(whole(image, trimap) - tiled(image, trimap))
 
@@ -94,10 +94,10 @@ def test_tiles_leave_no_seam() -> None:
 def test_the_memory_chooses_the_tile() -> None:
     image, trimap = _scene(1150, 1300)
 
-    little, much = Engine(memory=769_000_000), Engine(memory=3_000_000_000)
+    little, much = Engine(memory=889_000_000), Engine(memory=3_000_000_000)
 
     assert not np.array_equal(little(image, trimap), much(image, trimap))
-    np.testing.assert_array_equal(little(image, trimap), Engine(tile=1024)(image, trimap))
+    np.testing.assert_array_equal(little(image, trimap), Engine(tile=1152)(image, trimap))
     np.testing.assert_array_equal(much(image, trimap), Engine(tile=2048)(image, trimap))
     with pytest.raises(ModelError, match=r"^0.45 GB of memory .* 1300 x 1150 pixels: expected at"):
         Engine(memory=450_000_000)(image, trimap)
@@ -168,9 +168,10 @@ def test_bad_settings_are_one_sentence(tmp_path: Path) -> None:
         ({"model": tmp_path / "missing.onnx"}, "missing.onnx"),
         ({"model": junk}, "junk.onnx"),
         ({"threads": 0}, "at least 1"),
-        ({"tile": 1023}, "at least 1024"),
-        ({"tile": 1024, "memory": 10**9}, "expected one of them"),
+        ({"tile": 1151}, "at least 1152"),
+        ({"tile": 1152, "memory": 10**9}, "expected one of them"),
         ({"device": "tpu"}, "cpu or cuda"),
+        ({"quality": "low"}, "normal or high"),
     ):
         with pytest.raises(ModelError, match=expected) as caught:
             Engine(**arguments)  # type: ignore[arg-type]

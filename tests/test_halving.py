@@ -65,7 +65,7 @@ def test_a_band_is_wide_only_where_known_pixels_are_far() -> None:
 
     assert not found[trimap != UNKNOWN].any()
     assert found[78:122, 80:160].all()
-    assert not found[:, 190:].any()
+    assert not found[:, 200:].any()
     assert not wide(np.full((40, 50), FOREGROUND, np.uint8)).any()
     assert wide(np.full((40, 50), UNKNOWN, np.uint8)).all()
 

@@ -30,9 +30,9 @@ SMALLEST = 200
 so few pixels settles is often wrong."""
 
 # Distance, in pixels of the halved picture, from any known one at which a band is a wide one.
-_WIDE = 24
+_WIDE = 18
 # How far, in those pixels, it reaches from there.
-_REACH = 14
+_REACH = 12
 # Alpha this close to 0 or 1 is not soft.
 _SOFT = 0.04
 # Distance, in those pixels, from anything soft at which a pixel is settled.

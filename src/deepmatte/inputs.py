@@ -32,7 +32,7 @@ class NetworkInputs:
     """
 
     channels: ClassVar[tuple[str, ...]] = INPUT_CHANNELS
-    reach: ClassVar[int] = 224
+    reach: ClassVar[int] = 256
     """Pixels around one that alpha depends on by more than a level of 255, as measured in tiles of
     real photos; the priors carry what lies further."""
     memory: ClassVar[int] = 430

@@ -11,7 +11,7 @@ from deepmatte.errors import ModelError
 FOLDER = Path(__file__).parent
 
 SHA256 = {
-    "lite": "c842c283cbeb3b9145fe62afeb8e4e0553b69174d1adf56e928209e807439c9b",
+    "lite": "697ca140aa750e876a37439b3a244f4bbaab8be230cd0de8575f6be920525d61",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 
