@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TILE = 1280
 """Side of the square that a tile holds as many pixels as, at least, if nothing is said."""
-MEMORY = 1_400_000_000
+MEMORY = 1_300_000_000
 """Bytes that the process takes for a picture, about, if nothing is said; large ones take more."""
 CONTEXT = 320
 """Pixels around the unknown ones that a network gets to know, more than any network's reach; a
