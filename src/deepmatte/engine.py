@@ -126,34 +126,26 @@ class Engine:
             return alpha
         area = self._area(trimap.shape)
         box = _surroundings(trimap, unknown)
-        work = self._matte
-        if self._inputs.halves and not self._thorough:
-            # The same whatever the tiles are: their size must not be seen.
-            cover = tiles(unknown[box], TILE**2, self._inputs.reach)
-            if sum(tile.down.size * tile.across.size for tile in cover) > LARGE:
-                work = self._matte_halved
-        work(image[box], trimap[box], unknown[box], alpha[box], area, progress, until=1)
+        wanted, matte = unknown[box], alpha[box]
+        image, trimap = image[box], trimap[box]
+        if self._is_large(wanted):
+            small, labels = halve(image, trimap)
+            coarse = (labels == FOREGROUND).astype(np.float32)
+            band = labels == UNKNOWN
+            self._matte(small, labels, band, coarse, area, progress, until=_ALL_BUT_COLOURS)
+            carry(small, coarse, image, wanted, matte)
+        else:
+            self._matte(image, trimap, wanted, matte, area, progress, until=1)
         progress.advance(1)
         return alpha
 
-    def _matte_halved(
-        self,
-        image: NDArray[Any],
-        trimap: NDArray[np.uint8],
-        wanted: NDArray[np.bool_],
-        alpha: NDArray[np.float32],
-        area: int,
-        progress: Progress,
-        *,
-        until: float,
-    ) -> None:
-        """`_matte` at half the size; the colours carry alpha to the full size."""
-        small, labels = halve(image, trimap)
-        coarse = (labels == FOREGROUND).astype(np.float32)
-        unknown = labels == UNKNOWN
-        most = until * _ALL_BUT_COLOURS
-        self._matte(small, labels, unknown, coarse, area, progress, until=most)
-        carry(small, coarse, image, wanted, alpha)
+    def _is_large(self, wanted: NDArray[np.bool_]) -> bool:
+        """Whether half the size is enough, and its colours carry alpha to the full size."""
+        if self._thorough or not self._inputs.halves:
+            return False
+        # The same whatever the tiles are: their size must not be seen.
+        cover = tiles(wanted, TILE**2, self._inputs.reach)
+        return sum(tile.down.size * tile.across.size for tile in cover) > LARGE
 
     def _matte(
         self,
