@@ -26,10 +26,6 @@ TILE = 1280
 """Side of the square that a tile holds as many pixels as, at least, if nothing is said."""
 MEMORY = 1_300_000_000
 """Bytes that the process takes for a picture, about, if nothing is said; large ones take more."""
-CONTEXT = 320
-"""Pixels around the unknown ones that a network gets to know, more than any network's reach; a
-multiple of `STRIDE`."""
-
 Quality: TypeAlias = Literal["normal", "high"]
 
 LARGE = 2_000_000
@@ -125,7 +121,7 @@ class Engine:
         if not unknown.any():
             return alpha
         area = self._area(trimap.shape)
-        box = _surroundings(trimap, unknown)
+        box = _surroundings(trimap, unknown, self._inputs.context)
         wanted, matte = unknown[box], alpha[box]
         image, trimap = image[box], trimap[box]
         if self._is_large(wanted):
@@ -275,12 +271,14 @@ def _load(
     return network, known[network.channels]
 
 
-def _surroundings(trimap: NDArray[np.uint8], unknown: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """The box around the unknown pixels that the priors need.
+def _surroundings(
+    trimap: NDArray[np.uint8], unknown: NDArray[np.bool_], context: int
+) -> tuple[slice, slice]:
+    """The box around the unknown pixels that holds all that priors and network get to see.
 
     All of the picture where only that holds known pixels of both kinds, if it has both.
     """
-    rows, columns = (_around(np.any(unknown, axis=axis)) for axis in (1, 0))
+    rows, columns = (_around(np.any(unknown, axis=axis), context) for axis in (1, 0))
     inside = trimap[rows, columns]
     for label in (FOREGROUND, BACKGROUND):
         if not (inside == label).any() and (trimap == label).any():
@@ -288,8 +286,8 @@ def _surroundings(trimap: NDArray[np.uint8], unknown: NDArray[np.bool_]) -> tupl
     return rows, columns
 
 
-def _around(used: NDArray[np.bool_]) -> slice:
-    """From the first to the last used index, and `CONTEXT` around them."""
+def _around(used: NDArray[np.bool_], context: int) -> slice:
+    """From the first to the last used index, and so many around them; starts at a stride."""
     indices = np.flatnonzero(used)
-    first = max(0, int(indices[0]) - CONTEXT) // STRIDE * STRIDE
-    return slice(first, min(len(used), int(indices[-1]) + 1 + CONTEXT))
+    first = max(0, int(indices[0]) - context) // STRIDE * STRIDE
+    return slice(first, min(len(used), int(indices[-1]) + 1 + context))

@@ -41,9 +41,11 @@ _STRIP = 256
 # Levels of the pyramid, from the finest, that are made anew for each strip and never kept.
 _PASSING = 3
 _BLOCK = 2**_PASSING
-# Rows of the picture above and below a strip that its finest levels are made of: enlarging looks
-# at the next row of each level, and that is off by one where a strip ends.
+# Pixels of the picture around a window that its finest levels are made of: enlarging looks at the
+# next one of each level, and that is off by one where a window ends.
 _MARGIN = 2 * _BLOCK
+# Blocks: the margins of two windows cost as much as so many between them.
+_GAP = 6
 
 
 @dataclass(frozen=True)
@@ -101,9 +103,12 @@ def foreground_strips(
             f"the foreground needs an RGB picture (H, W, 3) and a matte (H, W) of the same size, "
             f"but got shapes {image.shape} and {alpha.shape}"
         )
-    coarse = _solve_pyramid(_build_pyramid(image, alpha))
+    pyramid = _build_pyramid(image, alpha)
+    changes = _changes(pyramid[0].alpha)
+    coarse = _solve_pyramid(pyramid)
+    del pyramid
     for top in range(0, len(alpha), _STRIP):
-        yield _solve_strip(image, alpha, top, coarse)
+        yield _solve_strip(image, alpha, top, coarse, changes)
 
 
 def _build_pyramid(image: NDArray[Any], alpha: Plane) -> list[_Moments]:
@@ -159,19 +164,75 @@ def _solve_pyramid(pyramid: list[_Moments]) -> tuple[Plane, Plane]:
     return foreground, background
 
 
+def _changes(alpha: Plane) -> NDArray[np.bool_]:
+    """Blocks around which the matte changes, (H/_BLOCK, W/_BLOCK), of means of alpha."""
+    import cv2
+
+    around = np.ones((3, 3), np.uint8)
+    found: NDArray[np.bool_] = (cv2.dilate(alpha, around) > 0) & (cv2.erode(alpha, around) < 1)
+    return found
+
+
 def _solve_strip(
-    image: NDArray[Any], alpha: Plane, top: int, coarse: tuple[Plane, Plane]
+    image: NDArray[Any],
+    alpha: Plane,
+    top: int,
+    coarse: tuple[Plane, Plane],
+    changes: NDArray[np.bool_],
 ) -> tuple[slice, Plane]:
-    """The finest levels of the rows from ``top`` on, and those rows."""
+    """The finest levels of the rows from ``top`` on, and those rows.
+
+    Where the matte does not change around a pixel these levels add nothing: it is the picture's own
+    where alpha is 1, and where it is 0 the block's, enlarged. Only the rest is solved.
+    """
     rows = slice(top, min(top + _STRIP, len(alpha)))
     around = slice(max(0, top - _MARGIN), min(rows.stop + _MARGIN, len(alpha)))
-    colours, matte = to_unit(image[around]), alpha[around]
     blocks = slice(around.start // _BLOCK, -(-around.stop // _BLOCK))
-    foreground, background = (side[:, blocks] for side in coarse)
+    inside = slice(rows.start - around.start, rows.stop - around.start)
+    result = _plain(image[around], alpha[around], coarse[0][:, blocks])[inside]
+    for first, last in _runs(changes[rows.start // _BLOCK : -(-rows.stop // _BLOCK)].any(axis=0)):
+        left, right = first * _BLOCK, min(last * _BLOCK, alpha.shape[1])
+        window = around, slice(max(0, left - _MARGIN), min(right + _MARGIN, alpha.shape[1]))
+        solved = _solve_window(image, alpha, window, coarse)
+        start = window[1].start
+        result[:, left:right] = solved[inside, left - start : right - start]
+    return rows, result
+
+
+def _plain(image: NDArray[Any], alpha: Plane, foreground: Plane) -> Plane:
+    """Colours (H, W, 3) where alpha is 0 or 1 all around; ``foreground`` is that of the blocks."""
+    for level in reversed(range(_PASSING)):
+        foreground = _enlarge(foreground, tuple(-(-side // 2**level) for side in alpha.shape))
+    result = np.ascontiguousarray(foreground.transpose(1, 2, 0))
+    solid = alpha >= 1
+    result[solid] = to_unit(image[solid])
+    return result
+
+
+def _runs(used: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """From where to where (N,) flags hold, gaps that are too short to be worth it included."""
+    at = np.flatnonzero(used)
+    if not at.size:
+        return []
+    ends = np.flatnonzero(np.diff(at) > _GAP)
+    return [
+        (int(first), int(last) + 1)
+        for first, last in zip(
+            at[np.concatenate([[0], ends + 1])], at[np.append(ends, -1)], strict=True
+        )
+    ]
+
+
+def _solve_window(
+    image: NDArray[Any], alpha: Plane, window: tuple[slice, slice], coarse: tuple[Plane, Plane]
+) -> Plane:
+    """The finest levels of a window that starts at a multiple of `_BLOCK`: its colours."""
+    colours, matte = to_unit(image[window]), alpha[window]
+    rows, columns = (slice(span.start // _BLOCK, -(-span.stop // _BLOCK)) for span in window)
+    foreground, background = (side[:, rows, columns] for side in coarse)
     for moments in reversed(_passing_moments(colours, matte)[:-1]):
         foreground, background = _refine(moments, foreground, background)
-    result = _solve_pixels(colours, matte, foreground, background)
-    return rows, result[rows.start - around.start : rows.stop - around.start]
+    return _solve_pixels(colours, matte, foreground, background)
 
 
 def _refine(moments: _Moments, foreground: Plane, background: Plane) -> tuple[Plane, Plane]:

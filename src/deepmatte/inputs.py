@@ -35,6 +35,9 @@ class NetworkInputs:
     reach: ClassVar[int] = 256
     """Pixels around one that alpha depends on by more than a level of 255, as measured in tiles of
     real photos; the priors carry what lies further."""
+    context: ClassVar[int] = 128
+    """Pixels that are looked at around all unknown ones. Unlike `reach` it makes no seam, and mattes
+    are no better for more of it: docs/experiments.md."""
     memory: ClassVar[int] = 430
     """Bytes that a pixel of a tile takes while the network runs (benchmarks/memory.py)."""
     padding: ClassVar[Literal["edge", "reflect"]] = "edge"
@@ -70,6 +73,7 @@ class PictureAndTrimap:
     channels: ClassVar[tuple[str, ...]] = DIM_CHANNELS
     reach: ClassVar[int] = 288
     """Its convolutions look 254 pixels far, its pooling windows up to 31 more."""
+    context: ClassVar[int] = 320  # as if all of the picture had been seen
     memory: ClassVar[int] = 1700
     padding: ClassVar[Literal["edge", "reflect"]] = "reflect"
     halves: ClassVar[bool] = False  # the paper's network is run as in the paper
