@@ -93,6 +93,23 @@ def test_narrowing_settles_only_what_is_plain(trimap: Trimap, seed: int) -> None
     assert not (settled & (soft > 0)).any()
 
 
+def test_nothing_is_settled_around_what_is_translucent() -> None:
+    shape = 120, 260
+    wanted = np.zeros(shape, bool)
+    wanted[10:110, 10:120] = wanted[10:110, 140:250] = True  # two bands
+    alpha = np.zeros(shape, np.float32)
+    alpha[40:80, 40:80] = 0.5  # smoke in one
+    alpha[40:80:4, 160:230] = 0.5  # threads in the other
+    trimap = np.full((240, 520), UNKNOWN, np.uint8)
+    trimap[0], trimap[-1] = FOREGROUND, BACKGROUND
+
+    settled = narrowed(trimap, alpha, wanted)[1:-1] != UNKNOWN
+
+    assert not settled[:, :260].any()
+    assert settled[40:58, 300:480].all()
+    assert not settled[80:158, 330:450].all()
+
+
 def test_far_from_an_edge_a_wide_trimap_costs_nothing() -> None:
     rng = np.random.default_rng(1)
     rows, columns = np.mgrid[:460, :520].astype(np.float32)

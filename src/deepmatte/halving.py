@@ -37,6 +37,11 @@ _REACH = 12
 _SOFT = 0.04
 # Distance, in those pixels, from anything soft at which a pixel is settled.
 _MARGIN = 1.5
+# Where more of a band than this share is soft and alike all around, closer than this, something is
+# translucent: glass, smoke, a veil. Hair and meshes change from pixel to pixel. What a glance takes
+# for settled there is often a faint part of the same thing.
+_TRANSLUCENT = 0.06
+_EVEN = 0.1
 # Rows of the halved picture that are worked on at a time: copies of all of it would cost memory.
 _STRIP = 256
 # Pixels around one, in the halved picture, that its line at full size depends on.
@@ -88,15 +93,26 @@ def narrowed(trimap: Trimap, alpha: Floats, wanted: Flags) -> Trimap:
         alpha: (h, w), 0..1, at half the size.
         wanted: (h, w), where alpha counts.
     """
-    steps = cv2.morphologyEx(alpha, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0.5
-    soft = steps | ((alpha > _SOFT) & (alpha < 1 - _SOFT))
+    change = cv2.morphologyEx(alpha, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    between = (alpha > _SOFT) & (alpha < 1 - _SOFT)
+    soft = between | (change > 0.5)
     settled = wanted & (_distance(soft) > _MARGIN)
+    if (trimap == FOREGROUND).any() and (trimap == BACKGROUND).any():  # else all is soft at first
+        settled &= ~_translucent(wanted, between & (change < _EVEN))
     labels = np.full(alpha.shape, UNKNOWN, np.uint8)
     labels[settled] = np.where(alpha[settled] > 0.5, FOREGROUND, BACKGROUND)
     height, width = trimap.shape
     result: Trimap = labels.repeat(2, axis=0)[:height].repeat(2, axis=1)[:, :width]
     np.copyto(result, trimap, where=trimap != UNKNOWN)
     return result
+
+
+def _translucent(wanted: Flags, evenly: Flags) -> Flags:
+    """The connected parts (h, w) of the wanted pixels of which too many are evenly soft."""
+    count, parts = cv2.connectedComponents(wanted.astype(np.uint8))
+    pixels, soft = (np.bincount(parts[of], minlength=count) for of in (wanted, wanted & evenly))
+    found: Flags = (soft > _TRANSLUCENT * pixels)[parts]
+    return found
 
 
 def carry(
