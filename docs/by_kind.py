@@ -49,7 +49,10 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=[], help="whose worst pictures are shown")
     arguments = parser.parse_args()
     rows = json.loads((arguments.report / "report.json").read_text(encoding="utf-8"))["rows"]
-    print(table(rows))
+    failed = {row["picture"] for row in rows if row["errors"] is None}
+    print(table([row for row in rows if row["picture"] not in failed]))
+    if failed:
+        print(f"without {len(failed)} pictures on which a method failed")
     if arguments.sheet is None:
         return
     panels = []

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from deepmatte import foreground
 from deepmatte.errors import ImageError
 from deepmatte.foreground import estimate_foreground
 
@@ -189,6 +190,22 @@ def test_neither_input_is_changed() -> None:
 
     np.testing.assert_array_equal(image, image_before)
     np.testing.assert_array_equal(alpha, alpha_before)
+
+
+def test_to_solve_only_where_the_matte_changes_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image = texture((701, 1203), seed=7)
+    alpha = np.zeros((701, 1203), np.float32)
+    alpha[100:500, 150:550] = strands(400)
+    alpha[200:, 900:] = 1  # an edge without anything soft, between two blocks and within one
+    alpha[203:600, 1001:1100] = 0
+
+    estimate = estimate_foreground(image, alpha)
+
+    monkeypatch.setattr(foreground, "_changes", lambda alpha: np.ones(alpha.shape, bool))
+    # But for rounding, which depends on how OpenCV divides a row.
+    np.testing.assert_allclose(estimate, estimate_foreground(image, alpha), rtol=0, atol=1e-6)
 
 
 def test_the_number_of_threads_does_not_change_a_bit() -> None:

@@ -190,7 +190,8 @@ def _solve_strip(
     blocks = slice(around.start // _BLOCK, -(-around.stop // _BLOCK))
     inside = slice(rows.start - around.start, rows.stop - around.start)
     result = _plain(image[around], alpha[around], coarse[0][:, blocks])[inside]
-    for first, last in _runs(changes[rows.start // _BLOCK : -(-rows.stop // _BLOCK)].any(axis=0)):
+    strip = changes[rows.start // _BLOCK : -(-rows.stop // _BLOCK)]
+    for first, last in _runs(np.any(strip, axis=0)):
         left, right = first * _BLOCK, min(last * _BLOCK, alpha.shape[1])
         window = around, slice(max(0, left - _MARGIN), min(right + _MARGIN, alpha.shape[1]))
         solved = _solve_window(image, alpha, window, coarse)

@@ -36,8 +36,8 @@ class NetworkInputs:
     """Pixels around one that alpha depends on by more than a level of 255, as measured in tiles of
     real photos; the priors carry what lies further."""
     context: ClassVar[int] = 128
-    """Pixels that are looked at around all unknown ones. Unlike `reach` it makes no seam, and mattes
-    are no better for more of it: docs/experiments.md."""
+    """Pixels that are looked at around all unknown ones. Less than `reach`: it makes no seam, and
+    mattes are no better for more of it: docs/experiments.md."""
     memory: ClassVar[int] = 430
     """Bytes that a pixel of a tile takes while the network runs (benchmarks/memory.py)."""
     padding: ClassVar[Literal["edge", "reflect"]] = "edge"

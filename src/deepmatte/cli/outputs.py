@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PIPE = "-"
+# Pictures that are encoded at a time.
+_ENCODERS = 2
 
 
 @dataclass(frozen=True)
@@ -118,17 +120,26 @@ def write(
     All are encoded before the first is written, and written by the rule of
     `deepmatte.files.write_files`: where one fails, none is left behind.
     """
+    from concurrent.futures import Future, ThreadPoolExecutor
+
     from deepmatte.files import write_files
     from deepmatte.images import encode_image
 
-    contents: list[tuple[Any, bytes]] = []
-    for output, pixels in pictures:
-        name = output.target
-        target: Any = sys.stdout.buffer if name == PIPE else name
-        suffix = ".png" if name == PIPE else os.path.splitext(name)[1]
-        data = encode_image(pixels, suffix, name=name, icc_profile=icc_profile, dpi=dpi)
-        contents.append((target, data))
-    write_files(contents)
+    contents: list[tuple[Any, Future[bytes]]] = []
+    # An encoder uses one core. No third picture is made before the first of them is encoded: that
+    # would take memory.
+    with ThreadPoolExecutor(_ENCODERS) as encoders:
+        for output, pixels in pictures:
+            name = output.target
+            target: Any = sys.stdout.buffer if name == PIPE else name
+            suffix = ".png" if name == PIPE else os.path.splitext(name)[1]
+            data = encoders.submit(
+                encode_image, pixels, suffix, name=name, icc_profile=icc_profile, dpi=dpi
+            )
+            contents.append((target, data))
+            if len(contents) >= _ENCODERS:
+                contents[-_ENCODERS][1].result()
+    write_files([(target, data.result()) for target, data in contents])
 
 
 def log(line: str) -> None:
