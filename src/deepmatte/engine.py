@@ -36,11 +36,11 @@ LARGE = 2_000_000
 _COARSE = 0.3
 _ALL_BUT_COLOURS = 0.9
 
-# Bytes of the process alone, of a pixel of the picture while it is matted (its levels, trimap,
-# alpha and priors), and while it is saved. Measured: benchmarks/memory.py.
-_PROCESS = 300_000_000
-_PIXEL = 12
-_SAVED_PIXEL = 23
+# Bytes of the process while a picture is matted, and of each of its pixels (its levels, trimap,
+# alpha and priors); the same while it is saved. Lines through what benchmarks/memory.py measures;
+# what a tile takes is in inputs.py.
+_MATTED, _MATTED_PIXEL = 150_000_000, 12
+_SAVED, _SAVED_PIXEL = 300_000_000, 24
 
 
 class Engine:
@@ -189,11 +189,11 @@ class Engine:
             return self._tile**2
         pixels = shape[0] * shape[1]
         smallest = smallest_side(self._inputs.reach) ** 2
-        taken = _PROCESS + _PIXEL * pixels
+        taken = _MATTED + _MATTED_PIXEL * pixels
         if self._memory is None:
             return max(TILE**2, (MEMORY - taken) // self._tile_pixel)
         least = max(
-            taken + self._tile_pixel * min(smallest, pixels), _PROCESS + _SAVED_PIXEL * pixels
+            taken + self._tile_pixel * min(smallest, pixels), _SAVED + _SAVED_PIXEL * pixels
         )
         if self._memory < least:
             raise ModelError(

@@ -38,8 +38,9 @@ class NetworkInputs:
     context: ClassVar[int] = 128
     """Pixels that are looked at around all unknown ones. Less than `reach`: it makes no seam, and
     mattes are no better for more of it: docs/experiments.md."""
-    memory: ClassVar[int] = 430
-    """Bytes that a pixel of a tile takes while the network runs (benchmarks/memory.py)."""
+    memory: ClassVar[int] = 560
+    """Bytes that a pixel of a tile takes while the network runs: what benchmarks/memory.py
+    measures, and a tenth, for large tiles take more a pixel."""
     padding: ClassVar[Literal["edge", "reflect"]] = "edge"
     """How a window goes on beyond the picture; priors do not go on as in a mirror."""
     halves: ClassVar[bool] = True
