@@ -213,15 +213,8 @@ def _plain(image: NDArray[Any], alpha: Plane, foreground: Plane) -> Plane:
 def _runs(used: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """From where to where (N,) flags hold, gaps that are too short to be worth it included."""
     at = np.flatnonzero(used)
-    if not at.size:
-        return []
-    ends = np.flatnonzero(np.diff(at) > _GAP)
-    return [
-        (int(first), int(last) + 1)
-        for first, last in zip(
-            at[np.concatenate([[0], ends + 1])], at[np.append(ends, -1)], strict=True
-        )
-    ]
+    runs = np.split(at, np.flatnonzero(np.diff(at) > _GAP) + 1)
+    return [(int(run[0]), int(run[-1]) + 1) for run in runs if run.size]
 
 
 def _solve_window(
