@@ -12,12 +12,9 @@ torch = pytest.importorskip("torch", reason="needs deepmatte[train]")
 import deepmatte  # noqa: E402
 from deepmatte.engine import Engine  # noqa: E402
 from deepmatte.errors import DataError, ModelError  # noqa: E402
-from deepmatte.evaluation.datasets import Dataset, open_dataset  # noqa: E402
-from deepmatte.images import save_image  # noqa: E402
 from deepmatte.inputs import GUESS, INPUT_CHANNELS, network_inputs  # noqa: E402
 from deepmatte.networks.export import export, restore  # noqa: E402
 from deepmatte.networks.lite import ENCODER_CHANNELS, LiteMatting  # noqa: E402
-from deepmatte.networks.quantize import quantize, samples  # noqa: E402
 from deepmatte.tiles import STRIDE  # noqa: E402
 
 
@@ -62,7 +59,7 @@ def test_the_encoder_is_the_imagenet_one() -> None:
 
     assert not torch.equal(before, network.encoder.stem[1].weight)
     assert [skip.shape[1] for skip in skips] == list(ENCODER_CHANNELS)
-    assert [64 // skip.shape[2] for skip in skips] == [2, 4, 8, 16]
+    assert [64 // skip.shape[2] for skip in skips] == [2, 4, 8, 16, 32]
     # Trained batch norms keep activations of a picture in the range that they were trained for.
     assert all(0.05 < skip.std() < 20 for skip in skips)
 
@@ -93,7 +90,7 @@ def test_the_exported_network_equals_torch_at_other_sizes(
         alpha = engine(image, trimap)
 
         difference = np.abs(alpha - expected)[unknown]  # the weights are float16
-        assert difference.max() < 2e-2
+        assert difference.max() < 1e-2
         assert difference.mean() < 1e-3
         assert np.abs(alpha - inputs[0, GUESS].numpy())[unknown].mean() > 0.01
     content = exported.read_bytes()
@@ -103,7 +100,7 @@ def test_the_exported_network_equals_torch_at_other_sizes(
 
 def test_an_untrained_export_is_complete_or_absent(trained: LiteMatting, tmp_path: Path) -> None:
     broken = LiteMatting().eval()
-    torch.nn.init.constant_(broken.hidden.weight, 1e6)  # beyond float16
+    torch.nn.init.constant_(broken.up1.weight, 1e6)  # beyond float16
     with pytest.raises(DataError, match="float16"):
         export(broken, tmp_path / "broken.onnx")
 
@@ -120,55 +117,6 @@ def test_an_export_is_restored(trained: LiteMatting, exported: Path) -> None:
         expected, found = trained(inputs)[0], network.eval()(inputs)[0]
     assert (expected - inputs[:, GUESS : GUESS + 1]).abs().max() > 0.05  # it is more than its prior
     torch.testing.assert_close(found, expected, atol=2e-2, rtol=0)  # float16 in between
-
-
-def _composites(folder: Path, *, unknown: bool = True) -> Dataset:
-    rng = np.random.default_rng(2)
-    for name in ("images", "alphas", "trimaps"):
-        (folder / name).mkdir(parents=True)
-    for index in range(3):
-        ramp = np.linspace(0, 255, 200 + 7 * index).astype(np.uint8)
-        alpha = np.tile(ramp, (180, 1))
-        trimap = np.select([alpha < 60, alpha > 200], [0, 255], 128 if unknown else 0)
-        coarse = rng.integers(0, 256, (18, 20, 3)).astype(np.uint8)
-        image = np.kron(coarse, np.ones((10, 11, 1), np.uint8))[:180, : ramp.size]
-        for kind, pixels in (("images", image), ("alphas", alpha), ("trimaps", trimap)):
-            save_image(folder / kind / f"{index}.png", pixels.astype(np.uint8))
-    return open_dataset(folder)
-
-
-def test_eight_bit_networks_answer_like_the_float_one_and_are_restored_as_it(
-    trained: LiteMatting, exported: Path, tmp_path: Path
-) -> None:
-    shown = list(samples(_composites(tmp_path)))
-    content = quantize(exported.read_bytes(), shown)
-    quantized = tmp_path / "quantized.onnx"
-    quantized.write_bytes(content)
-    window = np.stack(shown[:1])
-    image, trimap = (
-        window[0, :3].transpose(1, 2, 0).copy(),
-        np.full(window.shape[2:], 128, np.uint8),
-    )
-    trimap[:, :40], trimap[:, -40:] = 0, 255
-
-    alpha, expected = (Engine(path)(image, trimap) for path in (quantized, exported))
-
-    prior = network_inputs(image, trimap)[GUESS]
-    changed, wrong = (np.abs(other - expected)[trimap == 128] for other in (prior, alpha))
-    assert 0 < wrong.mean() < changed.mean() / 5
-    # What becomes alpha is not rounded.
-    assert np.unique(alpha[trimap == 128]).size > 1000
-    assert len(content) < 1.2 * exported.stat().st_size
-    network = LiteMatting()
-    restore(content, network)
-    inputs = torch.from_numpy(window)
-    with torch.no_grad():
-        torch.testing.assert_close(network.eval()(inputs)[0], trained(inputs)[0], atol=3e-2, rtol=0)
-
-
-def test_ranges_need_unknown_pixels(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="trimaps that have unknown pixels"):
-        list(samples(_composites(tmp_path, unknown=False)))
 
 
 @pytest.mark.parametrize("content", [b"", b"no network", "identity"])

@@ -32,9 +32,9 @@ class NetworkInputs:
     """
 
     channels: ClassVar[tuple[str, ...]] = INPUT_CHANNELS
-    reach: ClassVar[int] = 192
-    """Its convolutions look 191 pixels far; the priors carry what lies further. Less would show:
-    where features are rounded to 8 bits, a difference however small may become a level of 255."""
+    reach: ClassVar[int] = 256
+    """Pixels around one that alpha depends on by more than a level of 255, as measured in tiles of
+    real photos; the priors carry what lies further."""
     context: ClassVar[int] = 128
     """Pixels that are looked at around all unknown ones. Less than `reach`: it makes no seam, and
     mattes are no better for more of it: docs/experiments.md."""

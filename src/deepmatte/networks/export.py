@@ -58,9 +58,9 @@ def export(network: LiteMatting | DeepImageMatting, path: str | os.PathLike[str]
                 torch.ops.aten.max_unpool2d.default: _max_unpool,
             },
         )
-        if program is None:
-            raise DataError("torch exported nothing; expected an ONNX program")
-        program.optimize()
+    if program is None:
+        raise DataError("torch exported nothing; expected an ONNX program")
+    program.optimize()
     model = program.model_proto
     if lite:
         _halve(model)
@@ -73,14 +73,18 @@ def export(network: LiteMatting | DeepImageMatting, path: str | os.PathLike[str]
 def restore(content: bytes, network: LiteMatting) -> None:
     """Load the weights of a file that `export` wrote; the network in eval mode then answers as it.
 
-    Of one of `deepmatte.networks.quantize`, those that were rounded when it is run.
-
     Batch norms come back as shifts: what they were folded into the convolutions with is not stored.
 
     Errors: `DataError` where the content is no such file.
     """
     try:
-        stored = _stored(onnx.load_model_from_string(content).graph)
+        tensors = onnx.load_model_from_string(content).graph.initializer
+        stored = {
+            tensor.name.removeprefix("network.").removesuffix("_half"): torch.from_numpy(
+                numpy_helper.to_array(tensor).astype(np.float32)
+            )
+            for tensor in tensors
+        }
         with torch.no_grad():
             for parent, block in network.named_modules():
                 children = list(block.named_children())
@@ -97,20 +101,6 @@ def restore(content: bytes, network: LiteMatting) -> None:
         raise DataError(
             f"not a network that deepmatte export wrote: {str(error).splitlines()[0]}"
         ) from error
-
-
-def _stored(graph: onnx.GraphProto) -> dict[str, Tensor]:
-    """The stored weights by their names in the network; `quantize` stores shifts as integers."""
-    values = {
-        tensor.name.removeprefix("network."): numpy_helper.to_array(tensor)
-        for tensor in graph.initializer
-    }
-    stored = {}
-    for name, value in values.items():
-        scale = values.get(f"{name}_scale", np.float32(1))
-        plain = name.removesuffix("_half").removesuffix("_quantized")
-        stored[plain] = torch.from_numpy(np.asarray(value.astype(np.float32) * scale))
-    return stored
 
 
 # torch counts a maximum's place within its channel, ONNX within the whole tensor. As both of ONNX's

@@ -23,17 +23,18 @@ from torch.nn import functional
 from deepmatte.errors import DataError
 from deepmatte.inputs import GUESS, INPUT_CHANNELS
 
-# EfficientNet-Lite0's stages: (blocks, kernel, stride, expansion, output channels). Its last two,
-# at 1/32, look further than mattes gain by, and windows would have to overlap by as much.
+# EfficientNet-Lite0's stages: (blocks, kernel, stride, expansion, output channels).
 _STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
     (2, 5, 2, 6, 40),
     (3, 3, 2, 6, 80),
     (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
 )
-# Stages whose output is the last at its scale, the skips of the decoder: 1/2, 1/4, 1/8, 1/16.
-_SKIPS = (0, 1, 2, 4)
+# Stages whose output is the last at its scale, the skips of the decoder: 1/2, 1/4, 1/8, 1/16, 1/32.
+_SKIPS = (0, 1, 2, 4, 6)
 ENCODER_CHANNELS = tuple(_STAGES[stage][4] for stage in _SKIPS)
 
 WIDTHS = (32, 64, 96, 160)
@@ -80,9 +81,9 @@ class InvertedResidual(nn.Module):
 
 
 class Encoder(nn.Module):
-    """EfficientNet-Lite0 down to 1/16.
+    """EfficientNet-Lite0 without its classifier.
 
-    Input: RGB ``(B, 3, H, W)`` in 0..1. Output: four feature maps at 1/2 to 1/16 with
+    Input: RGB ``(B, 3, H, W)`` in 0..1. Output: five feature maps at 1/2 to 1/32 with
     `ENCODER_CHANNELS` channels.
     """
 
@@ -184,15 +185,16 @@ class ResidualBlock(nn.Module):
 
 
 class Fuse(nn.Module):
-    """Doubles the resolution of the deeper features and joins them with the skips.
+    """Doubles the resolution of the deeper features, joins them with the skips, mixes.
 
     They are joined by a 1x1 convolution of all their channels. It is computed as the sum of one for
     each of them, the deeper features' at their own resolution: the same at less than half the cost.
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, *, mix: nn.Module) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(inputs, outputs, 1)
+        self.mix = mix
 
     def forward(self, deep: Tensor, *skips: Tensor) -> Tensor:
         of_deep, *of_skips = self.reduce.weight.split(
@@ -202,7 +204,8 @@ class Fuse(nn.Module):
         joined = functional.interpolate(joined, scale_factor=2.0, mode="nearest")
         for features, weight in zip(skips, of_skips, strict=True):
             joined = joined + functional.conv2d(features, weight)
-        return functional.relu(joined)
+        mixed: Tensor = self.mix(functional.relu(joined))
+        return mixed
 
 
 class LiteMatting(nn.Module):
@@ -234,17 +237,20 @@ class LiteMatting(nn.Module):
             _dense(quarter + encoded[1], eighth, stride=2), ResidualBlock(eighth)
         )
         self.down16 = _dense(eighth + encoded[2], sixteenth, stride=2)
-        self.deepest = nn.Sequential(
-            nn.Conv2d(sixteenth + encoded[3], sixteenth, 1),
-            nn.ReLU(),
+        self.deep = nn.Sequential(_dense(encoded[4], sixteenth, kernel=1))
+        self.up16 = Fuse(
+            2 * sixteenth + encoded[3],
+            sixteenth,
+            mix=nn.Sequential(ResidualBlock(sixteenth), ResidualBlock(sixteenth)),
         )
-        self.up8 = Fuse(sixteenth + eighth + encoded[2], eighth)
-        self.up4 = Fuse(eighth + quarter + encoded[1], quarter)
-        self.up2 = Fuse(quarter + half + encoded[0], half)
-        self.mix = nn.Sequential(nn.Conv2d(half, half, 3, padding=1), nn.ReLU())
-        # Apart, for what becomes alpha needs more than the 8 bits of features in an exported file.
-        self.residual = nn.Conv2d(half, 4, 3, padding=1)
-        self.hidden = nn.Conv2d(half, 4 * HIDDEN, 3, padding=1)
+        self.up8 = Fuse(sixteenth + eighth + encoded[2], eighth, mix=ResidualBlock(eighth))
+        self.up4 = Fuse(eighth + quarter + encoded[1], quarter, mix=ResidualBlock(quarter))
+        self.up2 = Fuse(
+            quarter + half + encoded[0],
+            half,
+            mix=nn.Sequential(nn.Conv2d(half, half, 3, padding=1), nn.ReLU()),
+        )
+        self.up1 = nn.Conv2d(half, 4 * (1 + HIDDEN), 3, padding=1)
         self.refine = nn.Sequential(
             nn.Conv2d(_SEEN + 1 + HIDDEN, 16, 3, padding=1),
             nn.ReLU(),
@@ -253,25 +259,26 @@ class LiteMatting(nn.Module):
             nn.Conv2d(16, 1, 3, padding=1),
         )
         # Both residuals start at zero: the untrained network returns the prior.
-        for last in (self.residual, self.refine[-1]):
+        for last in (self.up1, self.refine[-1]):
             assert isinstance(last, nn.Conv2d)
             assert last.bias is not None
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+            rows = 4 if last is self.up1 else 1  # pixel_shuffle's first channel is the residual
+            with torch.no_grad():
+                last.weight[:rows].zero_()
+                last.bias[:rows].zero_()
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        e2, e4, e8, e16 = self.encoder(inputs[:, :3])
+        e2, e4, e8, e16, e32 = self.encoder(inputs[:, :3])
         d2 = self.down2(inputs)  # (B, 32, H/2, W/2)
         d4 = self.down4(d2)  # (B, 64, H/4, W/4)
         d8 = self.down8(torch.cat([d4, e4], dim=1))  # (B, 96, H/8, W/8)
         d16 = self.down16(torch.cat([d8, e8], dim=1))  # (B, 160, H/16, W/16)
-        up = self.deepest(torch.cat([d16, e16], dim=1))  # (B, 160, H/16, W/16)
+        up = self.up16(self.deep(e32), d16, e16)  # (B, 160, H/16, W/16)
         up = self.up8(up, d8, e8)  # (B, 96, H/8, W/8)
         up = self.up4(up, d4, e4)  # (B, 64, H/4, W/4)
-        up = self.mix(self.up2(up, d2, e2))  # (B, 32, H/2, W/2)
-        residual = functional.pixel_shuffle(self.residual(up), 2)  # (B, 1, H, W)
-        hidden = functional.pixel_shuffle(functional.relu(self.hidden(up)), 2)  # (B, HIDDEN, H, W)
-        coarse = inputs[:, GUESS : GUESS + 1] + residual  # (B, 1, H, W)
-        seen = torch.cat([inputs[:, :_SEEN], coarse.clamp(0, 1), hidden], dim=1)
+        up = self.up2(up, d2, e2)  # (B, 32, H/2, W/2)
+        up = functional.pixel_shuffle(self.up1(up), 2)  # (B, 1 + HIDDEN, H, W)
+        coarse = inputs[:, GUESS : GUESS + 1] + up[:, :1]  # (B, 1, H, W)
+        seen = torch.cat([inputs[:, :_SEEN], coarse.clamp(0, 1), functional.relu(up[:, 1:])], dim=1)
         alpha = coarse + self.refine(seen)  # (B, 1, H, W)
         return alpha, coarse
