@@ -22,7 +22,7 @@ from measuring import Benchmark, Results, line_through, say, seconds, table
 from processes import alone, command, cost, held_memory, peak_memory
 from stages import matte_command
 
-PICTURES = 60
+PICTURES = 300
 SMALLEST, LARGEST = 0.05, 4.0  # megapixels of those
 SIZES = (6.0, 24.0, 54.0)  # megapixels of pictures with the same small subject
 SUBJECT = 0.3  # megapixels of that

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
@@ -137,6 +140,30 @@ def test_only_the_surroundings_of_unknown_pixels_matter(engine: Engine) -> None:
     other = framed.copy()
     other[:300] = 0.9
     assert np.array_equal(alpha, engine(other, labels))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's malloc is told")
+def test_freed_memory_is_returned_after_each_picture() -> None:
+    # In a process of its own: what others freed would be returned as well.
+    code = """
+import numpy as np
+from pathlib import Path
+from deepmatte.engine import Engine
+
+def held():
+    fields = Path("/proc/self/status").read_text().splitlines()
+    return next(int(field.split()[1]) for field in fields if field.startswith("VmRSS"))
+
+engine = Engine(threads=1)
+held_before = held()
+for side in (900, 600, 700):
+    image = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    engine(image, np.full((side, side), 128, np.uint8))
+print(held() - held_before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert int(done.stdout) < 85_000  # kB; code takes 50,000, and what was freed as much again
 
 
 def test_a_far_foreground_is_still_seen(engine: Engine) -> None:

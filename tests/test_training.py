@@ -296,7 +296,7 @@ def test_freed_memory_is_kept_for_the_next_step() -> None:
     code = """
 import resource
 import numpy as np
-from deepmatte.training.memory import keep_freed_memory
+from deepmatte.memory import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

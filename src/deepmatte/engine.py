@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from deepmatte.errors import ModelError
 from deepmatte.halving import SMALLEST, carry, halve, narrowed, wide
+from deepmatte.memory import return_freed_memory
 from deepmatte.runtime import Progress
 from deepmatte.tiles import STRIDE, smallest_side, tiles
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
@@ -132,6 +133,7 @@ class Engine:
             carry(small, coarse, image, wanted, matte)
         else:
             self._matte(image, trimap, wanted, matte, area, progress, until=1)
+        return_freed_memory()
         progress.advance(1)
         return alpha
 
