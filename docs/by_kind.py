@@ -50,7 +50,8 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = json.loads((arguments.report / "report.json").read_text(encoding="utf-8"))["rows"]
     failed = {row["picture"] for row in rows if row["errors"] is None}
-    print(table([row for row in rows if row["picture"] not in failed]))
+    rows = [row for row in rows if row["picture"] not in failed]
+    print(table(rows))
     if failed:
         print(f"without {len(failed)} pictures on which a method failed")
     if arguments.sheet is None:
