@@ -80,21 +80,6 @@ def test_without_folders_everything_is_procedural() -> None:
     assert scene.image.shape == (64, 64, 3)
 
 
-def test_a_large_cutout_is_also_seen_as_a_close_up(tmp_path: Path) -> None:
-    stripes = np.zeros((400, 400, 4), np.uint8)
-    stripes[..., 3] = 255
-    stripes[:, np.arange(400) // 4 % 2 == 1, :3] = 255  # lost below half the size
-    images.save_image(tmp_path / "stripes.png", stripes)
-    sources = Sources(Pictures([tmp_path]), Pictures([]))
-
-    contrasts = []
-    for seed in range(20):
-        colours, alpha = sources.foreground(np.random.default_rng(seed), 64, None)
-        contrasts.append(colours[alpha > 0.99].std())
-
-    assert max(contrasts) > 0.35
-
-
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no pictures"):
         Pictures([tmp_path])

@@ -40,7 +40,7 @@ class Sources:
 
     cutouts: Pictures
     photos: Pictures
-    cutout_share: float = 0.4
+    cutout_share: float = 0.2
     """Share of foregrounds taken from ``cutouts``; the rest is procedural."""
 
     def kind(self, rng: np.random.Generator) -> Kind | None:
@@ -133,24 +133,19 @@ def patch(
 def _place_cutout(
     rng: np.random.Generator, cutout: NDArray[np.uint8], size: int
 ) -> tuple[Array, Array]:
-    """A cut-out at a random scale, angle and place.
-
-    About as large as the scene, or, if it is larger by itself, up to a close-up of a part of it.
-    """
+    """A cut-out at a random scale, angle and place, about as large as the scene."""
     if cutout.shape[2] == 3:
         cutout = np.dstack([cutout, np.full(cutout.shape[:2], 255, np.uint8)])
     if rng.random() < 0.5:
         cutout = np.ascontiguousarray(cutout[:, ::-1])
     pixels = cutout.astype(np.float32) / np.float32(255)
     premultiplied: Array = np.dstack([pixels[..., :3] * pixels[..., 3:], pixels[..., 3:]])
-    fitting = size / max(pixels.shape[:2])
-    scale = rng.uniform(0.5 * fitting, max(1.3 * fitting, 1.0))
+    scale = size * rng.uniform(0.5, 1.3) / max(pixels.shape[:2])
     if scale < 1:
         premultiplied, scale = _shrink(premultiplied, scale), 1.0
     height, width = premultiplied.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), rng.normal(0, 15), scale)
-    extent = max(size, scale * max(height, width))
-    matrix[:, 2] += size / 2 + rng.uniform(-0.25, 0.25, 2) * extent - (width / 2, height / 2)
+    matrix[:, 2] += size / 2 + rng.uniform(-0.25, 0.25, 2) * size - (width / 2, height / 2)
     placed = np.asarray(cv2.warpAffine(premultiplied, matrix, (size, size)), np.float32)
     alpha = placed[..., 3].clip(0, 1)
     average = placed[..., :3].sum((0, 1)) / np.maximum(alpha.sum(), np.float32(1))
