@@ -90,7 +90,7 @@ def test_the_exported_network_equals_torch_at_other_sizes(
         alpha = engine(image, trimap)
 
         difference = np.abs(alpha - expected)[unknown]  # the weights are float16
-        assert difference.max() < 1e-2
+        assert difference.max() < 2e-2
         assert difference.mean() < 1e-3
         assert np.abs(alpha - inputs[0, GUESS].numpy())[unknown].mean() > 0.01
     content = exported.read_bytes()

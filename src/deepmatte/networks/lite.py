@@ -238,11 +238,8 @@ class LiteMatting(nn.Module):
         )
         self.down16 = _dense(eighth + encoded[2], sixteenth, stride=2)
         self.deep = nn.Sequential(_dense(encoded[4], sixteenth, kernel=1))
-        self.up16 = Fuse(
-            2 * sixteenth + encoded[3],
-            sixteenth,
-            mix=nn.Sequential(ResidualBlock(sixteenth), ResidualBlock(sixteenth)),
-        )
+        # Blocks that mixed here changed no matte: docs/experiments.md.
+        self.up16 = Fuse(2 * sixteenth + encoded[3], sixteenth, mix=nn.Identity())
         self.up8 = Fuse(sixteenth + eighth + encoded[2], eighth, mix=ResidualBlock(eighth))
         self.up4 = Fuse(eighth + quarter + encoded[1], quarter, mix=ResidualBlock(quarter))
         self.up2 = Fuse(

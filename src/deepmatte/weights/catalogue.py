@@ -11,7 +11,7 @@ from deepmatte.errors import ModelError
 FOLDER = Path(__file__).parent
 
 SHA256 = {
-    "lite": "697ca140aa750e876a37439b3a244f4bbaab8be230cd0de8575f6be920525d61",
+    "lite": "2acd45d79ac4c3a6a6e5b50d9f9b0cdf66a002205b7a8b30ef1ddf87eb92e5d8",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 
