@@ -143,10 +143,13 @@ def matte_pictures(folder: Path, count: int) -> tuple[list[float], float]:
     return held, peak_memory()
 
 
-def growth(held: list[float]) -> float:
-    """MB that each picture adds to what is held, once a third of them is done."""
-    settled = held[len(held) // 3 :]
-    return 1000 * line_through(range(len(settled)), settled).slope
+def least_held(held: list[float]) -> tuple[float, float]:
+    """The least GB held after any picture of the first third, and of the last.
+
+    What is held after one goes with its size. The least does not, and nothing lies below a leak.
+    """
+    third = max(1, len(held) // 3)
+    return min(held[:third]), min(held[-third:])
 
 
 def report(results: Results) -> str:
@@ -180,11 +183,12 @@ def report(results: Results) -> str:
             for row in results["budgets"]
         ],
     )
+    first, last = least_held(held)
     sentence = (
         f"{len(held)} pictures of {min(run['megapixels']):.2f} to {max(run['megapixels']):.1f} "
-        f"megapixels in one process: {held[len(held) // 3]:.2f} GB held after a third of them, "
-        f"{held[-1]:.2f} GB after the last, **{growth(held):+.2f} MB a picture**; "
-        f"{run['peak']:.2f} GB at most."
+        f"megapixels in one process: after each of them between {min(held):.2f} and "
+        f"{max(held):.2f} GB held, **at least {first:.3f} GB in the first third and {last:.3f} GB "
+        f"in the last**; {run['peak']:.2f} GB at most."
     )
     return f"{sentence}\n\n{added}\n\n{budgets}"
 
