@@ -26,7 +26,7 @@ def trained() -> LiteMatting:
     network.encoder.load_imagenet()
     for name, value in network.state_dict().items():
         if not name.startswith("encoder.") and value.is_floating_point():
-            noise = torch.randn_like(value) * 0.05
+            noise = torch.randn_like(value) * 0.04
             value.copy_((value + noise).abs() if "running_var" in name else value + noise)
     return network.eval()
 
@@ -90,7 +90,7 @@ def test_the_exported_network_equals_torch_at_other_sizes(
         alpha = engine(image, trimap)
 
         difference = np.abs(alpha - expected)[unknown]  # the weights are float16
-        assert difference.max() < 2e-2
+        assert difference.max() < 1e-2
         assert difference.mean() < 1e-3
         assert np.abs(alpha - inputs[0, GUESS].numpy())[unknown].mean() > 0.01
     content = exported.read_bytes()
