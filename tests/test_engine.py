@@ -198,7 +198,7 @@ def test_bad_settings_are_one_sentence(tmp_path: Path) -> None:
         ({"tile": 1151}, "at least 1152"),
         ({"tile": 1152, "memory": 10**9}, "expected one of them"),
         ({"device": "tpu"}, "cpu or cuda"),
-        ({"quality": "low"}, "normal or high"),
+        ({"quality": "low"}, "fast, normal, high"),
     ):
         with pytest.raises(ModelError, match=expected) as caught:
             Engine(**arguments)  # type: ignore[arg-type]

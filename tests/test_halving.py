@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from deepmatte.engine import Engine
-from deepmatte.halving import carry, halve, narrowed, wide
+from deepmatte.halving import carry, halve, narrowed, settle, wide
 from deepmatte.runtime import Network
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
 
@@ -205,6 +205,46 @@ def test_large_pictures_are_matted_at_half_the_size_and_in_full_on_request(
     for alpha in (small, large, high):
         assert np.abs(alpha - truth[..., 0])[trimap == UNKNOWN].mean() < 0.02
         assert np.array_equal(alpha[trimap != UNKNOWN], trimap[trimap != UNKNOWN] // 255)
+
+
+def test_fast_halves_what_is_not_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = []
+    run = Network.run
+    monkeypatch.setattr(
+        Network, "run", lambda self, inputs, p: shapes.append(inputs.shape) or run(self, inputs, p)
+    )
+    engine = Engine(quality="fast")
+    for height in (400, 399):
+        rng = np.random.default_rng(height)
+        image = rng.random((height, 420, 3), np.float32)
+        trimap = np.full((height, 420), BACKGROUND, np.uint8)
+        trimap[:, 60:360] = UNKNOWN
+        trimap[:, 80:340] = FOREGROUND
+        image[:, 70:350] *= 0.2
+
+        alpha = engine(image, trimap)
+
+        edge = np.arange(20) >= 10
+        assert np.abs(alpha[:, 60:80].mean(0) - edge).mean() < 0.1
+        assert np.abs(alpha[:, 340:360].mean(0) - edge[::-1]).mean() < 0.1
+        assert np.array_equal(alpha[trimap != UNKNOWN], trimap[trimap != UNKNOWN] // 255)
+    assert [shape[2] for shape in shapes] == [224, 416]
+
+
+def test_what_is_nearly_known_is_settled_and_carried_as_that() -> None:
+    alpha = np.float32([0, 0.009, 0.011, 0.5, 0.989, 0.991, 1])
+
+    soft = settle(alpha)
+
+    assert np.array_equal(alpha, np.float32([0, 0, 0.011, 0.5, 0.989, 1, 1]))
+    assert np.array_equal(soft, [False, False, True, True, True, False, False])
+    rng = np.random.default_rng(7)
+    image = rng.random((64, 64, 3), np.float32)
+    small, _ = halve(image, np.zeros((64, 64), np.uint8))
+    coarse = rng.uniform(0, 0.009, (32, 32)).astype(np.float32)
+    carried = np.full((64, 64), 0.5, np.float32)
+    carry(small, coarse, image, np.ones((64, 64), np.bool_), carried)
+    assert not carried.any()
 
 
 def test_high_quality_does_not_know_left_from_right() -> None:

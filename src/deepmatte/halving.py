@@ -42,6 +42,8 @@ _MARGIN = 1.5
 # for settled there is often a faint part of the same thing.
 _TRANSLUCENT = 0.06
 _EVEN = 0.1
+# Alpha so near to 0 or 1 is that: the colours' noise would make a haze of it.
+_PLAIN = 0.01
 # Rows of the halved picture that are worked on at a time: copies of all of it would cost memory.
 _STRIP = 256
 # Pixels around one, in the halved picture, that its line at full size depends on.
@@ -67,6 +69,13 @@ def halve(image: NDArray[Any], trimap: Trimap) -> tuple[NDArray[Any], Trimap]:
         for label in (BACKGROUND, FOREGROUND):
             labels[here][np.logical_and.reduce([part == label for part in four])] = label
     return small, labels
+
+
+def halve_alpha(alpha: Floats) -> Floats:
+    """Alpha (H, W) at half the size, rounded up."""
+    even = _even(alpha)
+    size = even.shape[1] // 2, even.shape[0] // 2
+    return np.asarray(cv2.resize(even, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _even(array: NDArray[Any]) -> NDArray[Any]:
@@ -115,6 +124,14 @@ def _translucent(wanted: Flags, evenly: Flags) -> Flags:
     return found
 
 
+def settle(alpha: Floats) -> Flags:
+    """Make exactly 0 or 1 what nearly is, in place; which of the alphas are neither."""
+    alpha[alpha < _PLAIN] = 0
+    alpha[alpha > 1 - _PLAIN] = 1
+    soft: Flags = (alpha > 0) & (alpha < 1)
+    return soft
+
+
 def carry(
     small: NDArray[Any], coarse: Floats, image: NDArray[Any], wanted: Flags, alpha: Floats
 ) -> None:
@@ -138,12 +155,16 @@ def carry(
         last = top + _STRIP + _AROUND, (right + 1) // 2 + _AROUND
         around = slice(first[0], last[0]), slice(first[1], last[1])
         lines = lines_of(to_unit(small[around]), coarse[around])
+        lines = np.dstack([lines, coarse[around]])
         lines = grow(lines, (2 * lines.shape[0], 2 * lines.shape[1]))
         down, across = 2 * (top - first[0]), left - 2 * first[1]
         at = wanted[here]
         height, width = at.shape
-        lines = lines[down : down + height, across : across + width]
-        alpha[here][at] = alpha_of_lines(lines[at], to_unit(image[here][at]))
+        lines = lines[down : down + height, across : across + width][at]
+        carried = alpha_of_lines(lines[:, :4], to_unit(image[here][at]))
+        plain = lines[:, 4]
+        soft = settle(plain)
+        alpha[here][at] = np.where(soft, carried, plain)
 
 
 def _distance(there: Flags) -> Floats:

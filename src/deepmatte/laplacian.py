@@ -17,7 +17,7 @@ Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 # Levels of the coarse-to-fine solver: (pixels a side, steps of conjugate gradients).
-_LEVELS = ((8, 60), (4, 60), (2, 40), (1, 12))
+_LEVELS = ((8, 40), (4, 60), (2, 40), (1, 8))
 # Regularisation of the colour line model of a 3x3 window (Levin's epsilon), where alpha is sought,
 # and where it is known and must not follow a sensor's noise.
 _EPSILON = 1e-6
@@ -72,8 +72,10 @@ def lines_of(image: Floats, alpha: Floats) -> Floats:
 
 def alpha_of_lines(lines: Floats, colours: Floats) -> Floats:
     """Alpha (...), 0..1, of colours (..., 3) by lines (..., 4)."""
-    alpha = np.einsum("...c,...c->...", lines[..., :3], colours - _CENTRE) + lines[..., 3]
-    return np.asarray(np.clip(alpha, 0.0, 1.0), np.float32)
+    alpha = lines[..., 3].copy()
+    for channel in range(3):
+        alpha += lines[..., channel] * (colours[..., channel] - _CENTRE)
+    return np.clip(alpha, 0.0, 1.0, out=alpha)
 
 
 def grow(array: Floats, shape: tuple[int, ...]) -> Floats:

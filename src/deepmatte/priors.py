@@ -15,7 +15,7 @@ Source (the others are named in sampling.py and laplacian.py):
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import cv2
@@ -66,7 +66,7 @@ _STRIP = 64
 # Blocks around the unknown ones that the closed-form matte is solved with.
 _MARGIN = 2 * ALIGNMENT
 # Channels of what is prepared of a side.
-_SPREAD, _SAMPLED, _DISTANCE = slice(0, 3), slice(3, 6), 6
+_SPREAD, _SAMPLED, _DISTANCE = slice(0, 3), slice(3, 6), slice(6, 7)
 
 
 class Priors:
@@ -91,7 +91,7 @@ class Priors:
         picture, known = _blocks(image, trimap, scale)
         labels = _learn(picture, known)
         sides = [Side.of(weighted) for weighted in known]
-        # Of each side (h, w, 7): spread colours, sampled colours, distance in pixels.
+        # Of each side (7, h, w): spread colours, sampled colours, distance in pixels.
         self._sides = _prepare(picture, labels == UNKNOWN, known, sides, scale)
         self._lines, self._corner = None, (0, 0)
         if (labels == UNKNOWN).any() and any(side is not None for side in sides):
@@ -110,12 +110,10 @@ class Priors:
             Where only one side is known, an unknown pixel belongs to the other the more its colour
             differs from that side's; where nothing is known, alpha is 0.5.
         """
-        image, trimap = to_unit(self._image[window]), self._trimap[window]
+        trimap = self._trimap[window]
+        picture = np.stack(cv2.split(to_unit(self._image[window])))  # (3, h, w)
         if out is None:
             out = np.empty((len(CHANNELS), *trimap.shape), np.float32)
-        sides = [
-            None if side is None else _magnify(side, window, self._scale) for side in self._sides
-        ]
         unknown = trimap == UNKNOWN
         sampled, trust, closed_form = out[:3]
         for alpha in (sampled, closed_form):
@@ -125,16 +123,40 @@ class Priors:
             sampled[unknown] = closed_form[unknown] = 0.5
             trust[unknown] = 0
         else:
-            colours = image[unknown]  # (N, 3)
-            lines = _magnify(self._lines, window, self._scale, self._corner)
-            closed_form[unknown] = alpha_of_lines(lines[unknown], colours)
-            ends = _ends(sides, unknown)
+            colours = picture.reshape(3, -1).take(np.flatnonzero(unknown), axis=1)  # (3, N)
+            lines = self._at(self._lines, window, unknown, self._corner)
+            ends = [
+                None if side is None else self._at(side[_SAMPLED], window, unknown)
+                for side in self._sides
+            ]
+            closed_form[unknown] = alpha_of_lines(lines.T, colours.T)
             sampled[unknown] = guess = _by_colours(colours, *ends)
             trust[unknown] = _trust(guess, colours, *ends)
         seen = (FOREGROUND, out[3:6], out[9]), (BACKGROUND, out[6:9], out[10])
-        for side, (label, side_colours, distance) in zip(sides, seen, strict=True):
-            _see(side, image, trimap == label, side_colours, distance)
+        for side, (label, spread, distance) in zip(self._sides, seen, strict=True):
+            self._see(side, window, spread, distance)
+            known = trimap == label
+            np.copyto(spread, picture, where=known)
+            distance[known] = 1
         return out
+
+    def _at(
+        self, planes: Floats, window: Window, there: Flags, corner: tuple[int, int] = (0, 0)
+    ) -> Floats:
+        """What was prepared (C, h, w) at some pixels of a window: (C, N)."""
+        found = [plane[there] for plane in _magnify(planes, window, self._scale, corner)]
+        return np.stack(found)
+
+    def _see(self, side: Floats | None, window: Window, spread: Floats, distance: Floats) -> None:
+        """Write a side's spread colours (3, h, w) and exp(-distance / 20 px)."""
+        if side is None:
+            spread[:], distance[:] = 0.5, 0
+            return
+        for target, plane in zip(spread, _magnify(side[_SPREAD], window, self._scale), strict=True):
+            target[:] = plane
+        (plane,) = _magnify(side[_DISTANCE], window, self._scale)
+        np.divide(plane, np.float32(-_DISTANCE_SCALE), out=distance)
+        np.exp(distance, out=distance)
 
 
 # --- preparing --------------------------------------------------------------------------------
@@ -196,7 +218,9 @@ def _prepare(
     return [
         None
         if side is None or colours is None
-        else np.dstack([_spread(weighted), colours, side.distance * np.float32(scale)])
+        else np.stack(
+            [*cv2.split(_spread(weighted)), *cv2.split(colours), side.distance * np.float32(scale)]
+        )
         for weighted, side, colours in zip(known, sides, sampled, strict=True)
     ]
 
@@ -223,7 +247,7 @@ def _solve(picture: Floats, trimap: Trimap, sides: Sides) -> tuple[Floats, tuple
         sides: as prepared.
 
     Returns:
-        Lines (h', w', 4), and the row and column of the block in which they begin.
+        Lines (4, h', w'), and the row and column of the block in which they begin.
     """
     left, top, width, height = cv2.boundingRect((trimap == UNKNOWN).astype(np.uint8))
     first = [max(0, start - _MARGIN) // ALIGNMENT * ALIGNMENT for start in (top, left)]
@@ -232,11 +256,12 @@ def _solve(picture: Floats, trimap: Trimap, sides: Sides) -> tuple[Floats, tuple
     free = trimap[box] == UNKNOWN
     guess = (trimap[box] == FOREGROUND).astype(np.float32)
     trust = np.zeros(free.shape, np.float32)
-    colours = picture[box][free]  # (N, 3)
-    ends = _ends([None if side is None else side[box] for side in sides], free)
+    colours = picture[box][free].T  # (3, N)
+    ends = [None if side is None else side[_SAMPLED, box[0], box[1]][:, free] for side in sides]
     guess[free] = alpha = _by_colours(colours, *ends)
     trust[free] = _trust(alpha, colours, *ends)
-    return closed_form_lines(picture[box], free, guess, trust), (first[0], first[1])
+    lines = closed_form_lines(picture[box], free, guess, trust)
+    return np.stack(cv2.split(lines)), (first[0], first[1])
 
 
 # --- reading ----------------------------------------------------------------------------------
@@ -244,12 +269,12 @@ def _solve(picture: Floats, trimap: Trimap, sides: Sides) -> tuple[Floats, tuple
 
 def _magnify(
     prepared: Floats, window: Window, scale: int, corner: tuple[int, int] = (0, 0)
-) -> Floats:
-    """What was prepared (h, w, C), enlarged bilinearly, within a window of the picture.
+) -> Iterator[Floats]:
+    """What was prepared (C, h, w), plane by plane enlarged bilinearly, within a window.
 
     Args:
         prepared: of blocks of ``scale`` x ``scale`` pixels.
-        window: starts at multiples of ``scale``.
+        window: of the picture, starts at multiples of ``scale``.
         scale: see there.
         corner: row and column of the picture's blocks with which ``prepared`` begins.
     """
@@ -258,35 +283,16 @@ def _magnify(
     for axis, span in enumerate(window):
         first, last = span.start // scale, -(-span.stop // scale)
         wanted = np.arange(first - around, last + around) - corner[axis]
-        taken.append(np.clip(wanted, 0, prepared.shape[axis] - 1))
+        taken.append(np.clip(wanted, 0, prepared.shape[1 + axis] - 1))
         inside.append(slice(around * scale, around * scale + span.stop - span.start))
-    blocks: Floats = prepared[taken[0]][:, taken[1]]
-    blocks = grow(blocks, (blocks.shape[0] * scale, blocks.shape[1] * scale))
-    return blocks[inside[0], inside[1]]
-
-
-def _ends(sides: Sides, at: Flags) -> list[Floats | None]:
-    """Sampled colours (N, 3) of both sides at some pixels."""
-    return [None if side is None else side[at, _SAMPLED] for side in sides]
-
-
-def _see(
-    side: Floats | None, image: Floats, known: Flags, colours: Floats, distance: Floats
-) -> None:
-    """Write a side's spread colours (3, h, w), exact where known, and exp(-distance / 20 px)."""
-    if side is None:
-        colours[:], distance[:] = 0.5, 0
-        return
-    for channel, plane in enumerate(colours):
-        plane[:] = side[..., channel]
-        np.copyto(plane, image[..., channel], where=known)
-    np.divide(side[..., _DISTANCE], np.float32(-_DISTANCE_SCALE), out=distance)
-    np.exp(distance, out=distance)
-    distance[known] = 1
+    for plane in prepared:
+        blocks = plane[taken[0]][:, taken[1]]
+        grown = grow(blocks, (blocks.shape[0] * scale, blocks.shape[1] * scale))
+        yield grown[inside[0], inside[1], 0]
 
 
 def _by_colours(colours: Floats, foreground: Floats | None, background: Floats | None) -> Floats:
-    """Alpha (N,) of colours (N, 3) by projecting them on the line between those of both sides.
+    """Alpha (N,) of colours (3, N) by projecting them on the line between those of both sides.
 
     Where a side is missing, a colour is the more its own the more it differs from the other's.
     """
@@ -294,11 +300,10 @@ def _by_colours(colours: Floats, foreground: Floats | None, background: Floats |
         assert foreground is not None  # one side is known
         return 1 - _by_colours(colours, None, foreground)
     if foreground is None:
-        difference = np.square(colours - background).sum(axis=1)
+        difference = _dot(colours - background, colours - background)
         return np.asarray(1 - np.exp(difference / np.float32(-(_UNLIKE**2))), np.float32)
     line = foreground - background
-    length = np.einsum("nc,nc->n", line, line)
-    alpha = (np.einsum("nc,nc->n", colours - background, line) + 5e-5) / (length + 1e-4)
+    alpha = (_dot(colours - background, line) + 5e-5) / (_dot(line, line) + 1e-4)
     return np.asarray(np.clip(alpha, 0.0, 1.0), np.float32)
 
 
@@ -314,8 +319,14 @@ def _trust(
     if background is None:
         return 1 - alpha
     line = foreground - background
-    residual = colours - background - line * alpha[:, None]
-    separation = np.einsum("nc,nc->n", line, line)
+    residual = colours - background - line * alpha
+    separation = _dot(line, line)
     apart = separation / (separation + _SEPARATION**2)
-    left_over = np.einsum("nc,nc->n", residual, residual)
+    left_over = _dot(residual, residual)
     return np.asarray(apart * np.exp(left_over / -(_RESIDUAL**2)), np.float32)
+
+
+def _dot(first: Floats, second: Floats) -> Floats:
+    """Sums over the colour of (3, N): (N,)."""
+    products: Floats = first * second
+    return products[0] + products[1] + products[2]

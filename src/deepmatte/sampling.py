@@ -26,19 +26,13 @@ Offsets: TypeAlias = tuple[tuple[int, int], ...]
 """Rows down and columns to the right."""
 
 # A pixel is of the kind of a known one that is so near, in pixels, and differs so little in colour.
-_NEAR = 5
+_NEAR = 3
 _ALIKE = 0.02
 # What a colour costs that lies as far as the nearest one, in terms of what a pair's mixture misses.
 _FAR = 0.005
 # Where candidates come from: the known pixels nearest to these places, then what was found there.
-_NEAREST: tuple[Offsets, ...] = (
-    ((0, 6), (6, 0), (0, -6), (-6, 0)),
-    ((14, 14), (14, -14), (-14, -14), (-14, 14)),
-)
-_FOUND: tuple[Offsets, ...] = (
-    ((0, 1), (1, 0), (0, -1), (-1, 0)),
-    ((2, 2), (2, -2), (-2, -2), (-2, 2)),
-)
+_NEAREST: Offsets = ((14, 14), (14, -14), (-14, -14), (-14, 14))
+_FOUND: Offsets = ((2, 2), (2, -2), (-2, -2), (-2, 2))
 # Rows, and unknown pixels, that are worked on at a time: what stays in the processor's cache.
 _STRIP = 64
 _CHUNK = 4096
@@ -143,10 +137,8 @@ def best_pairs(picture: Floats, unknown: Flags, sides: tuple[Side, Side]) -> tup
     own = rows * width + columns
     colours = picture.reshape(-1, 3)[own]
     found = [side.places.copy() for side in sides]
-    for offsets in (*_NEAREST, *_FOUND):
-        sources = [side.places for side in sides]
-        if offsets in _FOUND:
-            sources = [places.copy() for places in found]
+    for offsets in (_NEAREST, _FOUND):
+        sources = [places.copy() for places in found]
         for start in range(0, len(own), _CHUNK):
             part = slice(start, start + _CHUNK)
             there = [

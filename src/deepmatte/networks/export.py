@@ -132,8 +132,9 @@ class _Alpha(nn.Module):
         self.network = network
 
     def forward(self, inputs: Tensor) -> Tensor:
-        alpha: Tensor = self.network(inputs)[0].clamp(0, 1)
-        return alpha
+        answer = self.network(inputs)  # of the paper's network a pair: refined, and not
+        alpha: Tensor = answer if isinstance(answer, Tensor) else answer[0]
+        return alpha.clamp(0, 1)
 
 
 def _forget_origins(model: onnx.ModelProto) -> None:

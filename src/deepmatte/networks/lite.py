@@ -39,11 +39,7 @@ ENCODER_CHANNELS = tuple(_STAGES[stage][4] for stage in _SKIPS)
 
 WIDTHS = (32, 64, 96, 160)
 """Channels of the dense arm and the decoder at 1/2, 1/4, 1/8 and 1/16."""
-HIDDEN = 8
-"""Feature channels that the decoder hands to the refinement beside its alpha."""
-_SEEN = 7
-"""Input channels that the refinement sees: picture, trimap, sampled alpha and its trust. Full
-resolution is dear, and with the decoder's these are 16: a multiple of what processors work on."""
+
 
 
 def _convolution(
@@ -185,16 +181,15 @@ class ResidualBlock(nn.Module):
 
 
 class Fuse(nn.Module):
-    """Doubles the resolution of the deeper features, joins them with the skips, mixes.
+    """Doubles the resolution of the deeper features and joins them with the skips.
 
     They are joined by a 1x1 convolution of all their channels. It is computed as the sum of one for
     each of them, the deeper features' at their own resolution: the same at less than half the cost.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, mix: nn.Module) -> None:
+    def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(inputs, outputs, 1)
-        self.mix = mix
 
     def forward(self, deep: Tensor, *skips: Tensor) -> Tensor:
         of_deep, *of_skips = self.reduce.weight.split(
@@ -204,8 +199,7 @@ class Fuse(nn.Module):
         joined = functional.interpolate(joined, scale_factor=2.0, mode="nearest")
         for features, weight in zip(skips, of_skips, strict=True):
             joined = joined + functional.conv2d(features, weight)
-        mixed: Tensor = self.mix(functional.relu(joined))
-        return mixed
+        return functional.relu(joined)
 
 
 class LiteMatting(nn.Module):
@@ -216,12 +210,11 @@ class LiteMatting(nn.Module):
             makes them.
 
     Output:
-        ``(alpha, coarse)``: the refined and the encoder-decoder's alpha, ``(B, 1, H, W)``, not
-        clipped; values outside 0..1 mean 0 and 1.
+        Alpha, ``(B, 1, H, W)``, not clipped; values outside 0..1 mean 0 and 1.
 
     Example:
         >>> network = LiteMatting().eval()
-        >>> alpha, coarse = network(torch.rand(1, len(INPUT_CHANNELS), 64, 96))
+        >>> alpha = network(torch.rand(1, len(INPUT_CHANNELS), 64, 96))
         >>> alpha.shape
         torch.Size([1, 1, 64, 96])
     """
@@ -238,33 +231,19 @@ class LiteMatting(nn.Module):
         )
         self.down16 = _dense(eighth + encoded[2], sixteenth, stride=2)
         self.deep = nn.Sequential(_dense(encoded[4], sixteenth, kernel=1))
-        # Blocks that mixed here changed no matte: docs/experiments.md.
-        self.up16 = Fuse(2 * sixteenth + encoded[3], sixteenth, mix=nn.Identity())
-        self.up8 = Fuse(sixteenth + eighth + encoded[2], eighth, mix=ResidualBlock(eighth))
-        self.up4 = Fuse(eighth + quarter + encoded[1], quarter, mix=ResidualBlock(quarter))
-        self.up2 = Fuse(
-            quarter + half + encoded[0],
-            half,
-            mix=nn.Sequential(nn.Conv2d(half, half, 3, padding=1), nn.ReLU()),
-        )
-        self.up1 = nn.Conv2d(half, 4 * (1 + HIDDEN), 3, padding=1)
-        self.refine = nn.Sequential(
-            nn.Conv2d(_SEEN + 1 + HIDDEN, 16, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(16, 16, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(16, 1, 3, padding=1),
-        )
-        # Both residuals start at zero: the untrained network returns the prior.
-        for last in (self.up1, self.refine[-1]):
-            assert isinstance(last, nn.Conv2d)
-            assert last.bias is not None
-            rows = 4 if last is self.up1 else 1  # pixel_shuffle's first channel is the residual
-            with torch.no_grad():
-                last.weight[:rows].zero_()
-                last.bias[:rows].zero_()
+        # 3x3 convolutions here, at 1/16 to 1/4, changed no matte: docs/experiments.md.
+        self.up16 = Fuse(2 * sixteenth + encoded[3], sixteenth)
+        self.up8 = Fuse(sixteenth + eighth + encoded[2], eighth)
+        self.up4 = Fuse(eighth + quarter + encoded[1], quarter)
+        self.up2 = Fuse(quarter + half + encoded[0], half)
+        self.mix = nn.Sequential(nn.Conv2d(half, half, 3, padding=1), nn.ReLU())
+        self.up1 = nn.Conv2d(half, 4, 3, padding=1)
+        # The untrained network returns the prior.
+        assert self.up1.bias is not None
+        nn.init.zeros_(self.up1.weight)
+        nn.init.zeros_(self.up1.bias)
 
-    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, inputs: Tensor) -> Tensor:
         e2, e4, e8, e16, e32 = self.encoder(inputs[:, :3])
         d2 = self.down2(inputs)  # (B, 32, H/2, W/2)
         d4 = self.down4(d2)  # (B, 64, H/4, W/4)
@@ -273,9 +252,5 @@ class LiteMatting(nn.Module):
         up = self.up16(self.deep(e32), d16, e16)  # (B, 160, H/16, W/16)
         up = self.up8(up, d8, e8)  # (B, 96, H/8, W/8)
         up = self.up4(up, d4, e4)  # (B, 64, H/4, W/4)
-        up = self.up2(up, d2, e2)  # (B, 32, H/2, W/2)
-        up = functional.pixel_shuffle(self.up1(up), 2)  # (B, 1 + HIDDEN, H, W)
-        coarse = inputs[:, GUESS : GUESS + 1] + up[:, :1]  # (B, 1, H, W)
-        seen = torch.cat([inputs[:, :_SEEN], coarse.clamp(0, 1), functional.relu(up[:, 1:])], dim=1)
-        alpha = coarse + self.refine(seen)  # (B, 1, H, W)
-        return alpha, coarse
+        up = self.mix(self.up2(up, d2, e2))  # (B, 32, H/2, W/2)
+        return inputs[:, GUESS : GUESS + 1] + functional.pixel_shuffle(self.up1(up), 2)

@@ -130,25 +130,23 @@ class LiteTraining(Training[LiteMatting]):
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         known, prior = inputs[:, 3:4], inputs[:, GUESS : GUESS + 1]
         unknown = 1 - known - inputs[:, 4:5]  # (B, 1, crop, crop)
-        refined, coarse = (losses.softly_clipped(a.float()) for a in network(inputs))
+        predicted = losses.softly_clipped(network(inputs).float())
         scalars = {
-            "alpha": losses.alpha_prediction(refined, alpha, unknown),
-            "composition": losses.compositional(refined, alpha, foreground, background, unknown),
-            "laplacian": losses.laplacian(refined, alpha, unknown),
-            "coarse": losses.alpha_prediction(coarse, alpha, unknown),
+            "alpha": losses.alpha_prediction(predicted, alpha, unknown),
+            "composition": losses.compositional(predicted, alpha, foreground, background, unknown),
+            "laplacian": losses.laplacian(predicted, alpha, unknown),
         }
         loss = (
             0.5 * scalars["alpha"]
             + 0.5 * scalars["composition"]
             + 0.5 * scalars["laplacian"]
-            + 0.25 * scalars["coarse"]
         )
         scalars["prior"] = losses.alpha_prediction(prior, alpha, unknown)
         return Outcome(
             loss,
             scalars,
-            {"picture": inputs[:, :3], "prior": prior, "predicted": refined, "true": alpha},
-            predicted=torch.where(unknown > 0, refined.clamp(0, 1), known),
+            {"picture": inputs[:, :3], "prior": prior, "predicted": predicted, "true": alpha},
+            predicted=torch.where(unknown > 0, predicted.clamp(0, 1), known),
             alpha=alpha,
             trimap=(unknown * UNKNOWN + known * FOREGROUND).to(torch.uint8),
         )

@@ -11,7 +11,7 @@ from deepmatte.errors import ModelError
 FOLDER = Path(__file__).parent
 
 SHA256 = {
-    "lite": "2acd45d79ac4c3a6a6e5b50d9f9b0cdf66a002205b7a8b30ef1ddf87eb92e5d8",
+    "lite": "fac79857f41a4e1cc93f43f9318e0c690f27b2ab13b47c0718ffb87a2ffdca10",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 
