@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deepmatte.engine import Engine, usable_cores
+from deepmatte.engine import KEPT, Engine, usable_cores
 from deepmatte.errors import ModelError
-from deepmatte.runtime import Progress
+from deepmatte.inputs import NetworkInputs
+from deepmatte.runtime import Network, Progress
 from deepmatte.weights import catalogue
 
 
@@ -143,9 +144,13 @@ def test_only_the_surroundings_of_unknown_pixels_matter(engine: Engine) -> None:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's malloc is told")
-def test_freed_memory_is_returned_after_each_picture() -> None:
+@pytest.mark.parametrize(
+    ("memory", "expected"),
+    [("None", 85_000 + KEPT // 1000), ("10**9", 85_000)],  # kB; code takes 50,000
+)
+def test_no_more_memory_is_kept_than_is_said(memory: str, expected: int) -> None:
     # In a process of its own: what others freed would be returned as well.
-    code = """
+    code = f"""
 import numpy as np
 from pathlib import Path
 from deepmatte.engine import Engine
@@ -154,16 +159,37 @@ def held():
     fields = Path("/proc/self/status").read_text().splitlines()
     return next(int(field.split()[1]) for field in fields if field.startswith("VmRSS"))
 
-engine = Engine(threads=1)
+engine = Engine(threads=1, memory={memory})
 held_before = held()
-for side in (900, 600, 700):
+for side in (900, 600, 700, 950):
     image = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
     engine(image, np.full((side, side), 128, np.uint8))
 print(held() - held_before)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert int(done.stdout) < 85_000  # kB; code takes 50,000, and what was freed as much again
+    assert int(done.stdout) < expected
+
+
+def test_the_network_keeps_memory_for_windows_of_few_shapes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    freed = []
+    run = Network.run
+    monkeypatch.setattr(
+        Network,
+        "run",
+        lambda self, inputs, p, *, frees: freed.append(frees) or run(self, inputs, p, frees=frees),
+    )
+    small, other = _scene(128, 160), _scene(160, 160)
+    monkeypatch.setattr("deepmatte.engine.KEPT", 128 * 160 * NetworkInputs.memory)
+    engine = Engine()
+
+    for scene in (small, small, other, small, small):
+        engine(*scene)
+    Engine(memory=10**9)(*small)
+
+    assert freed == [False, False, True, False, False, True]
 
 
 def test_a_far_foreground_is_still_seen(engine: Engine) -> None:

@@ -195,7 +195,9 @@ def test_large_pictures_are_matted_at_half_the_size_and_in_full_on_request(
     seen = []
     run = Network.run
     monkeypatch.setattr(
-        Network, "run", lambda self, inputs, p: seen.append(inputs.shape) or run(self, inputs, p)
+        Network,
+        "run",
+        lambda self, inputs, p, **k: seen.append(inputs.shape) or run(self, inputs, p, **k),
     )
     monkeypatch.setattr("deepmatte.engine.LARGE", 330 * 410 - 1)
 
@@ -211,7 +213,9 @@ def test_fast_halves_what_is_not_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     shapes = []
     run = Network.run
     monkeypatch.setattr(
-        Network, "run", lambda self, inputs, p: shapes.append(inputs.shape) or run(self, inputs, p)
+        Network,
+        "run",
+        lambda self, inputs, p, **k: shapes.append(inputs.shape) or run(self, inputs, p, **k),
     )
     engine = Engine(quality="fast")
     for height in (400, 399):

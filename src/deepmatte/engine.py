@@ -27,6 +27,8 @@ TILE = 1280
 """Side of the square that a tile holds as many pixels as, at least, if nothing is said."""
 MEMORY = 1_300_000_000
 """Bytes that the process takes for a picture, about, if nothing is said; large ones take more."""
+KEPT = 250_000_000
+"""Bytes that the process keeps for the next picture, about, if no memory is said."""
 Quality: TypeAlias = Literal["fast", "normal", "high"]
 
 LARGE = 2_000_000
@@ -96,6 +98,7 @@ class Engine:
         smallest = smallest_side(self._inputs.reach)
         if tile is not None and tile < smallest:
             raise ModelError(f"tiles of {tile} pixels: expected at least {smallest}")
+        self._shapes: set[tuple[int, ...]] = set()  # of the windows whose memory is kept
         self._tile = tile
         self._memory = memory
         self._fast = quality == "fast"
@@ -141,7 +144,7 @@ class Engine:
                 wanted = wanted & settle(matte)
                 coarse = halve_alpha(matte)
             carry(small, coarse, image, wanted, matte)
-        return_freed_memory()
+        return_freed_memory(beyond=KEPT if self._memory is None else 0)
         progress.advance(1)
         return alpha
 
@@ -227,10 +230,21 @@ class Engine:
             alpha = np.float32(0.5) * (alpha + mirrored[:, ::-1])
         return alpha[:height, :width]
 
+    def _frees(self, shape: tuple[int, ...]) -> bool:
+        """Whether a window of this shape is the last before the network's memory is given back.
+
+        It takes none but what others of its shape took before. That of many would be without bound.
+        """
+        shapes = {*self._shapes, shape}
+        pixels = sum(height * width for height, width in shapes)
+        frees = self._memory is not None or pixels * self._inputs.memory > KEPT
+        self._shapes = set() if frees else shapes
+        return frees
+
     def _answer(self, inputs: NDArray[np.float32], progress: Progress) -> NDArray[np.float32]:
         """Alpha (H, W) of inputs (C, H, W)."""
         try:
-            alpha = self._network.run(inputs[None], progress)
+            alpha = self._network.run(inputs[None], progress, frees=self._frees(inputs.shape[1:]))
         except CancelledError:
             raise
         except Exception as error:

@@ -72,10 +72,11 @@ def lines_of(image: Floats, alpha: Floats) -> Floats:
 
 def alpha_of_lines(lines: Floats, colours: Floats) -> Floats:
     """Alpha (...), 0..1, of colours (..., 3) by lines (..., 4)."""
-    alpha = lines[..., 3].copy()
+    alpha: Floats = lines[..., 3].copy()
     for channel in range(3):
         alpha += lines[..., channel] * (colours[..., channel] - _CENTRE)
-    return np.clip(alpha, 0.0, 1.0, out=alpha)
+    np.clip(alpha, 0.0, 1.0, out=alpha)
+    return alpha
 
 
 def grow(array: Floats, shape: tuple[int, ...]) -> Floats:

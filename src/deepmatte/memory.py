@@ -10,15 +10,33 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 _MOST = 2**31 - 1
 
 
-def return_freed_memory() -> None:
+class _Heap(ctypes.Structure):
+    """glibc's ``struct mallinfo2``: the ninth number are the bytes that are free."""
+
+    _fields_ = [
+        ("before", ctypes.c_size_t * 8),
+        ("free", ctypes.c_size_t),
+        ("top", ctypes.c_size_t),
+    ]
+
+
+def return_freed_memory(beyond: int = 0) -> None:
     """Give the system back what this process has freed; nothing happens where it has not glibc.
 
     By itself glibc keeps the smaller blocks for what comes next. In a run over pictures of many
     sizes that rarely fits, and what is kept grows with each of them.
+
+    Args:
+        beyond: bytes that are kept, for the system clears each page before it lends it again.
     """
     library = _glibc()
-    if library is not None:
-        library.malloc_trim(0)
+    if library is None:
+        return
+    if beyond and hasattr(library, "mallinfo2"):  # since glibc 2.33
+        library.mallinfo2.restype = _Heap
+        if library.mallinfo2().free <= beyond:
+            return
+    library.malloc_trim(0)
 
 
 def keep_freed_memory() -> None:

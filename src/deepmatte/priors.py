@@ -111,7 +111,7 @@ class Priors:
             differs from that side's; where nothing is known, alpha is 0.5.
         """
         trimap = self._trimap[window]
-        picture = np.stack(cv2.split(to_unit(self._image[window])))  # (3, h, w)
+        picture = _planes(to_unit(self._image[window]))
         if out is None:
             out = np.empty((len(CHANNELS), *trimap.shape), np.float32)
         unknown = trimap == UNKNOWN
@@ -219,10 +219,15 @@ def _prepare(
         None
         if side is None or colours is None
         else np.stack(
-            [*cv2.split(_spread(weighted)), *cv2.split(colours), side.distance * np.float32(scale)]
+            [*_planes(_spread(weighted)), *_planes(colours), side.distance * np.float32(scale)]
         )
         for weighted, side, colours in zip(known, sides, sampled, strict=True)
     ]
+
+
+def _planes(array: Floats) -> Floats:
+    """(h, w, C) as (C, h, w)."""
+    return np.asarray(np.stack(cv2.split(array)), np.float32)
 
 
 def _spread(weighted: Floats) -> Floats:
@@ -261,7 +266,7 @@ def _solve(picture: Floats, trimap: Trimap, sides: Sides) -> tuple[Floats, tuple
     guess[free] = alpha = _by_colours(colours, *ends)
     trust[free] = _trust(alpha, colours, *ends)
     lines = closed_form_lines(picture[box], free, guess, trust)
-    return np.stack(cv2.split(lines)), (first[0], first[1])
+    return _planes(lines), (first[0], first[1])
 
 
 # --- reading ----------------------------------------------------------------------------------
@@ -328,5 +333,6 @@ def _trust(
 
 def _dot(first: Floats, second: Floats) -> Floats:
     """Sums over the colour of (3, N): (N,)."""
-    products: Floats = first * second
-    return products[0] + products[1] + products[2]
+    products = first * second
+    sums: Floats = products[0] + products[1] + products[2]
+    return sums

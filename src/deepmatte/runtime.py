@@ -102,8 +102,16 @@ class Network:
             raise ModelError(f"device {device}: ONNX Runtime could not start it on this machine")
         self.channels = self._session.get_modelmeta().custom_metadata_map.get("channels", "")
 
-    def run(self, inputs: NDArray[np.float32], progress: Progress) -> NDArray[np.float32]:
+    def run(
+        self, inputs: NDArray[np.float32], progress: Progress, *, frees: bool = True
+    ) -> NDArray[np.float32]:
         """Alpha ``(1, 1, H, W)`` of ``inputs`` ``(1, C, H, W)``; from several threads at a time.
+
+        Args:
+            inputs: see there.
+            progress: watches and ends it.
+            frees: whether the memory that it and runs before it took is given back. The next run
+                takes up to half as long again then, for the system clears each page once more.
 
         Errors: whatever the library raises; `CancelledError` by ``progress``.
         """
@@ -111,9 +119,8 @@ class Network:
 
         options = onnxruntime.RunOptions()
         options.log_severity_level = 4  # as the session's
-        # Windows of many shapes would make the arena grow without bound. With none at all the
-        # network takes half as long again, for the system clears each page once more.
-        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        if frees:
+            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
         def stop() -> None:
             options.terminate = True

@@ -41,7 +41,6 @@ WIDTHS = (32, 64, 96, 160)
 """Channels of the dense arm and the decoder at 1/2, 1/4, 1/8 and 1/16."""
 
 
-
 def _convolution(
     inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1
 ) -> nn.Sequential:

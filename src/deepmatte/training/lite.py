@@ -136,11 +136,7 @@ class LiteTraining(Training[LiteMatting]):
             "composition": losses.compositional(predicted, alpha, foreground, background, unknown),
             "laplacian": losses.laplacian(predicted, alpha, unknown),
         }
-        loss = (
-            0.5 * scalars["alpha"]
-            + 0.5 * scalars["composition"]
-            + 0.5 * scalars["laplacian"]
-        )
+        loss = 0.5 * scalars["alpha"] + 0.5 * scalars["composition"] + 0.5 * scalars["laplacian"]
         scalars["prior"] = losses.alpha_prediction(prior, alpha, unknown)
         return Outcome(
             loss,
