@@ -41,8 +41,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="NAME|FILE|DIR",
-            help="lite; prior (what lite starts from); closed-form, knn, learning-based,"
-            " random-walk, large-kernel, shared, or classical for these six; an .onnx file; or a"
+            help="lite, lite-fast, lite-high; prior (what lite starts from); closed-form, knn,"
+            " learning-based, random-walk, large-kernel, shared, or classical for these six; an .onnx file; or a"
             " folder of ready mattes, [KIND/]NAME.png. May be repeated; lite if left out.",
         ),
     ] = None,

@@ -11,7 +11,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TypeAlias
@@ -19,6 +19,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from deepmatte.engine import Engine, Quality
 from deepmatte.errors import DataError, ModelError
 from deepmatte.evaluation.datasets import pictures_in
 from deepmatte.files import reason_of
@@ -43,6 +44,8 @@ CLASSICAL = {
 Sources: Levin et al. 2008; Chen, Li and Tang 2013; Zheng and Kambhamettu 2009; Grady et al. 2005;
 He, Sun and Tang 2010; Gastal and Oliveira 2010.
 """
+QUALITIES: tuple[Quality, ...] = ("fast", "high")
+"""What is asked for by a dash and its name behind a shipped network's: lite-fast."""
 PRIOR = "prior"
 ALL_CLASSICAL = "classical"
 
@@ -54,11 +57,10 @@ class Network:
     name: str
     model: str
     identity: str
+    quality: Quality = "normal"
 
     def load(self) -> Matting:
-        from deepmatte.engine import Engine
-
-        return Engine(self.model, threads=1)
+        return Engine(self.model, threads=1, quality=self.quality)
 
 
 @dataclass(frozen=True)
@@ -125,8 +127,8 @@ def open_methods(names: Sequence[str]) -> tuple[Method, ...]:
     """The methods by what a user calls them, each checked to be there.
 
     Args:
-        names: "lite"; "prior"; a key of `CLASSICAL`, or "classical" for all of them; the path of
-            an ONNX file, or of a folder of predictions. Networks and folders are called by the
+        names: "lite", "lite-fast", "lite-high"; "prior"; a key of `CLASSICAL`, or "classical" for
+            all of them; the path of an ONNX file, or of a folder of predictions. Networks and folders are called by the
             file's or folder's name without suffix.
 
     Raises:
@@ -150,6 +152,12 @@ def _method(name: str) -> Method:
         return Classical(name, f"pymatting {_pymatting(name)} {name}")
     if name == PRIOR:
         return Prior(f"prior {_own_code()}")
+    for model in catalogue.SHA256:
+        for quality in QUALITIES:
+            if name == f"{model}-{quality}":
+                normal = _network(model)
+                identity = f"{normal.identity} {quality}"
+                return replace(normal, name=name, identity=identity, quality=quality)
     if name not in catalogue.SHA256 and Path(name).is_dir():
         return Predictions(Path(name).resolve().name, Path(name))
     if name not in catalogue.SHA256 and Path(name).suffix.lower() != ".onnx":
@@ -158,6 +166,11 @@ def _method(name: str) -> Method:
             f" {', '.join(CLASSICAL)}, {ALL_CLASSICAL} for these six, an .onnx file, or a folder of"
             " predictions."
         )
+    return _network(name)
+
+
+def _network(name: str) -> Network:
+    """A shipped network, or that of an ONNX file."""
     import onnxruntime
 
     content = hashlib.sha256(catalogue.find(name)).hexdigest()
