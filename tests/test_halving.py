@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from deepmatte.engine import Engine
-from deepmatte.halving import carry, halve, narrowed, settle, wide
+from deepmatte.halving import carry, halve, narrowed, wide
 from deepmatte.runtime import Network
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
 
@@ -235,20 +235,37 @@ def test_fast_halves_what_is_not_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [shape[2] for shape in shapes] == [224, 416]
 
 
-def test_what_is_nearly_known_is_settled_and_carried_as_that() -> None:
-    alpha = np.float32([0, 0.009, 0.011, 0.5, 0.989, 0.991, 1])
-
-    soft = settle(alpha)
-
-    assert np.array_equal(alpha, np.float32([0, 0, 0.011, 0.5, 0.989, 1, 1]))
-    assert np.array_equal(soft, [False, False, True, True, True, False, False])
+@pytest.mark.parametrize("fine", [True, False])
+def test_what_is_nearly_known_is_exactly_that_whatever_the_colours(fine: bool) -> None:
     rng = np.random.default_rng(7)
     image = rng.random((64, 64, 3), np.float32)
     small, _ = halve(image, np.zeros((64, 64), np.uint8))
-    coarse = rng.uniform(0, 0.009, (32, 32)).astype(np.float32)
-    carried = np.full((64, 64), 0.5, np.float32)
-    carry(small, coarse, image, np.ones((64, 64), np.bool_), carried)
-    assert not carried.any()
+    everywhere = np.ones((64, 64), np.bool_)
+    for start, expected in ((0.0, 0), (0.991, 1)):
+        alpha = rng.uniform(start, start + 0.009, (64, 64)).astype(np.float32)
+
+        carry(small, None if fine else alpha[::2, ::2].copy(), image, everywhere, alpha)
+
+        assert (alpha == expected).all()
+
+
+def test_alpha_at_full_size_is_halved_and_carried() -> None:
+    rng = np.random.default_rng(8)
+    image = rng.random((64, 64, 3), np.float32)
+    image[:, 1::2] = image[:, ::2]
+    image[1::2] = image[::2]  # of blocks of 2 x 2: half the size has all of it
+    small, _ = halve(image, np.zeros((64, 64), np.uint8))
+    truth = image @ np.float32([0.2, 0.3, 0.4])
+    noise = rng.choice(np.float32([-0.05, 0.05]), (64, 32))
+    noisy = truth + np.stack([noise, -noise], axis=2).reshape(64, 64)  # none at half the size
+    wanted = rng.random((64, 64)) < 0.7
+    alpha = np.where(wanted, noisy, truth).astype(np.float32)
+    pairs = wanted.reshape(64, 32, 2).all(axis=2).repeat(2, axis=1)
+
+    carry(small, None, image, wanted, alpha)
+
+    assert np.abs(noisy - truth)[pairs].mean() > 0.04
+    assert np.abs(alpha - truth)[pairs].mean() < 0.03
 
 
 def test_high_quality_does_not_know_left_from_right() -> None:

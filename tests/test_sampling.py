@@ -7,7 +7,7 @@ import pytest
 
 from deepmatte.sampling import Side, best_pairs, expand
 
-NEAR, ALIKE = 5, 0.02
+NEAR, ALIKE = 3, 0.02
 
 
 def scattered(size=24, seed=0):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.errors import ModelError
-from deepmatte.halving import SMALLEST, carry, halve, halve_alpha, narrowed, settle, wide
+from deepmatte.halving import SMALLEST, carry, halve, narrowed, wide
 from deepmatte.memory import return_freed_memory
 from deepmatte.runtime import Progress
 from deepmatte.tiles import STRIDE, smallest_side, tiles
@@ -135,14 +135,13 @@ class Engine:
             self._matte(image, trimap, wanted, matte, area, progress, until=1)
         else:
             small, labels = halve(image, trimap)
+            coarse: NDArray[np.float32] | None = None
             if self._is_coarse(wanted):
                 coarse = (labels == FOREGROUND).astype(np.float32)
                 band = labels == UNKNOWN
                 self._matte(small, labels, band, coarse, area, progress, until=_ALL_BUT_COLOURS)
             else:
                 self._matte(image, trimap, wanted, matte, area, progress, until=_ALL_BUT_COLOURS)
-                wanted = wanted & settle(matte)
-                coarse = halve_alpha(matte)
             carry(small, coarse, image, wanted, matte)
         return_freed_memory(beyond=KEPT if self._memory is None else 0)
         progress.advance(1)

@@ -42,8 +42,9 @@ _MARGIN = 1.5
 # for settled there is often a faint part of the same thing.
 _TRANSLUCENT = 0.06
 _EVEN = 0.1
-# Alpha so near to 0 or 1 is that: the colours' noise would make a haze of it.
-_PLAIN = 0.01
+# Alpha so near to 0 or 1 is that: the colours' noise would make a haze of it. From this far away,
+# beyond that, all of alpha comes from the colours.
+_PLAIN, _RISE = 0.01, 0.05
 # Rows of the halved picture that are worked on at a time: copies of all of it would cost memory.
 _STRIP = 256
 # Pixels around one, in the halved picture, that its line at full size depends on.
@@ -71,7 +72,7 @@ def halve(image: NDArray[Any], trimap: Trimap) -> tuple[NDArray[Any], Trimap]:
     return small, labels
 
 
-def halve_alpha(alpha: Floats) -> Floats:
+def _halve_alpha(alpha: Floats) -> Floats:
     """Alpha (H, W) at half the size, rounded up."""
     even = _even(alpha)
     size = even.shape[1] // 2, even.shape[0] // 2
@@ -124,26 +125,24 @@ def _translucent(wanted: Flags, evenly: Flags) -> Flags:
     return found
 
 
-def settle(alpha: Floats) -> Flags:
-    """Make exactly 0 or 1 what nearly is, in place; which of the alphas are neither."""
-    alpha[alpha < _PLAIN] = 0
-    alpha[alpha > 1 - _PLAIN] = 1
-    soft: Flags = (alpha > 0) & (alpha < 1)
-    return soft
-
-
 def carry(
-    small: NDArray[Any], coarse: Floats, image: NDArray[Any], wanted: Flags, alpha: Floats
+    small: NDArray[Any], coarse: Floats | None, image: NDArray[Any], wanted: Flags, alpha: Floats
 ) -> None:
-    """Write alpha (H, W) at the wanted pixels, from alpha at half the size.
+    """Write alpha (H, W) at the wanted pixels, from alpha at half the size, by the colours.
 
     Args:
         small: (h, w, 3), the picture at half the size.
-        coarse: (h, w), its alpha, 0..1.
+        coarse: (h, w), its alpha, 0..1; None where ``alpha`` is there already: that is halved then.
         image: (H, W, 3), the picture.
         wanted: (H, W).
-        alpha: (H, W), float32.
+        alpha: (H, W), float32, 0..1.
     """
+    fine = coarse is None
+    if coarse is None:
+        _settle(alpha, out=alpha)
+        coarse = _halve_alpha(alpha)
+    else:
+        coarse = _settle(coarse, out=np.empty_like(coarse))
     for top in range(0, len(small), _STRIP):
         rows = slice(2 * top, 2 * (top + _STRIP))
         columns = np.flatnonzero(wanted[rows].any(axis=0))
@@ -162,9 +161,17 @@ def carry(
         height, width = at.shape
         lines = lines[down : down + height, across : across + width][at]
         carried = alpha_of_lines(lines[:, :4], to_unit(image[here][at]))
-        plain = lines[:, 4]
-        soft = settle(plain)
-        alpha[here][at] = np.where(soft, carried, plain)
+        plain = alpha[here][at] if fine else lines[:, 4]
+        # Little by little, or else a tile's least difference would be seen.
+        softness = np.clip(np.minimum(plain, 1 - plain) / np.float32(_RISE), 0, 1)
+        alpha[here][at] = plain + softness * (carried - plain)
+
+
+def _settle(alpha: Floats, out: Floats) -> Floats:
+    """Alpha, stretched so that what nearly is 0 or 1 is exactly that."""
+    np.subtract(alpha, np.float32(_PLAIN), out=out)
+    out *= np.float32(1 / (1 - 2 * _PLAIN))
+    return np.clip(out, 0, 1, out=out)
 
 
 def _distance(there: Flags) -> Floats:

@@ -42,8 +42,9 @@ def evaluate(
         typer.Option(
             metavar="NAME|FILE|DIR",
             help="lite, lite-fast, lite-high; prior (what lite starts from); closed-form, knn,"
-            " learning-based, random-walk, large-kernel, shared, or classical for these six; an .onnx file; or a"
-            " folder of ready mattes, [KIND/]NAME.png. May be repeated; lite if left out.",
+            " learning-based, random-walk, large-kernel, shared, or classical for these six; an"
+            " .onnx file; or a folder of ready mattes, [KIND/]NAME.png. May be repeated; lite if"
+            " left out.",
         ),
     ] = None,
     trimap: Annotated[

@@ -128,8 +128,8 @@ def open_methods(names: Sequence[str]) -> tuple[Method, ...]:
 
     Args:
         names: "lite", "lite-fast", "lite-high"; "prior"; a key of `CLASSICAL`, or "classical" for
-            all of them; the path of an ONNX file, or of a folder of predictions. Networks and folders are called by the
-            file's or folder's name without suffix.
+            all of them; the path of an ONNX file, or of a folder of predictions. Networks and
+            folders are called by the file's or folder's name without suffix.
 
     Raises:
         ModelError: there is no such method, a network cannot be loaded, or pymatting is missing.

@@ -1,11 +1,11 @@
 """The shipped network: Deep Image Matting's idea, small enough to train and run on a CPU.
 
 As in the paper (Xu et al. 2017, sections 4.1 and 4.2) an encoder-decoder looks at picture and
-trimap and predicts an alpha matte, then a refinement at full resolution adds a residual to it.
-Two things differ. The network also sees the guesses of :mod:`deepmatte.priors`, and predicts what
-is wrong with the best of them rather than alpha from nothing. And its encoder has two arms: an
-ImageNet network (EfficientNet-Lite0, `Encoder`) that sees the picture alone and may stay frozen,
-and dense convolutions that see all inputs.
+trimap and predicts an alpha matte. Three things differ. The network also sees the guesses of
+:mod:`deepmatte.priors`, and predicts what is wrong with the best of them rather than alpha from
+nothing. Its encoder has two arms: an ImageNet network (EfficientNet-Lite0, `Encoder`) that sees the
+picture alone and may stay frozen, and dense convolutions that see all inputs. And there is no
+refinement: the picture's colours do as well (:mod:`deepmatte.halving`).
 
 Spatial sizes in shape comments are fractions of the input's; H and W are multiples of
 `deepmatte.tiles.STRIDE`.
@@ -180,15 +180,16 @@ class ResidualBlock(nn.Module):
 
 
 class Fuse(nn.Module):
-    """Doubles the resolution of the deeper features and joins them with the skips.
+    """Doubles the resolution of the deeper features, joins them with the skips, mixes.
 
     They are joined by a 1x1 convolution of all their channels. It is computed as the sum of one for
     each of them, the deeper features' at their own resolution: the same at less than half the cost.
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, *, mix: nn.Module) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(inputs, outputs, 1)
+        self.mix = mix
 
     def forward(self, deep: Tensor, *skips: Tensor) -> Tensor:
         of_deep, *of_skips = self.reduce.weight.split(
@@ -198,11 +199,12 @@ class Fuse(nn.Module):
         joined = functional.interpolate(joined, scale_factor=2.0, mode="nearest")
         for features, weight in zip(skips, of_skips, strict=True):
             joined = joined + functional.conv2d(features, weight)
-        return functional.relu(joined)
+        mixed: Tensor = self.mix(functional.relu(joined))
+        return mixed
 
 
 class LiteMatting(nn.Module):
-    """Encoder-decoder and refinement on picture, trimap and priors.
+    """Encoder-decoder on picture, trimap and priors.
 
     Args:
         inputs: ``(B, len(INPUT_CHANNELS), H, W)``, 0..1, as `deepmatte.inputs.network_inputs`
@@ -230,12 +232,15 @@ class LiteMatting(nn.Module):
         )
         self.down16 = _dense(eighth + encoded[2], sixteenth, stride=2)
         self.deep = nn.Sequential(_dense(encoded[4], sixteenth, kernel=1))
-        # 3x3 convolutions here, at 1/16 to 1/4, changed no matte: docs/experiments.md.
-        self.up16 = Fuse(2 * sixteenth + encoded[3], sixteenth)
-        self.up8 = Fuse(sixteenth + eighth + encoded[2], eighth)
-        self.up4 = Fuse(eighth + quarter + encoded[1], quarter)
-        self.up2 = Fuse(quarter + half + encoded[0], half)
-        self.mix = nn.Sequential(nn.Conv2d(half, half, 3, padding=1), nn.ReLU())
+        # Blocks that mixed here changed no matte: docs/experiments.md.
+        self.up16 = Fuse(2 * sixteenth + encoded[3], sixteenth, mix=nn.Identity())
+        self.up8 = Fuse(sixteenth + eighth + encoded[2], eighth, mix=ResidualBlock(eighth))
+        self.up4 = Fuse(eighth + quarter + encoded[1], quarter, mix=ResidualBlock(quarter))
+        self.up2 = Fuse(
+            quarter + half + encoded[0],
+            half,
+            mix=nn.Sequential(nn.Conv2d(half, half, 3, padding=1), nn.ReLU()),
+        )
         self.up1 = nn.Conv2d(half, 4, 3, padding=1)
         # The untrained network returns the prior.
         assert self.up1.bias is not None
@@ -251,5 +256,5 @@ class LiteMatting(nn.Module):
         up = self.up16(self.deep(e32), d16, e16)  # (B, 160, H/16, W/16)
         up = self.up8(up, d8, e8)  # (B, 96, H/8, W/8)
         up = self.up4(up, d4, e4)  # (B, 64, H/4, W/4)
-        up = self.mix(self.up2(up, d2, e2))  # (B, 32, H/2, W/2)
+        up = self.up2(up, d2, e2)  # (B, 32, H/2, W/2)
         return inputs[:, GUESS : GUESS + 1] + functional.pixel_shuffle(self.up1(up), 2)

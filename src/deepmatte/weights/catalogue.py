@@ -11,7 +11,7 @@ from deepmatte.errors import ModelError
 FOLDER = Path(__file__).parent
 
 SHA256 = {
-    "lite": "fac79857f41a4e1cc93f43f9318e0c690f27b2ab13b47c0718ffb87a2ffdca10",
+    "lite": "66425ab0bec6ec56007485dc39b8b030e9833e527794510c8f67cc4ee238c872",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 
