@@ -137,7 +137,7 @@ def test_alpha_that_goes_with_the_colours_is_carried_exactly(size: tuple[int, in
     slopes = np.float32([0.2, 0.3, 0.4])
     alpha = np.full(size, 9, np.float32)
 
-    carry(small, (small / np.float32(255)) @ slopes + np.float32(0.05), image, wanted, alpha)
+    carry((small / np.float32(255)) @ slopes + np.float32(0.05), image, wanted, alpha)
 
     truth = (image / np.float32(255)) @ slopes + np.float32(0.05)
     # The line is held flat by a thousandth of the colours' variance, and bytes are rounded.
@@ -151,7 +151,6 @@ def test_alpha_that_goes_with_the_colours_is_carried_exactly(size: tuple[int, in
 def test_carried_alpha_does_not_depend_on_the_strips(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(3)
     image = rng.integers(0, 256, (150, 90, 3), np.uint8)
-    small, _ = halve(image, np.zeros((150, 90), np.uint8))
     coarse = cv2.GaussianBlur(rng.random((75, 45), np.float32), (0, 0), 2)
     wanted = np.zeros((150, 90), np.bool_)
     wanted[31:120, 17:64] = True
@@ -159,7 +158,7 @@ def test_carried_alpha_does_not_depend_on_the_strips(monkeypatch: pytest.MonkeyP
     for strip in (256, 10):
         monkeypatch.setattr("deepmatte.halving._STRIP", strip)
         carried.append(np.zeros((150, 90), np.float32))
-        carry(small, coarse, image, wanted, carried[-1])
+        carry(coarse, image, wanted, carried[-1])
 
     np.testing.assert_allclose(carried[0], carried[1], atol=1e-5)
     assert carried[0][wanted].std() > 0.01
@@ -168,12 +167,11 @@ def test_carried_alpha_does_not_depend_on_the_strips(monkeypatch: pytest.MonkeyP
 def test_what_is_plain_stays_plain_when_carried() -> None:
     rng = np.random.default_rng(4)
     image = rng.integers(0, 256, (64, 64, 3), np.uint8)
-    small, _ = halve(image, np.zeros((64, 64), np.uint8))
     coarse = np.zeros((32, 32), np.float32)
     coarse[:, 16:] = 1
     alpha = np.full((64, 64), 0.5, np.float32)
 
-    carry(small, coarse, image, np.ones((64, 64), np.bool_), alpha)
+    carry(coarse, image, np.ones((64, 64), np.bool_), alpha)
 
     assert alpha[:, :28].max() < 0.5 / 255
     assert alpha[:, 36:].min() > 1 - 0.5 / 255
@@ -239,12 +237,11 @@ def test_fast_halves_what_is_not_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_nearly_known_is_exactly_that_whatever_the_colours(fine: bool) -> None:
     rng = np.random.default_rng(7)
     image = rng.random((64, 64, 3), np.float32)
-    small, _ = halve(image, np.zeros((64, 64), np.uint8))
     everywhere = np.ones((64, 64), np.bool_)
     for start, expected in ((0.0, 0), (0.991, 1)):
         alpha = rng.uniform(start, start + 0.009, (64, 64)).astype(np.float32)
 
-        carry(small, None if fine else alpha[::2, ::2].copy(), image, everywhere, alpha)
+        carry(None if fine else alpha[::2, ::2].copy(), image, everywhere, alpha)
 
         assert (alpha == expected).all()
 
@@ -254,7 +251,6 @@ def test_alpha_at_full_size_is_halved_and_carried() -> None:
     image = rng.random((64, 64, 3), np.float32)
     image[:, 1::2] = image[:, ::2]
     image[1::2] = image[::2]  # of blocks of 2 x 2: half the size has all of it
-    small, _ = halve(image, np.zeros((64, 64), np.uint8))
     truth = image @ np.float32([0.2, 0.3, 0.4])
     noise = rng.choice(np.float32([-0.05, 0.05]), (64, 32))
     noisy = truth + np.stack([noise, -noise], axis=2).reshape(64, 64)  # none at half the size
@@ -262,7 +258,7 @@ def test_alpha_at_full_size_is_halved_and_carried() -> None:
     alpha = np.where(wanted, noisy, truth).astype(np.float32)
     pairs = wanted.reshape(64, 32, 2).all(axis=2).repeat(2, axis=1)
 
-    carry(small, None, image, wanted, alpha)
+    carry(None, image, wanted, alpha)
 
     assert np.abs(noisy - truth)[pairs].mean() > 0.04
     assert np.abs(alpha - truth)[pairs].mean() < 0.03

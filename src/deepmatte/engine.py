@@ -134,15 +134,15 @@ class Engine:
         if not self._inputs.halves:
             self._matte(image, trimap, wanted, matte, area, progress, until=1)
         else:
-            small, labels = halve(image, trimap)
             coarse: NDArray[np.float32] | None = None
             if self._is_coarse(wanted):
+                small, labels = halve(image, trimap)
                 coarse = (labels == FOREGROUND).astype(np.float32)
                 band = labels == UNKNOWN
                 self._matte(small, labels, band, coarse, area, progress, until=_ALL_BUT_COLOURS)
             else:
                 self._matte(image, trimap, wanted, matte, area, progress, until=_ALL_BUT_COLOURS)
-            carry(small, coarse, image, wanted, matte)
+            carry(coarse, image, wanted, matte)
         return_freed_memory(beyond=KEPT if self._memory is None else 0)
         progress.advance(1)
         return alpha

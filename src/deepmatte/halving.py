@@ -72,9 +72,9 @@ def halve(image: NDArray[Any], trimap: Trimap) -> tuple[NDArray[Any], Trimap]:
     return small, labels
 
 
-def _halve_alpha(alpha: Floats) -> Floats:
-    """Alpha (H, W) at half the size, rounded up."""
-    even = _even(alpha)
+def _halve(array: Floats) -> Floats:
+    """Alpha (H, W), or colours (H, W, 3), at half the size, rounded up."""
+    even = _even(array)
     size = even.shape[1] // 2, even.shape[0] // 2
     return np.asarray(cv2.resize(even, size, interpolation=cv2.INTER_AREA), np.float32)
 
@@ -125,14 +125,12 @@ def _translucent(wanted: Flags, evenly: Flags) -> Flags:
     return found
 
 
-def carry(
-    small: NDArray[Any], coarse: Floats | None, image: NDArray[Any], wanted: Flags, alpha: Floats
-) -> None:
+def carry(coarse: Floats | None, image: NDArray[Any], wanted: Flags, alpha: Floats) -> None:
     """Write alpha (H, W) at the wanted pixels, from alpha at half the size, by the colours.
 
     Args:
-        small: (h, w, 3), the picture at half the size.
-        coarse: (h, w), its alpha, 0..1; None where ``alpha`` is there already: that is halved then.
+        coarse: (h, w), alpha at half the size, 0..1; None where ``alpha`` is there already: that is
+            halved then.
         image: (H, W, 3), the picture.
         wanted: (H, W).
         alpha: (H, W), float32, 0..1.
@@ -140,10 +138,10 @@ def carry(
     fine = coarse is None
     if coarse is None:
         _settle(alpha, out=alpha)
-        coarse = _halve_alpha(alpha)
+        coarse = _halve(alpha)
     else:
         coarse = _settle(coarse, out=np.empty_like(coarse))
-    for top in range(0, len(small), _STRIP):
+    for top in range(0, len(coarse), _STRIP):
         rows = slice(2 * top, 2 * (top + _STRIP))
         columns = np.flatnonzero(wanted[rows].any(axis=0))
         if not columns.size:
@@ -153,7 +151,9 @@ def carry(
         first = max(0, top - _AROUND), max(0, left // 2 - _AROUND)
         last = top + _STRIP + _AROUND, (right + 1) // 2 + _AROUND
         around = slice(first[0], last[0]), slice(first[1], last[1])
-        lines = lines_of(to_unit(small[around]), coarse[around])
+        # Not the halved picture: its levels are rounded.
+        colours = to_unit(image[tuple(slice(2 * span.start, 2 * span.stop) for span in around)])
+        lines = lines_of(_halve(colours), coarse[around])
         lines = np.dstack([lines, coarse[around]])
         lines = grow(lines, (2 * lines.shape[0], 2 * lines.shape[1]))
         down, across = 2 * (top - first[0]), left - 2 * first[1]
