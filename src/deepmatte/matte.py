@@ -152,7 +152,7 @@ class Matter:
         tile: a picture is worked in tiles of at most as many pixels as a square of this side has,
             or None for the default.
         memory: bytes that the process may take for a picture; chooses the tile.
-        quality: ``"fast"`` takes a third of the time for coarser mattes; ``"high"`` takes twice
+        quality: ``"fast"`` takes a quarter of the time for coarser mattes; ``"high"`` takes twice
             the time, several times with large pictures: see `deepmatte.engine.Engine`.
 
     Raises:

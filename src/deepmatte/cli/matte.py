@@ -84,7 +84,7 @@ def matte(
     quality: Annotated[
         Literal["fast", "normal", "high"],
         typer.Option(
-            help="fast takes a third of the time, its mattes are coarser; high takes twice the "
+            help="fast takes a quarter of the time, its mattes are coarser; high takes twice the "
             "time, with large pictures several times."
         ),
     ] = "normal",
