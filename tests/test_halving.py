@@ -26,6 +26,19 @@ def trimaps(draw: st.DrawFn) -> Trimap:
     return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST))
 
 
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """The shapes of the inputs that networks are run on from now on."""
+    shapes: list[tuple[int, ...]] = []
+    run = Network.run
+
+    def noting(self: Network, inputs: NDArray[np.float32], *rest, **named) -> NDArray[np.float32]:
+        shapes.append(inputs.shape)
+        return run(self, inputs, *rest, **named)
+
+    monkeypatch.setattr(Network, "run", noting)
+    return shapes
+
+
 @settings(deadline=None, max_examples=80)
 @given(trimaps())
 def test_half_the_size_knows_what_all_four_pixels_know(trimap: Trimap) -> None:
@@ -190,13 +203,7 @@ def test_large_pictures_are_matted_at_half_the_size_and_in_full_on_request(
     trimap = np.full(distance.shape, UNKNOWN, np.uint8)
     trimap[distance < -20], trimap[distance > 20] = FOREGROUND, BACKGROUND
     small = Engine()(image, trimap)
-    seen = []
-    run = Network.run
-    monkeypatch.setattr(
-        Network,
-        "run",
-        lambda self, inputs, p, **k: seen.append(inputs.shape) or run(self, inputs, p, **k),
-    )
+    seen = watched(monkeypatch)
     monkeypatch.setattr("deepmatte.engine.LARGE", 330 * 410 - 1)
 
     large, high = Engine()(image, trimap), Engine(quality="high")(image, trimap)
@@ -208,13 +215,7 @@ def test_large_pictures_are_matted_at_half_the_size_and_in_full_on_request(
 
 
 def test_fast_halves_what_is_not_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    shapes = []
-    run = Network.run
-    monkeypatch.setattr(
-        Network,
-        "run",
-        lambda self, inputs, p, **k: shapes.append(inputs.shape) or run(self, inputs, p, **k),
-    )
+    shapes = watched(monkeypatch)
     engine = Engine(quality="fast")
     for height in (400, 399):
         rng = np.random.default_rng(height)

@@ -63,20 +63,19 @@ def halve(image: NDArray[Any], trimap: Trimap) -> tuple[NDArray[Any], Trimap]:
     labels: Trimap = np.full((height, width), UNKNOWN, np.uint8)
     for top in range(0, height, _STRIP):
         rows = slice(2 * top, 2 * (top + _STRIP))
-        strip, known = _even(image[rows]), _even(trimap[rows])
-        here = slice(top, top + len(strip) // 2)
-        cv2.resize(strip, (width, len(strip) // 2), small[here], interpolation=cv2.INTER_AREA)
+        known = _even(trimap[rows])
+        here = slice(top, top + len(known) // 2)
+        small[here] = _halve(image[rows])
         four = [known[row::2, column::2] for row in (0, 1) for column in (0, 1)]
         for label in (BACKGROUND, FOREGROUND):
             labels[here][np.logical_and.reduce([part == label for part in four])] = label
     return small, labels
 
 
-def _halve(array: Floats) -> Floats:
+def _halve(array: NDArray[Any]) -> NDArray[Any]:
     """Alpha (H, W), or colours (H, W, 3), at half the size, rounded up."""
     even = _even(array)
-    size = even.shape[1] // 2, even.shape[0] // 2
-    return np.asarray(cv2.resize(even, size, interpolation=cv2.INTER_AREA), np.float32)
+    return cv2.resize(even, (even.shape[1] // 2, even.shape[0] // 2), interpolation=cv2.INTER_AREA)
 
 
 def _even(array: NDArray[Any]) -> NDArray[Any]:
@@ -154,14 +153,13 @@ def carry(coarse: Floats | None, image: NDArray[Any], wanted: Flags, alpha: Floa
         # Not the halved picture: its levels are rounded.
         colours = to_unit(image[tuple(slice(2 * span.start, 2 * span.stop) for span in around)])
         lines = lines_of(_halve(colours), coarse[around])
-        lines = np.dstack([lines, coarse[around]])
-        lines = grow(lines, (2 * lines.shape[0], 2 * lines.shape[1]))
+        size = 2 * lines.shape[0], 2 * lines.shape[1]
         down, across = 2 * (top - first[0]), left - 2 * first[1]
         at = wanted[here]
         height, width = at.shape
-        lines = lines[down : down + height, across : across + width][at]
-        carried = alpha_of_lines(lines[:, :4], to_unit(image[here][at]))
-        plain = alpha[here][at] if fine else lines[:, 4]
+        inside = slice(down, down + height), slice(across, across + width)
+        carried = alpha_of_lines(grow(lines, size)[inside][at], to_unit(image[here][at]))
+        plain = alpha[here][at] if fine else grow(coarse[around], size)[inside][at][:, 0]
         # Little by little, or else a tile's least difference would be seen.
         softness = np.clip(np.minimum(plain, 1 - plain) / np.float32(_RISE), 0, 1)
         alpha[here][at] = plain + softness * (carried - plain)
