@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import pathlib
@@ -9,6 +10,7 @@ import stat
 import struct
 import subprocess
 import sys
+import time
 import warnings
 import zlib
 from typing import Any
@@ -97,6 +99,7 @@ def grey_profile(gamma: float) -> bytes:
     return icc(b"GRAY", b"XYZ", {b"kTRC": curve})
 
 
+@functools.cache  # it holds the second in which it was made: two of them may differ
 def srgb_profile() -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -386,6 +389,13 @@ class TestMetadata:
             assert ImageCms.getProfileName(io.BytesIO(picture.icc_profile)).startswith("sRGB")
             # Without a profile, black ink is black.
             assert open_image(encoded(inks, kind)).rgb.max() < 0.02
+
+    def test_one_picture_has_one_profile_whenever_it_is_opened(self) -> None:
+        inks = encoded(Image.new("CMYK", (8, 8)), "TIFF", icc_profile=cmyk_profile())
+        first = open_image(inks).icc_profile
+        time.sleep(1.1)
+        assert first is not None
+        assert open_image(inks).icc_profile == first
 
     def test_a_damaged_cmyk_profile_is_as_good_as_none(self) -> None:
         inks = Image.new("CMYK", (8, 8), (0, 0, 0, 255))

@@ -20,6 +20,7 @@ import functools
 import importlib
 import io
 import os
+import struct
 import threading
 import warnings
 from collections.abc import Iterator
@@ -612,7 +613,9 @@ def _manage_profile(colour: NDArray[Any], profile: bytes) -> tuple[NDArray[Any],
 def _srgb_profile() -> bytes:
     from PIL import ImageCms
 
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    # Less the second in which it was made (ICC.1, 7.2.1): one picture, one file, whenever written.
+    return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:]
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
