@@ -21,9 +21,8 @@ from measuring import Benchmark, Results, say, seconds, table
 from processes import Cost, alone, cost, total_memory
 
 LIMIT = 100.0
-OWN = {"lite": "normal", "lite-fast": "fast"}
+METHODS = ("lite", "closed-form", "knn")
 RIVALS = ("closed-form", "knn")
-METHODS = (*OWN, *RIVALS)
 
 
 class Case(NamedTuple):
@@ -98,8 +97,8 @@ def prepare(method: str, folder: Path) -> Callable[[], object]:
 
     image, trimap = scenes.load_arrays(folder)
     small_image, small_trimap = scenes.small()
-    if method in OWN:
-        engine = Engine(quality=OWN[method])
+    if method == "lite":
+        engine = Engine()
         engine(small_image, small_trimap)
         return lambda: engine(image, trimap)
     matting = Classical(method, "").load()
@@ -109,22 +108,24 @@ def prepare(method: str, folder: Path) -> Callable[[], object]:
 
 
 def report(results: Results) -> str:
-    """A table of seconds and one of gigabytes, with the ratios to the network's."""
+    """A table of seconds and one of gigabytes, with the ratios to the network."""
     names = [f"{name} (pymatting)" for name in RIVALS]
-    ratios = [f"to {name}" for name in OWN]
-    heads = ["picture", "unknown", *OWN, *(head for name in names for head in (name, *ratios))]
+    heads = ["picture", "unknown", "lite", *(head for name in names for head in (name, "ratio"))]
     tables = []
     for key, unit in (("seconds", "s"), ("peak", "GB")):
         rows = []
         for row in results["rows"]:
-            own = [row["costs"][name][key] for name in OWN]
-            cells = [f"{row['megapixels']:g} MP", f"{row['share']:.1%}"]
-            cells += [_amount(cost, unit) for cost in own]
+            own = row["costs"]["lite"][key]
+            cells = [
+                f"{row['megapixels']:g} MP",
+                f"{row['share']:.1%}",
+                _amount(own, unit),
+            ]
             for name in RIVALS:
                 found = row["costs"][name]
                 finished = found["seconds"] is not None
                 cells.append(_amount(found[key], unit) if finished else found["stopped"])
-                cells += [f"{found[key] / cost:.1f} x" if finished else "" for cost in own]
+                cells.append(f"{found[key] / own:.1f} x" if finished else "")
             rows.append(cells)
         tables.append(table(heads, rows))
     sentence = (
@@ -138,12 +139,11 @@ def report(results: Results) -> str:
 def _best(results: Results) -> str:
     said = []
     for row in results["rows"]:
-        rival = row["costs"]["closed-form"]["seconds"]
+        rival, own = row["costs"]["closed-form"]["seconds"], row["costs"]["lite"]["seconds"]
         if rival is not None:
-            normal, fast = (f"{rival / row['costs'][name]['seconds']:.1f}" for name in OWN)
             picture = f"{row['megapixels']:g} megapixels, {row['share']:.1%} unknown"
-            said.append(f"{normal} ({fast}) times as long at {picture}")
-    return f"Beside lite (lite-fast) closed-form takes {', '.join(said)}."
+            said.append(f"{rival / own:.1f} times as long at {picture}")
+    return f"Closed-form takes {', '.join(said)}."
 
 
 def _amount(value: float, unit: str) -> str:

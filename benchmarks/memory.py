@@ -82,14 +82,14 @@ def _of_tile(side: int) -> dict[str, float]:
 
 
 def prepare_tile(side: int) -> Callable[[], object]:
-    """One tile that is unknown all over."""
+    """One tile that is unknown all over: half of a picture."""
     import numpy as np
 
     from deepmatte.engine import Engine
 
     engine = Engine(tile=max(TILES))
-    image = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
-    return lambda: engine(image, np.full((side, side), 128, np.uint8))
+    image = np.random.default_rng(0).integers(0, 256, (2 * side, 2 * side, 3), np.uint8)
+    return lambda: engine(image, np.full(image.shape[:2], 128, np.uint8))
 
 
 def _budget(megapixels: float, unknown: float, budget: float | None) -> Results:

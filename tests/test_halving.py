@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from deepmatte.engine import Engine
-from deepmatte.halving import carry, halve, narrowed, wide
+from deepmatte.engine import Engine, Quality
+from deepmatte.halving import carry, details, halve, narrowed, wide
 from deepmatte.runtime import Network
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
 
@@ -26,17 +26,17 @@ def trimaps(draw: st.DrawFn) -> Trimap:
     return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST))
 
 
-def watched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
-    """The shapes of the inputs that networks are run on from now on."""
-    shapes: list[tuple[int, ...]] = []
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[np.float32]]:
+    """The inputs that networks are run on from now on."""
+    seen: list[NDArray[np.float32]] = []
     run = Network.run
 
     def noting(self: Network, inputs: NDArray[np.float32], *rest, **named) -> NDArray[np.float32]:
-        shapes.append(inputs.shape)
+        seen.append(inputs)
         return run(self, inputs, *rest, **named)
 
     monkeypatch.setattr(Network, "run", noting)
-    return shapes
+    return seen
 
 
 @settings(deadline=None, max_examples=80)
@@ -48,14 +48,14 @@ def test_half_the_size_knows_what_all_four_pixels_know(trimap: Trimap) -> None:
     small, labels = halve(image, trimap)
 
     assert labels.shape == small.shape[:2] == ((height + 1) // 2, (width + 1) // 2)
-    assert small.dtype == image.dtype
+    assert small.dtype == np.float32
     enlarged = labels.repeat(2, axis=0)[:height].repeat(2, axis=1)[:, :width]
     assert (trimap[enlarged != UNKNOWN] == enlarged[enlarged != UNKNOWN]).all()
     even = np.pad(trimap, ((0, height % 2), (0, width % 2)), mode="edge")
     four = np.stack([even[row::2, column::2] for row in (0, 1) for column in (0, 1)])
     assert np.array_equal(labels != UNKNOWN, (four == four[0]).all(0) & (four[0] != UNKNOWN))
-    means = four.astype(np.float32).mean(0)
-    np.testing.assert_allclose(small[..., 0], means, atol=0.51)
+    means = four.astype(np.float32).mean(0) / 255
+    np.testing.assert_allclose(small[..., 0], means, atol=1e-6)
 
 
 def test_a_picture_is_halved_alike_in_strips_and_whole() -> None:
@@ -66,7 +66,22 @@ def test_a_picture_is_halved_alike_in_strips_and_whole() -> None:
 
     even = np.pad(image, ((0, 1), (0, 1), (0, 0)), mode="edge").astype(np.float64)
     means = sum(even[row::2, column::2] for row in (0, 1) for column in (0, 1)) / 4
-    np.testing.assert_allclose(small, means, atol=0.51)
+    np.testing.assert_allclose(small, means / 65535, atol=1e-6)
+
+
+@settings(deadline=None, max_examples=80)
+@given(trimaps())
+def test_a_picture_is_its_half_and_what_that_leaves_out(labels: Trimap) -> None:
+    image = np.dstack([labels, labels // 2, labels[::-1, ::-1]])
+    small, _ = halve(image, labels)
+
+    across, down, aslant = details(image).reshape(3, 3, *small.shape[:2]).transpose(0, 2, 3, 1)
+
+    whole = np.empty((2 * small.shape[0], 2 * small.shape[1], 3), np.float32)
+    for row, column, up, left in ((0, 0, 1, 1), (0, 1, 1, -1), (1, 0, -1, 1), (1, 1, -1, -1)):
+        whole[row::2, column::2] = small + left * across + up * down + up * left * aslant
+    height, width = labels.shape
+    np.testing.assert_allclose(whole[:height, :width], image / np.float32(255), atol=1e-6)
 
 
 def test_a_band_is_wide_only_where_known_pixels_are_far() -> None:
@@ -83,12 +98,13 @@ def test_a_band_is_wide_only_where_known_pixels_are_far() -> None:
     assert wide(np.full((40, 50), UNKNOWN, np.uint8)).all()
 
 
+@pytest.mark.parametrize("times", [1, 2])
 @settings(deadline=None, max_examples=80)
 @given(trimaps(), st.integers(0, 2**32))
-def test_narrowing_settles_only_what_is_plain(trimap: Trimap, seed: int) -> None:
+def test_narrowing_settles_only_what_is_plain(times: int, trimap: Trimap, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    half = tuple((side + 1) // 2 for side in trimap.shape)
-    shape: tuple[int, int] = (half[0], half[1])
+    look = tuple(-(-side // times) for side in trimap.shape)
+    shape: tuple[int, int] = (look[0], look[1])
     blurred = cv2.GaussianBlur(rng.random(shape, np.float32), (0, 0), 3)
     alpha: NDArray[np.float32] = ((blurred - 0.5) * 30 + 0.5).clip(0, 1)
     wanted = rng.random(shape) < 0.8
@@ -97,11 +113,10 @@ def test_narrowing_settles_only_what_is_plain(trimap: Trimap, seed: int) -> None
 
     assert np.array_equal(result[trimap != UNKNOWN], trimap[trimap != UNKNOWN])
     settled = (result != UNKNOWN) & (trimap == UNKNOWN)
-    enlarged = alpha.repeat(2, axis=0).repeat(2, axis=1)[: trimap.shape[0], : trimap.shape[1]]
+    rows, columns = (np.arange(side) // times for side in trimap.shape)
+    enlarged, among = (plane[np.ix_(rows, columns)] for plane in (alpha, wanted))
     assert (np.abs(enlarged - result / np.float32(255))[settled] <= 0.04).all()
-    assert (
-        wanted.repeat(2, axis=0).repeat(2, axis=1)[: len(settled), : len(settled[0])][settled].all()
-    )
+    assert among[settled].all()
     soft = cv2.dilate(((enlarged > 0.04) & (enlarged < 0.96)).astype(np.uint8), np.ones((3, 3)))
     assert not (settled & (soft > 0)).any()
 
@@ -141,6 +156,26 @@ def test_far_from_an_edge_a_wide_trimap_costs_nothing() -> None:
     assert np.array_equal(alpha[far], distance[far] < 0)
 
 
+def test_a_wide_band_is_looked_at_twice_where_half_would_be_too_little(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image, truth, narrow = disc(400, 420)
+    trimap = narrow.copy()
+    trimap[60:320, 80:340] = UNKNOWN
+    trimap[150:230, 170:250] = FOREGROUND
+    seen = watched(monkeypatch)
+
+    alpha = Engine()(image, trimap)
+
+    first, second = seen
+    assert first.shape == second.shape
+    # Of what the first look settles the second knows, most of it.
+    assert second[0, 3:5].sum() > 1.2 * first[0, 3:5].sum()
+    assert np.abs(alpha - truth).mean() < 0.005
+    far = np.abs(alpha - truth)[narrow != UNKNOWN]
+    assert (far == 0).mean() > 0.98
+
+
 @pytest.mark.parametrize("size", [(64, 80), (63, 81), (1, 1), (2, 3), (1100, 70)])
 def test_alpha_that_goes_with_the_colours_is_carried_exactly(size: tuple[int, int]) -> None:
     rng = np.random.default_rng(2)
@@ -150,10 +185,10 @@ def test_alpha_that_goes_with_the_colours_is_carried_exactly(size: tuple[int, in
     slopes = np.float32([0.2, 0.3, 0.4])
     alpha = np.full(size, 9, np.float32)
 
-    carry((small / np.float32(255)) @ slopes + np.float32(0.05), image, wanted, alpha)
+    carry(small @ slopes + np.float32(0.05), image, wanted, alpha)
 
     truth = (image / np.float32(255)) @ slopes + np.float32(0.05)
-    # The line is held flat by a thousandth of the colours' variance, and bytes are rounded.
+    # The line is held flat by a thousandth of the colours' variance.
     if min(size) > 3:
         assert np.abs(alpha - truth)[wanted].mean() < 0.01
     assert (alpha[~wanted] == 9).all()
@@ -190,48 +225,57 @@ def test_what_is_plain_stays_plain_when_carried() -> None:
     assert alpha[:, 36:].min() > 1 - 0.5 / 255
 
 
-def test_large_pictures_are_matted_at_half_the_size_and_in_full_on_request(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    rng = np.random.default_rng(5)
-    rows, columns = np.mgrid[:330, :410].astype(np.float32)
-    distance = np.hypot(rows - 160, columns - 200) - 100
-    truth = np.clip(0.5 - distance / 10, 0, 1)[..., None]
-    ground = np.float32([0.2, 0.4, 0.6]) + rng.normal(0, 0.02, (330, 410, 3))
-    image = (truth * np.float32([0.8, 0.3, 0.1]) + (1 - truth) * ground).clip(0, 1)
-    image = image.astype(np.float32)
+def disc(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32], Trimap]:
+    """Picture, alpha and trimap of a disc with a soft edge."""
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    distance = np.hypot(rows - 190, columns - 210) - 120
+    truth = np.clip(0.5 - distance / 10, 0, 1)
+    noise = np.random.default_rng(5).normal(0, 0.02, (height, width, 3))
+    ground = np.float32([0.2, 0.4, 0.6]) + noise
+    image = truth[..., None] * np.float32([0.8, 0.3, 0.1]) + (1 - truth[..., None]) * ground
     trimap = np.full(distance.shape, UNKNOWN, np.uint8)
     trimap[distance < -20], trimap[distance > 20] = FOREGROUND, BACKGROUND
-    small = Engine()(image, trimap)
+    return image.clip(0, 1).astype(np.float32), truth, trimap
+
+
+@pytest.mark.parametrize(
+    ("height", "quality", "expected", "detailed"),
+    [
+        (400, "normal", (200, 210), True),
+        (399, "normal", (399, 420), False),
+        (400, "high", (400, 420), False),
+    ],
+)
+def test_pictures_are_matted_at_half_the_size_but_tiny_ones_and_on_request(
+    height: int,
+    quality: Quality,
+    expected: tuple[int, int],
+    detailed: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image, truth, trimap = disc(height, 420)
     seen = watched(monkeypatch)
-    monkeypatch.setattr("deepmatte.engine.LARGE", 330 * 410 - 1)
 
-    large, high = Engine()(image, trimap), Engine(quality="high")(image, trimap)
+    alpha = Engine(quality=quality)(image, trimap)
 
-    assert [shape[2:] for shape in seen] == [(192, 224), (352, 416), (352, 416)]
-    for alpha in (small, large, high):
-        assert np.abs(alpha - truth[..., 0])[trimap == UNKNOWN].mean() < 0.02
-        assert np.array_equal(alpha[trimap != UNKNOWN], trimap[trimap != UNKNOWN] // 255)
+    assert {inputs.shape[2:] for inputs in seen} == {
+        tuple(-(-side // 32) * 32 for side in expected)
+    }
+    for inputs in seen:
+        assert inputs[0, -9:].any() == detailed
+    assert np.abs(alpha - truth)[trimap == UNKNOWN].mean() < 0.02
+    assert np.array_equal(alpha[trimap != UNKNOWN], trimap[trimap != UNKNOWN] // 255)
 
 
-def test_fast_halves_what_is_not_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    shapes = watched(monkeypatch)
-    engine = Engine(quality="fast")
-    for height in (400, 399):
-        rng = np.random.default_rng(height)
-        image = rng.random((height, 420, 3), np.float32)
-        trimap = np.full((height, 420), BACKGROUND, np.uint8)
-        trimap[:, 60:360] = UNKNOWN
-        trimap[:, 80:340] = FOREGROUND
-        image[:, 70:350] *= 0.2
+def test_what_is_mirrored_is_asked_without_details(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, _, trimap = disc(400, 420)
+    trimap[50:350, 60:360] = UNKNOWN  # so wide that it is narrowed at half the size
+    seen = watched(monkeypatch)
 
-        alpha = engine(image, trimap)
+    Engine(quality="high")(image, trimap)
 
-        edge = np.arange(20) >= 10
-        assert np.abs(alpha[:, 60:80].mean(0) - edge).mean() < 0.1
-        assert np.abs(alpha[:, 340:360].mean(0) - edge[::-1]).mean() < 0.1
-        assert np.array_equal(alpha[trimap != UNKNOWN], trimap[trimap != UNKNOWN] // 255)
-    assert [shape[2] for shape in shapes] == [224, 416]
+    assert len({inputs.shape for inputs in seen}) > 1
+    assert not any(inputs[0, -9:].any() for inputs in seen)
 
 
 @pytest.mark.parametrize("fine", [True, False])

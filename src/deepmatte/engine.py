@@ -29,14 +29,10 @@ MEMORY = 1_300_000_000
 """Bytes that the process takes for a picture, about, if nothing is said; large ones take more."""
 KEPT = 250_000_000
 """Bytes that the process keeps for the next picture, about, if no memory is said."""
-Quality: TypeAlias = Literal["fast", "normal", "high"]
+Quality: TypeAlias = Literal["normal", "high"]
 
-LARGE = 2_000_000
-"""Pixels of tiles of the default size from which a picture is matted at half its own, unless
-another quality is asked for."""
-
-# Share of the work, about, that half the size takes where a wide band is narrowed there, and where
-# only the rest of a large picture is done at full size.
+# Share of the work, about, that a wide band takes where it is narrowed at half the size, and that
+# all takes but for carrying alpha by the colours.
 _COARSE = 0.3
 _ALL_BUT_COLOURS = 0.9
 
@@ -60,9 +56,9 @@ class Engine:
             side has.
         memory: bytes that the process may take for a picture, instead of ``tile``: the tiles are
             made to fit. None of both takes `MEMORY`, and tiles of at least `TILE`.
-        quality: ``"fast"`` mattes every picture at half its size, not large ones alone; ``"high"``
-            asks the network at full size however large a picture is, and twice: the answer is the
-            mean of its own and its mirror image's.
+        quality: ``"normal"`` asks the network at half the size, unless a picture is tiny;
+            ``"high"`` at full size, and twice: the answer is the mean of its own and its mirror
+            image's.
 
     Errors:
         `ModelError` where the network is missing, damaged, made for other inputs, or the device
@@ -101,7 +97,6 @@ class Engine:
         self._shapes: set[tuple[int, ...]] = set()  # of the windows whose memory is kept
         self._tile = tile
         self._memory = memory
-        self._fast = quality == "fast"
         self._thorough = quality == "high"
         # A mirrored window is a copy.
         copies = len(self._inputs.channels) * 4 if self._thorough else 0
@@ -128,34 +123,25 @@ class Engine:
         if not unknown.any():
             return alpha
         area = self._area(trimap.shape)
+        halves = self._inputs.halves and not self._thorough and _is_halved(trimap.shape)
         box = _surroundings(trimap, unknown, self._inputs.context)
         wanted, matte = unknown[box], alpha[box]
         image, trimap = image[box], trimap[box]
         if not self._inputs.halves:
-            self._matte(image, trimap, wanted, matte, area, progress, until=1)
+            self._matte(image, trimap, wanted, matte, area, progress, 1)
         else:
             coarse: NDArray[np.float32] | None = None
-            if self._is_coarse(wanted):
+            if halves:
                 small, labels = halve(image, trimap)
                 coarse = (labels == FOREGROUND).astype(np.float32)
                 band = labels == UNKNOWN
-                self._matte(small, labels, band, coarse, area, progress, until=_ALL_BUT_COLOURS)
+                self._matte(small, labels, band, coarse, area, progress, _ALL_BUT_COLOURS, image)
             else:
-                self._matte(image, trimap, wanted, matte, area, progress, until=_ALL_BUT_COLOURS)
+                self._matte(image, trimap, wanted, matte, area, progress, _ALL_BUT_COLOURS)
             carry(coarse, image, wanted, matte)
         return_freed_memory(beyond=KEPT if self._memory is None else 0)
         progress.advance(1)
         return alpha
-
-    def _is_coarse(self, wanted: NDArray[np.bool_]) -> bool:
-        """Whether the network is asked at half the size alone."""
-        if self._thorough:
-            return False
-        if self._fast and min(wanted.shape) >= 2 * SMALLEST:
-            return True
-        # The same whatever the tiles are: their size must not be seen.
-        cover = tiles(wanted, TILE**2, self._inputs.reach)
-        return sum(tile.down.size * tile.across.size for tile in cover) > LARGE
 
     def _matte(
         self,
@@ -165,30 +151,49 @@ class Engine:
         alpha: NDArray[np.float32],
         area: int,
         progress: Progress,
-        *,
         until: float,
+        finer: NDArray[Any] | None = None,
     ) -> None:
         """Write alpha (H, W) at the ``wanted`` ones of the unknown pixels.
 
         It is done when the progress has come to ``until``.
         """
         start = progress.share
-        if self._inputs.halves and min(trimap.shape) >= 2 * SMALLEST:
-            half, labels = halve(image, trimap)
+        if self._inputs.halves:
+            smaller = _is_halved(trimap.shape)
+            glance, labels = halve(image, trimap) if smaller else (image, trimap)
             band = wide(labels)
             if band.any():
                 coarse = (labels == FOREGROUND).astype(np.float32)
                 shared = start + _COARSE * (until - start)
-                self._matte(half, labels, band, coarse, area, progress, until=shared)
+                if smaller:
+                    # What is mirrored has other details: it is asked without any.
+                    whole = None if self._thorough else image
+                    self._matte(glance, labels, band, coarse, area, progress, shared, whole)
+                else:
+                    self._look(image, trimap, band, coarse, area, progress, shared, finer)
                 trimap = narrowed(trimap, coarse, band)
                 alpha[wanted & (trimap == FOREGROUND)] = 1
                 wanted = wanted & (trimap == UNKNOWN)
-                start = shared
                 del coarse
-            del half, labels, band
-        if not wanted.any():
-            return
-        inputs = self._inputs(image, trimap)
+            del glance, labels, band
+        if wanted.any():
+            self._look(image, trimap, wanted, alpha, area, progress, until, finer)
+
+    def _look(
+        self,
+        image: NDArray[Any],
+        trimap: NDArray[np.uint8],
+        wanted: NDArray[np.bool_],
+        alpha: NDArray[np.float32],
+        area: int,
+        progress: Progress,
+        until: float,
+        finer: NDArray[Any] | None,
+    ) -> None:
+        """`_matte`, but that no band is narrowed."""
+        start = progress.share
+        inputs = self._inputs(image, trimap, finer)
         cover = tiles(wanted, area, self._inputs.reach)
         for done, tile in enumerate(cover):
             progress.advance(start + (until - start) * done / len(cover))
@@ -196,6 +201,7 @@ class Engine:
             alpha[tile.window] += weight * self._run(inputs.read(tile.window), progress)
         # The weights at a pixel sum to 1 but for rounding.
         np.minimum(alpha, 1, out=alpha)
+        progress.advance(until)
 
     def _area(self, shape: tuple[int, ...]) -> int:
         """Pixels of the largest tile for a picture of this shape."""
@@ -259,6 +265,11 @@ class Engine:
         return np.asarray(alpha[0, 0].clip(0, 1), np.float32)
 
 
+def _is_halved(shape: tuple[int, ...]) -> bool:
+    """Whether a picture of this shape is large enough to be looked at at half the size."""
+    return min(shape) >= 2 * SMALLEST
+
+
 def usable_cores() -> int:
     """Cores that this process may use: its affinity, and a container's CPU quota."""
     try:
@@ -312,7 +323,7 @@ def _surroundings(
 
 
 def _around(used: NDArray[np.bool_], context: int) -> slice:
-    """From the first to the last used index, and so many around them; starts at a stride."""
+    """From the first to the last used index, and so many around; its half starts at a stride."""
     indices = np.flatnonzero(used)
-    first = max(0, int(indices[0]) - context) // STRIDE * STRIDE
+    first = max(0, int(indices[0]) - context) // (2 * STRIDE) * (2 * STRIDE)
     return slice(first, min(len(used), int(indices[-1]) + 1 + context))

@@ -1,13 +1,14 @@
-"""Half the size: wide bands are narrowed there, and large pictures matted.
+"""Half the size: pictures are matted there, and wide bands narrowed.
+
+At half the size a network sees twice as far for a quarter of the work, and what that leaves out of
+a picture it sees beside it. The colours of the full size carry alpha there: around each pixel it is
+a linear function of them (He and Sun, "Fast Guided Filter", 2015).
 
 A network sees only so many pixels around one. In a band that is wider it cannot tell a hole between
-branches from the branch, and most of its work goes into pixels that a glance would settle. At half
-the size it sees twice as far for a quarter of the work. So a wide band is matted at half the size
-first, itself narrowed in the same way, and only what is soft there, or near it, stays unknown.
-
-The pixels of a large picture say less each: lenses and sensors blur them. There alpha at half the
-size is enough, and the colours of the full size carry it there: around each pixel it is a linear
-function of them (He and Sun, "Fast Guided Filter", 2015).
+branches from the branch, and most of its work goes into pixels that a glance would settle. So a
+wide band is matted at half of that size first, itself narrowed in the same way, and only what is
+soft there, or near it, stays unknown. Where half would be too little to see anything, the first
+look is at the same size as the second.
 """
 
 from __future__ import annotations
@@ -29,10 +30,13 @@ SMALLEST = 200
 """Pictures whose shorter side would be less than this, in pixels, are not halved: what a glance at
 so few pixels settles is often wrong."""
 
-# Distance, in pixels of the halved picture, from any known one at which a band is a wide one.
-_WIDE = 18
+# Distance, in pixels of a first look, from any known one at which a band is a wide one.
+_WIDE = 14
 # How far, in those pixels, it reaches from there.
-_REACH = 12
+_REACH = 10
+# Bands are wide where more than this share of what is unknown lies in such: a first look at less is
+# not worth its time.
+_MUCH = 0.35
 # Alpha this close to 0 or 1 is not soft.
 _SOFT = 0.04
 # Distance, in those pixels, from anything soft at which a pixel is settled.
@@ -51,21 +55,21 @@ _STRIP = 256
 _AROUND = 2
 
 
-def halve(image: NDArray[Any], trimap: Trimap) -> tuple[NDArray[Any], Trimap]:
-    """Picture and trimap at half the size, rounded up.
+def halve(image: NDArray[Any], trimap: Trimap) -> tuple[Floats, Trimap]:
+    """Picture, as floats in 0..1, and trimap at half the size, rounded up.
 
     Args:
-        image: (H, W, 3), any type that OpenCV can resize.
+        image: (H, W, 3), uint8, uint16, or float32 in 0..1.
         trimap: (H, W). Half the size a pixel is known where all that it stands for are.
     """
     height, width = ((side + 1) // 2 for side in trimap.shape)
-    small = np.empty((height, width, 3), image.dtype)
+    small = np.empty((height, width, 3), np.float32)
     labels: Trimap = np.full((height, width), UNKNOWN, np.uint8)
     for top in range(0, height, _STRIP):
         rows = slice(2 * top, 2 * (top + _STRIP))
         known = _even(trimap[rows])
         here = slice(top, top + len(known) // 2)
-        small[here] = _halve(image[rows])
+        small[here] = _halve(to_unit(image[rows]))
         four = [known[row::2, column::2] for row in (0, 1) for column in (0, 1)]
         for label in (BACKGROUND, FOREGROUND):
             labels[here][np.logical_and.reduce([part == label for part in four])] = label
@@ -84,22 +88,49 @@ def _even(array: NDArray[Any]) -> NDArray[Any]:
     return cv2.copyMakeBorder(array, 0, rows, 0, columns, cv2.BORDER_REPLICATE)
 
 
+def details(image: NDArray[Any]) -> Floats:
+    """What a picture has and its half has not: how the four pixels of each one differ.
+
+    With the half's colours they are the picture's Haar wavelets.
+
+    Args:
+        image: (H, W, 3), as for `halve`.
+
+    Returns:
+        (9, h, w), -0.5..0.5: of each colour, by how much the left pixels lie above the mean; then
+        the upper ones; then those at the upper left and the lower right.
+    """
+    even = to_unit(_even(image)) * np.float32(0.25)
+    sums, falls = (cv2.split(rows) for rows in (even[::2] + even[1::2], even[::2] - even[1::2]))
+    found = np.empty((3, 3, len(even) // 2, even.shape[1] // 2), np.float32)
+    for colour in range(3):
+        np.subtract(sums[colour][:, ::2], sums[colour][:, 1::2], out=found[0, colour])
+        np.add(falls[colour][:, ::2], falls[colour][:, 1::2], out=found[1, colour])
+        np.subtract(falls[colour][:, ::2], falls[colour][:, 1::2], out=found[2, colour])
+    return found.reshape(9, *found.shape[2:])
+
+
 def wide(trimap: Trimap) -> Flags:
-    """Which unknown pixels of a halved trimap lie in wide bands, (h, w)."""
+    """Which unknown pixels of the trimap of a first look lie in wide bands, (h, w).
+
+    None do where that were few of all.
+    """
     unknown = trimap == UNKNOWN
     core = _distance(~unknown) > _WIDE
     if not core.any():
         return core
     found: Flags = unknown & (_distance(core) < _REACH)
+    if found.sum() <= _MUCH * unknown.sum():
+        return np.zeros_like(found)
     return found
 
 
 def narrowed(trimap: Trimap, alpha: Floats, wanted: Flags) -> Trimap:
-    """The trimap with those pixels known that are settled at half the size.
+    """The trimap with those pixels known that a first look settles.
 
     Args:
         trimap: (H, W).
-        alpha: (h, w), 0..1, at half the size.
+        alpha: (h, w), 0..1, at half the size, or at this one.
         wanted: (h, w), where alpha counts.
     """
     change = cv2.morphologyEx(alpha, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
@@ -108,12 +139,13 @@ def narrowed(trimap: Trimap, alpha: Floats, wanted: Flags) -> Trimap:
     settled = wanted & (_distance(soft) > _MARGIN)
     if (trimap == FOREGROUND).any() and (trimap == BACKGROUND).any():  # else all is soft at first
         settled &= ~_translucent(wanted, between & (change < _EVEN))
-    labels = np.full(alpha.shape, UNKNOWN, np.uint8)
+    labels: Trimap = np.full(alpha.shape, UNKNOWN, np.uint8)
     labels[settled] = np.where(alpha[settled] > 0.5, FOREGROUND, BACKGROUND)
-    height, width = trimap.shape
-    result: Trimap = labels.repeat(2, axis=0)[:height].repeat(2, axis=1)[:, :width]
-    np.copyto(result, trimap, where=trimap != UNKNOWN)
-    return result
+    if labels.shape != trimap.shape:
+        height, width = trimap.shape
+        labels = labels.repeat(2, axis=0)[:height].repeat(2, axis=1)[:, :width]
+    np.copyto(labels, trimap, where=trimap != UNKNOWN)
+    return labels
 
 
 def _translucent(wanted: Flags, evenly: Flags) -> Flags:

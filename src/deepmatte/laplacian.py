@@ -18,10 +18,12 @@ Flags = NDArray[np.bool_]
 
 # Levels of the coarse-to-fine solver: (pixels a side, steps of conjugate gradients).
 _LEVELS = ((8, 40), (4, 60), (2, 40), (1, 8))
+# Steps more, and how near to known pixels: far from them more steps make nothing better.
+_MORE, _NEAR = 16, 8
 # Regularisation of the colour line model of a 3x3 window (Levin's epsilon), where alpha is sought,
 # and where it is known and must not follow a sensor's noise.
 _EPSILON = 1e-6
-_KNOWN_EPSILON = 1e-3
+_KNOWN_EPSILON = 3e-4
 # Weight of the colour guess against the Laplacian, where the guess is fully trusted.
 _COLOUR_WEIGHT = 0.05
 # Centred colours lose fewer digits in the covariances.
@@ -58,6 +60,9 @@ def closed_form_lines(image: Floats, unknown: Flags, guess: Floats, trust: Float
             alpha = np.where(mask > 0, carried, target)
         laplacian = MattingLaplacian(picture - _CENTRE)
         alpha = _solve(laplacian, alpha, mask, target, weight, steps)
+        if scale == 1:
+            away = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)
+            alpha = _solve(laplacian, alpha, mask * (away <= _NEAR), target, weight, _MORE)
         exact = cv2.merge(laplacian.coefficients(alpha))
         lines = np.asarray(cv2.blur(exact, (3, 3)), np.float32)
     assert lines is not None

@@ -152,8 +152,8 @@ class Matter:
         tile: a picture is worked in tiles of at most as many pixels as a square of this side has,
             or None for the default.
         memory: bytes that the process may take for a picture; chooses the tile.
-        quality: ``"fast"`` takes a quarter of the time for coarser mattes; ``"high"`` takes twice
-            the time, several times with large pictures: see `deepmatte.engine.Engine`.
+        quality: ``"high"`` takes several times as long as ``"normal"`` for finer mattes: see
+            `deepmatte.engine.Engine`.
 
     Raises:
         ModelError: there is no such model or device.

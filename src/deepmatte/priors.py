@@ -48,7 +48,7 @@ CHANNELS: tuple[str, ...] = (
     "distance_background",
 )
 
-BLOCK = 2
+BLOCK = 1
 """Pixels a side of the blocks in which all is prepared, at least."""
 BLOCKS = 750_000
 """So many blocks at most: larger pictures get blocks of twice that side, or four times, ..."""

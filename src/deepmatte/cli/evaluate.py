@@ -41,7 +41,7 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="NAME|FILE|DIR",
-            help="lite, lite-fast, lite-high; prior (what lite starts from); closed-form, knn,"
+            help="lite, lite-high; prior (what lite starts from); closed-form, knn,"
             " learning-based, random-walk, large-kernel, shared, or classical for these six; an"
             " .onnx file; or a folder of ready mattes, [KIND/]NAME.png. May be repeated; lite if"
             " left out.",

@@ -82,11 +82,8 @@ def matte(
         ),
     ] = None,
     quality: Annotated[
-        Literal["fast", "normal", "high"],
-        typer.Option(
-            help="fast takes a quarter of the time, its mattes are coarser; high takes twice the "
-            "time, with large pictures several times."
-        ),
+        Literal["normal", "high"],
+        typer.Option(help="high takes several times as long; its mattes are finer."),
     ] = "normal",
     threads: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Threads; all free cores if left out.")

@@ -44,8 +44,8 @@ CLASSICAL = {
 Sources: Levin et al. 2008; Chen, Li and Tang 2013; Zheng and Kambhamettu 2009; Grady et al. 2005;
 He, Sun and Tang 2010; Gastal and Oliveira 2010.
 """
-QUALITIES: tuple[Quality, ...] = ("fast", "high")
-"""What is asked for by a dash and its name behind a shipped network's: lite-fast."""
+HIGH = "-high"
+"""Behind a shipped network's name: it is asked for that quality."""
 PRIOR = "prior"
 ALL_CLASSICAL = "classical"
 
@@ -127,9 +127,9 @@ def open_methods(names: Sequence[str]) -> tuple[Method, ...]:
     """The methods by what a user calls them, each checked to be there.
 
     Args:
-        names: "lite", "lite-fast", "lite-high"; "prior"; a key of `CLASSICAL`, or "classical" for
-            all of them; the path of an ONNX file, or of a folder of predictions. Networks and
-            folders are called by the file's or folder's name without suffix.
+        names: "lite", "lite-high"; "prior"; a key of `CLASSICAL`, or "classical" for all of them;
+            the path of an ONNX file, or of a folder of predictions. Networks and folders are called
+            by the file's or folder's name without suffix.
 
     Raises:
         ModelError: there is no such method, a network cannot be loaded, or pymatting is missing.
@@ -152,12 +152,9 @@ def _method(name: str) -> Method:
         return Classical(name, f"pymatting {_pymatting(name)} {name}")
     if name == PRIOR:
         return Prior(f"prior {_own_code()}")
-    for model in catalogue.SHA256:
-        for quality in QUALITIES:
-            if name == f"{model}-{quality}":
-                normal = _network(model)
-                identity = f"{normal.identity} {quality}"
-                return replace(normal, name=name, identity=identity, quality=quality)
+    if name.endswith(HIGH) and name.removesuffix(HIGH) in catalogue.SHA256:
+        normal = _network(name.removesuffix(HIGH))
+        return replace(normal, name=name, identity=f"{normal.identity} high", quality="high")
     if name not in catalogue.SHA256 and Path(name).is_dir():
         return Predictions(Path(name).resolve().name, Path(name))
     if name not in catalogue.SHA256 and Path(name).suffix.lower() != ".onnx":

@@ -1,11 +1,13 @@
 """The shipped network: Deep Image Matting's idea, small enough to train and run on a CPU.
 
 As in the paper (Xu et al. 2017, sections 4.1 and 4.2) an encoder-decoder looks at picture and
-trimap and predicts an alpha matte. Three things differ. The network also sees the guesses of
+trimap and predicts an alpha matte. Four things differ. The network sees a picture at half its size,
+and of the full size what that leaves out: a picture's colours carry alpha there
+(:mod:`deepmatte.halving`), and do what the paper's refinement does. It also sees the guesses of
 :mod:`deepmatte.priors`, and predicts what is wrong with the best of them rather than alpha from
-nothing. Its encoder has two arms: an ImageNet network (EfficientNet-Lite0, `Encoder`) that sees the
-picture alone and may stay frozen, and dense convolutions that see all inputs. And there is no
-refinement: the picture's colours do as well (:mod:`deepmatte.halving`).
+nothing. Its encoder has two arms: an ImageNet network (EfficientNet-Lite0, `Encoder`) that sees
+colours alone and may stay frozen, and dense convolutions that see all inputs. And there are but few
+channels where the pixels are many.
 
 Spatial sizes in shape comments are fractions of the input's; H and W are multiples of
 `deepmatte.tiles.STRIDE`.
@@ -37,8 +39,8 @@ _STAGES = (
 _SKIPS = (0, 1, 2, 4, 6)
 ENCODER_CHANNELS = tuple(_STAGES[stage][4] for stage in _SKIPS)
 
-WIDTHS = (32, 64, 96, 160)
-"""Channels of the dense arm and the decoder at 1/2, 1/4, 1/8 and 1/16."""
+WIDTHS = (16, 32, 64, 96, 160)
+"""Channels of the dense arm and the decoder at 1, 1/2, 1/4, 1/8 and 1/16."""
 
 
 def _convolution(
@@ -222,7 +224,7 @@ class LiteMatting(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        half, quarter, eighth, sixteenth = WIDTHS
+        full, half, quarter, eighth, sixteenth = WIDTHS
         encoded = ENCODER_CHANNELS
         self.encoder = Encoder()
         self.down2 = nn.Sequential(nn.Conv2d(len(INPUT_CHANNELS), half, 3, 2, 1), nn.ReLU())
@@ -241,11 +243,17 @@ class LiteMatting(nn.Module):
             half,
             mix=nn.Sequential(nn.Conv2d(half, half, 3, padding=1), nn.ReLU()),
         )
+        # Four pixels of each one; fine features come on top of that.
         self.up1 = nn.Conv2d(half, 4, 3, padding=1)
+        self.spread = nn.Conv2d(half, 4 * full, 1)
+        self.fine = nn.Conv2d(len(INPUT_CHANNELS), full, 3, padding=1)
+        last = nn.Conv2d(full, 1, 3, padding=1)
+        self.last = nn.Sequential(nn.Conv2d(full, full, 3, padding=1), nn.ReLU(), last)
         # The untrained network returns the prior.
-        assert self.up1.bias is not None
-        nn.init.zeros_(self.up1.weight)
-        nn.init.zeros_(self.up1.bias)
+        for layer in (self.up1, last):
+            assert layer.bias is not None
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def forward(self, inputs: Tensor) -> Tensor:
         e2, e4, e8, e16, e32 = self.encoder(inputs[:, :3])
@@ -257,4 +265,8 @@ class LiteMatting(nn.Module):
         up = self.up8(up, d8, e8)  # (B, 96, H/8, W/8)
         up = self.up4(up, d4, e4)  # (B, 64, H/4, W/4)
         up = self.up2(up, d2, e2)  # (B, 32, H/2, W/2)
-        return inputs[:, GUESS : GUESS + 1] + functional.pixel_shuffle(self.up1(up), 2)
+        fine = functional.pixel_shuffle(self.spread(up), 2) + self.fine(inputs)  # (B, 16, H, W)
+        corrected: Tensor = functional.pixel_shuffle(self.up1(up), 2) + self.last(
+            functional.relu(fine)
+        )
+        return inputs[:, GUESS : GUESS + 1] + corrected

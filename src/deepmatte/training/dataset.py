@@ -19,12 +19,18 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from deepmatte.errors import DataError
+from deepmatte.halving import halve
 from deepmatte.inputs import INPUT_CHANNELS, network_inputs
+from deepmatte.laplacian import shrink
 from deepmatte.training.compose import Array, Scene, Sources, compose
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 
 CHANNELS = len(INPUT_CHANNELS) + 7
 """Channels of a crop: the network's inputs, then alpha, foreground (3), background (3)."""
+
+
+# Share of the scenes that are halved, as pictures are; the network also sees pictures as they are.
+_HALVED = 0.8
 
 
 @dataclass(frozen=True)
@@ -45,15 +51,41 @@ class Crops(Dataset[Tensor]):
     def __getitem__(self, index: int) -> Tensor:
         rng = np.random.default_rng((self.seed, index))
         while True:
-            scene = compose(rng, self.sources, self.scene)
-            trimap = random_trimap(rng, scene.alpha)
+            halved = rng.random() < _HALVED
+            scene = _turned(rng, compose(rng, self.sources, self.scene * (2 if halved else 1)))
+            trimap, finer = random_trimap(rng, scene.alpha), None
+            if halved:
+                finer = scene.image
+                scene, trimap = _halve(scene, trimap)
             centres = np.argwhere(trimap == UNKNOWN)
             if len(centres) > 64:
                 break
-        planes = np.concatenate([network_inputs(scene.image, trimap), truth(scene)])
+        planes = np.concatenate([network_inputs(scene.image, trimap, finer), truth(scene)])
         chosen = centres[rng.integers(len(centres), size=self.per_scene)]
-        windows = [_window(rng, planes, centre, self.crop) for centre in chosen]
+        windows = [_window(planes, centre, self.crop) for centre in chosen]
         return torch.from_numpy(np.stack(windows))
+
+
+def _turned(rng: np.random.Generator, scene: Scene) -> Scene:
+    """The scene, flipped or turned: no window of it, or else its details were of another."""
+    flips = rng.random() < 0.5
+    # A quarter turn less often: hair hangs, light comes from above.
+    turns = rng.choice(4, p=[0.7, 0.1, 0.1, 0.1])
+    layers = (scene.image, scene.alpha, scene.foreground, scene.background)
+    return Scene(
+        *(
+            np.ascontiguousarray(np.rot90(layer[:, ::-1] if flips else layer, turns))
+            for layer in layers
+        )
+    )
+
+
+def _halve(scene: Scene, trimap: NDArray[np.uint8]) -> tuple[Scene, NDArray[np.uint8]]:
+    """Scene and trimap at half the size."""
+    image, labels = halve(scene.image, trimap)
+    size = labels.shape[1], labels.shape[0]
+    others = (scene.alpha, scene.foreground, scene.background)
+    return Scene(image, *(shrink(layer, size) for layer in others)), labels
 
 
 def truth(scene: Scene) -> Array:
@@ -62,17 +94,11 @@ def truth(scene: Scene) -> Array:
     return np.concatenate([scene.alpha[None], colours])
 
 
-def _window(
-    rng: np.random.Generator, planes: Array, centre: NDArray[np.int64], crop: int
-) -> NDArray[np.float16]:
-    """The ``crop`` square around ``centre``, moved inside the scene, flipped or turned."""
+def _window(planes: Array, centre: NDArray[np.int64], crop: int) -> NDArray[np.float16]:
+    """The ``crop`` square around ``centre``, moved inside the scene."""
     limit = np.array(planes.shape[1:]) - crop
     top, left = np.clip(centre - crop // 2, 0, limit)
-    window = planes[:, top : top + crop, left : left + crop].astype(np.float16)
-    if rng.random() < 0.5:
-        window = window[:, :, ::-1]
-    # A quarter turn less often: hair hangs, light comes from above.
-    return np.ascontiguousarray(np.rot90(window, rng.choice(4, p=[0.7, 0.1, 0.1, 0.1]), (1, 2)))
+    return planes[:, top : top + crop, left : left + crop].astype(np.float16)
 
 
 def random_trimap(rng: np.random.Generator, alpha: Array) -> NDArray[np.uint8]:

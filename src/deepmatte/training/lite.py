@@ -31,7 +31,7 @@ class LiteTraining(Training[LiteMatting]):
     """The compact network on scenes with priors, its ImageNet encoder frozen for a while."""
 
     scene: int
-    """Side of a scene, pixels."""
+    """Side of a scene as the network sees it, pixels; most are composed at twice that."""
     warmup: int
     """Steps in which the learning rate rises to its peak; then a cosine takes it down to 1 %."""
     encoder_rate: float

@@ -11,7 +11,7 @@ from deepmatte.errors import ModelError
 FOLDER = Path(__file__).parent
 
 SHA256 = {
-    "lite": "66425ab0bec6ec56007485dc39b8b030e9833e527794510c8f67cc4ee238c872",
+    "lite": "f3a34afb466a72cce4b24272ca8d18d2df3cb8503ffb6c876a22bd46a05c8233",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 

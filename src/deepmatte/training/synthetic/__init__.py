@@ -41,19 +41,19 @@ KINDS: dict[Kind, float] = {
     twigs: 0.03,
     plant: 0.06,
     bush: 0.04,
-    flowers: 0.03,
+    flowers: 0.02,
     grass: 0.02,
     feathers: 0.03,
-    net: 0.05,
+    net: 0.04,
     basket: 0.04,
     lace: 0.01,
     knit: 0.03,
     smoke: 0.02,
-    spray: 0.015,
+    spray: 0.05,
     glass: 0.04,
     plastic: 0.02,
     veil: 0.025,
-    solid: 0.06,
+    solid: 0.045,
 }
 """How often each kind is drawn; the weights sum to 1."""
 
