@@ -50,7 +50,7 @@ CHANNELS: tuple[str, ...] = (
 
 BLOCK = 1
 """Pixels a side of the blocks in which all is prepared, at least."""
-BLOCKS = 750_000
+BLOCKS = 300_000
 """So many blocks at most: larger pictures get blocks of twice that side, or four times, ..."""
 
 # Distances fade with this length, in pixels.
