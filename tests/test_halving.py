@@ -188,7 +188,7 @@ def test_alpha_that_goes_with_the_colours_is_carried_exactly(size: tuple[int, in
     carry(small @ slopes + np.float32(0.05), image, wanted, alpha)
 
     truth = (image / np.float32(255)) @ slopes + np.float32(0.05)
-    # The line is held flat by a thousandth of the colours' variance.
+    # The line is held flat by a small part of the colours' variance.
     if min(size) > 3:
         assert np.abs(alpha - truth)[wanted].mean() < 0.01
     assert (alpha[~wanted] == 9).all()

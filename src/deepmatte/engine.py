@@ -127,18 +127,18 @@ class Engine:
         box = _surroundings(trimap, unknown, self._inputs.context)
         wanted, matte = unknown[box], alpha[box]
         image, trimap = image[box], trimap[box]
-        if not self._inputs.halves:
-            self._matte(image, trimap, wanted, matte, area, progress, 1)
+        until = _ALL_BUT_COLOURS if self._inputs.halves else 1
+        small: NDArray[np.float32] | None = None
+        coarse: NDArray[np.float32] | None = None
+        if halves:
+            small, labels = halve(image, trimap)
+            coarse = (labels == FOREGROUND).astype(np.float32)
+            band = labels == UNKNOWN
+            self._matte(small, labels, band, coarse, area, progress, until, image)
         else:
-            coarse: NDArray[np.float32] | None = None
-            if halves:
-                small, labels = halve(image, trimap)
-                coarse = (labels == FOREGROUND).astype(np.float32)
-                band = labels == UNKNOWN
-                self._matte(small, labels, band, coarse, area, progress, _ALL_BUT_COLOURS, image)
-            else:
-                self._matte(image, trimap, wanted, matte, area, progress, _ALL_BUT_COLOURS)
-            carry(coarse, image, wanted, matte)
+            self._matte(image, trimap, wanted, matte, area, progress, until)
+        if self._inputs.halves:
+            carry(coarse, image, wanted, matte, small)
         return_freed_memory(beyond=KEPT if self._memory is None else 0)
         progress.advance(1)
         return alpha
@@ -153,46 +153,33 @@ class Engine:
         progress: Progress,
         until: float,
         finer: NDArray[Any] | None = None,
+        narrows: bool = True,
     ) -> None:
         """Write alpha (H, W) at the ``wanted`` ones of the unknown pixels.
 
-        It is done when the progress has come to ``until``.
+        It is done when the progress has come to ``until``. ``finer`` is what the image is the half
+        of; what ``narrows`` looks at wide bands first.
         """
         start = progress.share
-        if self._inputs.halves:
+        if narrows and self._inputs.halves:
             smaller = _is_halved(trimap.shape)
             glance, labels = halve(image, trimap) if smaller else (image, trimap)
             band = wide(labels)
             if band.any():
                 coarse = (labels == FOREGROUND).astype(np.float32)
                 shared = start + _COARSE * (until - start)
-                if smaller:
-                    # What is mirrored has other details: it is asked without any.
-                    whole = None if self._thorough else image
-                    self._matte(glance, labels, band, coarse, area, progress, shared, whole)
-                else:
-                    self._look(image, trimap, band, coarse, area, progress, shared, finer)
+                whole = image if smaller else finer
+                if self._thorough:  # what is mirrored has other details: it is asked without any
+                    whole = None
+                self._matte(glance, labels, band, coarse, area, progress, shared, whole, smaller)
                 trimap = narrowed(trimap, coarse, band)
                 alpha[wanted & (trimap == FOREGROUND)] = 1
                 wanted = wanted & (trimap == UNKNOWN)
+                start = shared
                 del coarse
             del glance, labels, band
-        if wanted.any():
-            self._look(image, trimap, wanted, alpha, area, progress, until, finer)
-
-    def _look(
-        self,
-        image: NDArray[Any],
-        trimap: NDArray[np.uint8],
-        wanted: NDArray[np.bool_],
-        alpha: NDArray[np.float32],
-        area: int,
-        progress: Progress,
-        until: float,
-        finer: NDArray[Any] | None,
-    ) -> None:
-        """`_matte`, but that no band is narrowed."""
-        start = progress.share
+        if not wanted.any():
+            return
         inputs = self._inputs(image, trimap, finer)
         cover = tiles(wanted, area, self._inputs.reach)
         for done, tile in enumerate(cover):
@@ -201,7 +188,6 @@ class Engine:
             alpha[tile.window] += weight * self._run(inputs.read(tile.window), progress)
         # The weights at a pixel sum to 1 but for rounding.
         np.minimum(alpha, 1, out=alpha)
-        progress.advance(until)
 
     def _area(self, shape: tuple[int, ...]) -> int:
         """Pixels of the largest tile for a picture of this shape."""

@@ -156,7 +156,13 @@ def _translucent(wanted: Flags, evenly: Flags) -> Flags:
     return found
 
 
-def carry(coarse: Floats | None, image: NDArray[Any], wanted: Flags, alpha: Floats) -> None:
+def carry(
+    coarse: Floats | None,
+    image: NDArray[Any],
+    wanted: Flags,
+    alpha: Floats,
+    small: Floats | None = None,
+) -> None:
     """Write alpha (H, W) at the wanted pixels, from alpha at half the size, by the colours.
 
     Args:
@@ -165,6 +171,7 @@ def carry(coarse: Floats | None, image: NDArray[Any], wanted: Flags, alpha: Floa
         image: (H, W, 3), the picture.
         wanted: (H, W).
         alpha: (H, W), float32, 0..1.
+        small: (h, w, 3), the picture as `halve` made it, or None: it is halved here.
     """
     fine = coarse is None
     if coarse is None:
@@ -182,9 +189,12 @@ def carry(coarse: Floats | None, image: NDArray[Any], wanted: Flags, alpha: Floa
         first = max(0, top - _AROUND), max(0, left // 2 - _AROUND)
         last = top + _STRIP + _AROUND, (right + 1) // 2 + _AROUND
         around = slice(first[0], last[0]), slice(first[1], last[1])
-        # Not the halved picture: its levels are rounded.
-        colours = to_unit(image[tuple(slice(2 * span.start, 2 * span.stop) for span in around)])
-        lines = lines_of(_halve(colours), coarse[around])
+        if small is None:
+            twice = tuple(slice(2 * span.start, 2 * span.stop) for span in around)
+            colours = _halve(to_unit(image[twice]))
+        else:
+            colours = small[around]
+        lines = lines_of(colours, coarse[around])
         size = 2 * lines.shape[0], 2 * lines.shape[1]
         down, across = 2 * (top - first[0]), left - 2 * first[1]
         at = wanted[here]

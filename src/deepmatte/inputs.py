@@ -57,7 +57,7 @@ class NetworkInputs:
     padding: ClassVar[Literal["edge", "reflect"]] = "edge"
     """How a window goes on beyond the picture; priors do not go on as in a mirror."""
     halves: ClassVar[bool] = True
-    """Whether wide bands and large pictures are looked at at half the size: `halving.py`."""
+    """Whether pictures are looked at at half the size, and wide bands narrowed: `halving.py`."""
 
     def __init__(
         self, image: NDArray[Any], trimap: NDArray[np.uint8], finer: NDArray[Any] | None = None
@@ -88,7 +88,8 @@ class NetworkInputs:
 class PictureAndTrimap:
     """Picture and trimap / 255, as the paper's network sees them (section 4.1).
 
-    Arguments, `read` and the values are those of `NetworkInputs`.
+    Arguments, `read` and the values are those of `NetworkInputs`; it sees no half, and so nothing
+    finer.
     """
 
     channels: ClassVar[tuple[str, ...]] = DIM_CHANNELS

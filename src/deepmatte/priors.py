@@ -48,10 +48,9 @@ CHANNELS: tuple[str, ...] = (
     "distance_background",
 )
 
-BLOCK = 1
-"""Pixels a side of the blocks in which all is prepared, at least."""
 BLOCKS = 300_000
-"""So many blocks at most: larger pictures get blocks of twice that side, or four times, ..."""
+"""Blocks in which all is prepared, at most: they have a pixel a side, in larger pictures two, or
+four, ..."""
 
 # Distances fade with this length, in pixels.
 _DISTANCE_SCALE = 20.0
@@ -84,7 +83,7 @@ class Priors:
 
     def __init__(self, image: NDArray[Any], trimap: Trimap) -> None:
         self._image, self._trimap = image, trimap
-        scale = BLOCK
+        scale = 1
         while trimap.size > BLOCKS * scale**2:
             scale *= 2
         self._scale = scale

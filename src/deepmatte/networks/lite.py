@@ -209,8 +209,8 @@ class LiteMatting(nn.Module):
     """Encoder-decoder on picture, trimap and priors.
 
     Args:
-        inputs: ``(B, len(INPUT_CHANNELS), H, W)``, 0..1, as `deepmatte.inputs.network_inputs`
-            makes them.
+        inputs: ``(B, len(INPUT_CHANNELS), H, W)``, as `deepmatte.inputs.network_inputs` makes
+            them.
 
     Output:
         Alpha, ``(B, 1, H, W)``, not clipped; values outside 0..1 mean 0 and 1.
