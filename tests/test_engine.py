@@ -159,7 +159,7 @@ def held():
     fields = Path("/proc/self/status").read_text().splitlines()
     return next(int(field.split()[1]) for field in fields if field.startswith("VmRSS"))
 
-engine = Engine(threads=1, memory={memory})
+engine = Engine(threads=1, memory={memory}, quality="high")
 held_before = held()
 for side in (900, 600, 700, 950):
     image = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
