@@ -218,7 +218,7 @@ def _prepare(
         None
         if side is None or colours is None
         else np.stack(
-            [*_planes(_spread(weighted)), *_planes(colours), side.distance * np.float32(scale)]
+            [*_planes(_spread(weighted)), *colours, side.distance * np.float32(scale)]
         )
         for weighted, side, colours in zip(known, sides, sampled, strict=True)
     ]

@@ -45,31 +45,28 @@ def expand(picture: Floats, trimap: Trimap) -> Trimap:
         picture: (h, w, 3), 0..1.
         trimap: (h, w). An unknown pixel takes the label of the nearest known one of its colour.
     """
-    result: Trimap = trimap.copy()
-    rows, columns = (np.flatnonzero((trimap == UNKNOWN).any(axis=axis)) for axis in (1, 0))
-    if not rows.size:
-        return result
     # Nothing can be like what is unknown, or beyond the picture.
-    around = cv2.copyMakeBorder(picture, *4 * (_NEAR,), cv2.BORDER_CONSTANT)
     labels = cv2.copyMakeBorder(trimap, *4 * (_NEAR,), cv2.BORDER_CONSTANT, value=UNKNOWN)
-    around[labels == UNKNOWN] = 9
-    planes = cv2.split(around)
-    across = slice(int(columns[0]), int(columns[-1]) + 1)
-    for top in range(int(rows[0]), int(rows[-1]) + 1, _STRIP):
-        here = slice(top, min(top + _STRIP, int(rows[-1]) + 1)), across
-        own, waiting = cv2.split(picture[here]), trimap[here] == UNKNOWN
-        for offset in _DISC:
-            there = tuple(
-                slice(span.start + _NEAR + by, span.stop + _NEAR + by)
-                for span, by in zip(here, offset, strict=True)
-            )
-            difference = np.zeros(waiting.shape, np.float32)
-            for plane, colour in zip(planes, own, strict=True):
-                difference += np.square(plane[there] - colour)
-            alike = waiting & (difference < _ALIKE**2)
-            np.copyto(result[here], labels[there], where=alike)
-            waiting ^= alike
-    return result
+    unknown = labels == UNKNOWN
+    near = cv2.dilate((~unknown).astype(np.uint8), np.ones((2 * _NEAR + 1,) * 2, np.uint8))
+    inside = cv2.copyMakeBorder(np.ones_like(trimap), *4 * (_NEAR,), cv2.BORDER_CONSTANT)
+    around = cv2.copyMakeBorder(picture, *4 * (_NEAR,), cv2.BORDER_CONSTANT)
+    planes = [plane.ravel() for plane in cv2.split(around)]
+    waiting = np.flatnonzero(unknown & (near & inside).astype(bool))
+    own = [plane[waiting] for plane in planes]
+    for plane in planes:
+        plane[unknown.ravel()] = 9
+    found = labels.ravel()
+    for down, right in _DISC:
+        there = waiting + (down * labels.shape[1] + right)
+        difference = sum(
+            np.square(plane[there] - colour) for plane, colour in zip(planes, own, strict=True)
+        )
+        alike = difference < _ALIKE**2
+        found[waiting[alike]] = found[there[alike]]
+        waiting, own = waiting[~alike], [colour[~alike] for colour in own]
+    here = slice(_NEAR, -_NEAR)
+    return labels[here, here]
 
 
 # Nearest first.
@@ -89,7 +86,7 @@ class Side:
     """The known foreground, or the known background.
 
     Attributes:
-        colours: (h * w, 3), around each known pixel the mean of the known colours.
+        colours: (3, h * w), around each known pixel the mean of the known colours.
         places: (h * w,), of the known pixel that is nearest to each pixel.
         distance: (h, w), pixels to there.
     """
@@ -112,17 +109,22 @@ class Side:
         )
         place_of = np.zeros(int(labels.max()) + 1, np.intp)
         place_of[labels[known]] = np.flatnonzero(known)
-        means = np.asarray(cv2.blur(weighted, (3, 3)), np.float32).reshape(-1, 4)
-        colours = np.clip(means[:, :3] / np.maximum(means[:, 3:], np.float32(1e-6)), 0, 1)
-        return cls(colours, place_of[labels.ravel()], np.asarray(distance, np.float32))
+        *means, share = (plane.ravel() for plane in cv2.split(cv2.blur(weighted, (3, 3))))
+        np.maximum(share, np.float32(1e-6), out=share)
+        colours = np.stack([np.minimum(mean / share, 1) for mean in means])
+        return cls(colours, place_of.take(labels.ravel()), np.asarray(distance, np.float32))
 
     def nearest(self) -> Floats:
-        """Of each pixel the colour of the nearest known one, (h, w, 3)."""
-        return self.colours[self.places].reshape(*self.distance.shape, 3)
+        """Of each pixel the colour of the nearest known one, (3, h, w)."""
+        return self.at(self.places)
+
+    def at(self, places: Places) -> Floats:
+        """Of each pixel the colour at a place (h * w,), (3, h, w)."""
+        return self.colours.take(places, axis=1).reshape(3, *self.distance.shape)
 
 
 def best_pairs(picture: Floats, unknown: Flags, sides: tuple[Side, Side]) -> tuple[Floats, Floats]:
-    """Colours of foreground and background, (h, w, 3) each, whose mixtures the unknown pixels are.
+    """Colours of foreground and background, (3, h, w) each, whose mixtures the unknown pixels are.
 
     Of some known pixels on both sides the pair that fits best: the pixel's colour lies near the
     line between theirs, and they are near. Pixels that are known get the nearest of either side.
@@ -135,7 +137,7 @@ def best_pairs(picture: Floats, unknown: Flags, sides: tuple[Side, Side]) -> tup
     height, width = unknown.shape
     rows, columns = np.nonzero(unknown)
     own = rows * width + columns
-    colours = picture.reshape(-1, 3)[own]
+    colours = picture[unknown].T.copy()  # (3, N)
     found = [side.places.copy() for side in sides]
     for offsets in (_NEAREST, _FOUND):
         sources = [places.copy() for places in found]
@@ -150,12 +152,11 @@ def best_pairs(picture: Floats, unknown: Flags, sides: tuple[Side, Side]) -> tup
                 np.stack([places[own[part]], *(source[place] for place in there)])
                 for places, source in zip(found, sources, strict=True)
             ]
-            best = _best(candidates, sides, colours[part], own[part], width)
+            best = _best(candidates, sides, colours[:, part], own[part], width)
             for places, chosen in zip(found, best, strict=True):
                 places[own[part]] = chosen
     foreground, background = (
-        side.colours[places].reshape(height, width, 3)
-        for side, places in zip(sides, found, strict=True)
+        side.at(places) for side, places in zip(sides, found, strict=True)
     )
     return foreground, background
 
@@ -165,14 +166,17 @@ def _best(
 ) -> list[Places]:
     """Of the candidates (K, n) on either side those (n,) that make the best pair of each pixel."""
     ends, far = [], []
+    row, column = _row_and_column(own, width)
     for places, side in zip(candidates, sides, strict=True):
-        ends.append([side.colours[places, channel] - colours[:, channel] for channel in range(3)])
-        down, right = (
-            there - here
-            for there, here in zip(np.divmod(places, width), np.divmod(own, width), strict=True)
+        ends.append(
+            [
+                plane.take(places) - colour
+                for plane, colour in zip(side.colours, colours, strict=True)
+            ]
         )
-        away = np.sqrt((down * down + right * right).astype(np.float32))
-        far.append(np.float32(_FAR) * away / np.maximum(side.distance.ravel()[own], 1))
+        there = _row_and_column(places, width)
+        away = np.sqrt(np.square(there[0] - row) + np.square(there[1] - column))
+        far.append(away * (np.float32(_FAR) / np.maximum(side.distance.take(own), 1)))
     # Seen from the pixel's own colour, |a F + (1 - a) B|^2 is least at a = (B.B - F.B) / |F - B|^2.
     (red, green, blue), others = ends[0], ends[1]
     dots = red[:, None] * others[0] + green[:, None] * others[1] + blue[:, None] * others[2]
@@ -188,3 +192,10 @@ def _best(
         places[which, pixels]
         for places, which in zip(candidates, np.divmod(index, len(candidates[1])), strict=True)
     ]
+
+
+def _row_and_column(places: Places, width: int) -> tuple[Floats, Floats]:
+    """Of places in a picture of a width; 32 bits, for which division is fast."""
+    narrow = places.astype(np.int32)
+    rows = narrow // np.int32(width)
+    return rows.astype(np.float32), (narrow - rows * np.int32(width)).astype(np.float32)
