@@ -26,7 +26,8 @@ def sides_of(picture, trimap):
 
 
 def missed(colours, foreground, background):
-    """How far colours (..., 3) are from the lines between others."""
+    """How far colours (h, w, 3) are from the lines between others, (3, h, w)."""
+    foreground, background = (np.moveaxis(side, 0, -1) for side in (foreground, background))
     line = foreground - background
     share = ((colours - background) * line).sum(-1) / np.maximum((line * line).sum(-1), 1e-9)
     mixture = background + np.clip(share, 0, 1)[..., None] * line
@@ -86,7 +87,8 @@ def test_pixels_known_in_part_count_with_the_colour_that_is_known():
     weighted = np.zeros((8, 8, 4), np.float32)
     weighted[3, 3] = np.float32([0.4, 0.2, 0.6, 1]) * 0.25
     side = Side.of(weighted)
-    np.testing.assert_allclose(side.nearest(), np.broadcast_to([0.4, 0.2, 0.6], (8, 8, 3)), 1e-5)
+    colours = np.broadcast_to(np.float32([0.4, 0.2, 0.6])[:, None, None], (3, 8, 8))
+    np.testing.assert_allclose(side.nearest(), colours, 1e-5)
 
 
 def test_pairs_explain_mixtures_better_than_the_nearest_colours_do():
@@ -116,8 +118,9 @@ def test_a_mixture_of_colours_that_are_not_the_nearest_is_found():
     picture[:, 16:32] = 0.5 * red + 0.5 * blue
     foreground, background = best_pairs(picture, trimap == 128, sides_of(picture, trimap))
     inside = np.s_[12:36, 16:32]
-    assert np.percentile(abs(foreground[inside] - red).max(axis=-1), 90) < 0.05
-    assert np.percentile(abs(background[inside] - blue).max(axis=-1), 90) < 0.05
+    for colours, wanted in ((foreground, red), (background, blue)):
+        missed_by = abs(np.moveaxis(colours, 0, -1)[inside] - wanted).max(axis=-1)
+        assert np.percentile(missed_by, 90) < 0.05
 
 
 def test_known_pixels_get_the_nearest_of_either_side():
@@ -125,4 +128,4 @@ def test_known_pixels_get_the_nearest_of_either_side():
     sides = sides_of(picture, trimap)
     for side, colours in zip(sides, best_pairs(picture, trimap == 128, sides), strict=True):
         known = trimap != 128
-        np.testing.assert_array_equal(colours[known], side.nearest()[known])
+        np.testing.assert_array_equal(colours[:, known], side.nearest()[:, known])

@@ -164,7 +164,7 @@ class Engine:
         if narrows and self._inputs.halves:
             smaller = _is_halved(trimap.shape)
             glance, labels = halve(image, trimap) if smaller else (image, trimap)
-            band = wide(labels)
+            band = wide(labels, smaller)
             if band.any():
                 coarse = (labels == FOREGROUND).astype(np.float32)
                 shared = start + _COARSE * (until - start)

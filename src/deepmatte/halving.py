@@ -35,8 +35,8 @@ _WIDE = 14
 # How far, in those pixels, it reaches from there.
 _REACH = 10
 # Bands are wide where more than this share of what is unknown lies in such: a first look at less is
-# not worth its time.
-_MUCH = 0.35
+# not worth its time. Where that look is as large as the second, it takes more.
+_MUCH, _MOST = 0.35, 0.6
 # Alpha this close to 0 or 1 is not soft.
 _SOFT = 0.04
 # Distance, in those pixels, from anything soft at which a pixel is settled.
@@ -49,8 +49,9 @@ _EVEN = 0.1
 # Alpha so near to 0 or 1 is that: the colours' noise would make a haze of it. From this far away,
 # beyond that, all of alpha comes from the colours.
 _PLAIN, _RISE = 0.01, 0.05
-# Rows of the halved picture that are worked on at a time: copies of all of it would cost memory.
-_STRIP = 256
+# Rows of the halved picture that are worked on at a time: copies of all of it would cost memory,
+# and time, where they leave the processor's cache.
+_STRIP = 128
 # Pixels around one, in the halved picture, that its line at full size depends on.
 _AROUND = 2
 
@@ -100,27 +101,34 @@ def details(image: NDArray[Any]) -> Floats:
         (9, h, w), -0.5..0.5: of each colour, by how much the left pixels lie above the mean; then
         the upper ones; then those at the upper left and the lower right.
     """
-    even = to_unit(_even(image)) * np.float32(0.25)
-    sums, falls = (cv2.split(rows) for rows in (even[::2] + even[1::2], even[::2] - even[1::2]))
-    found = np.empty((3, 3, len(even) // 2, even.shape[1] // 2), np.float32)
-    for colour in range(3):
-        np.subtract(sums[colour][:, ::2], sums[colour][:, 1::2], out=found[0, colour])
-        np.add(falls[colour][:, ::2], falls[colour][:, 1::2], out=found[1, colour])
-        np.subtract(falls[colour][:, ::2], falls[colour][:, 1::2], out=found[2, colour])
-    return found.reshape(9, *found.shape[2:])
+    height, width = ((side + 1) // 2 for side in image.shape[:2])
+    found = np.empty((3, 3, height, width), np.float32)
+    for top in range(0, height, _STRIP):
+        even = to_unit(_even(image[2 * top : 2 * (top + _STRIP)])) * np.float32(0.25)
+        pairs = even[::2] + even[1::2], even[::2] - even[1::2]
+        across, down, aslant = found[:, :, top : top + _STRIP]
+        for colour, (sums, falls) in enumerate(zip(*map(cv2.split, pairs), strict=True)):
+            np.subtract(sums[:, ::2], sums[:, 1::2], out=across[colour])
+            np.add(falls[:, ::2], falls[:, 1::2], out=down[colour])
+            np.subtract(falls[:, ::2], falls[:, 1::2], out=aslant[colour])
+    return found.reshape(9, height, width)
 
 
-def wide(trimap: Trimap) -> Flags:
+def wide(trimap: Trimap, smaller: bool = True) -> Flags:
     """Which unknown pixels of the trimap of a first look lie in wide bands, (h, w).
 
     None do where that were few of all.
+
+    Args:
+        trimap: (h, w).
+        smaller: whether the first look is smaller than the second.
     """
     unknown = trimap == UNKNOWN
     core = _distance(~unknown) > _WIDE
     if not core.any():
         return core
     found: Flags = unknown & (_distance(core) < _REACH)
-    if found.sum() <= _MUCH * unknown.sum():
+    if found.sum() <= (_MUCH if smaller else _MOST) * unknown.sum():
         return np.zeros_like(found)
     return found
 

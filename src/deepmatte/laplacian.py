@@ -117,15 +117,15 @@ def _solve(
         picture: (H, W, 3), centred colours.
         sought: (H, W), N pixels; elsewhere alpha is fixed.
         alpha: (H, W), to start from.
-        target, weight: (H, W).
+        target: (H, W), the guess by colours.
+        weight: (H, W), of it.
         steps: so many.
     """
     if not sought.any():
         return
     strips = _Strips(sought)
-    laplacian = MattingLaplacian(
-        [strips.read(plane) for plane in cv2.split(picture)], strips.inside
-    )
+    colours = [strips.read(np.asarray(plane, np.float32)) for plane in cv2.split(picture)]
+    laplacian = MattingLaplacian(colours, strips.inside)
     fixed = strips.read(np.where(sought, np.float32(0), alpha))
     found, wanted, weight = alpha[sought], target[sought], weight[sought]  # (N,)
 
@@ -171,10 +171,10 @@ class _Strips:
         around = cv2.dilate(sought.astype(np.uint8), np.ones((3, 3), np.uint8))
         border = 0, -height % _STRIP, _HALO, _HALO
         around = cv2.copyMakeBorder(around, *border, cv2.BORDER_CONSTANT)
-        used = around.reshape(-1, _STRIP, width + 2 * _HALO).any(axis=1)
-        seen = cv2.dilate(used.astype(np.uint8), np.ones((1, 2 * _HALO + 1), np.uint8))
+        used = np.asarray(around, np.uint8).reshape(-1, _STRIP, width + 2 * _HALO).max(axis=1)
+        seen = cv2.dilate(used, np.ones((1, 2 * _HALO + 1), np.uint8))
         strip, column = np.nonzero(seen)
-        own = np.tile(used[strip, column], (_STRIP + 2 * _HALO, 1))
+        own = np.tile(used[strip, column] > 0, (_STRIP + 2 * _HALO, 1))
         own[:_HALO] = own[-_HALO:] = False
         rows = np.arange(-_HALO, _STRIP + _HALO)[:, None] + strip * _STRIP
         columns = column - _HALO
@@ -193,7 +193,8 @@ class _Strips:
 
     def read(self, plane: Floats) -> Floats:
         """A plane (H, W) of the picture, in strips (h, w); 0 beyond it."""
-        return plane.take(self._places) * self.inside
+        read: Floats = plane.take(self._places) * self.inside
+        return read
 
     def spread(self, values: Floats) -> Floats:
         """Values (N,) of the pixels that are sought, in strips (h, w); 0 elsewhere."""

@@ -92,9 +92,9 @@ class Priors:
         sides = [Side.of(weighted) for weighted in known]
         # Of each side (7, h, w): spread colours, sampled colours, distance in pixels.
         self._sides = _prepare(picture, labels == UNKNOWN, known, sides, scale)
-        self._lines, self._corner = None, (0, 0)
+        self._lines: Floats | None = None
         if (labels == UNKNOWN).any() and any(side is not None for side in sides):
-            self._lines, self._corner = _solve(picture, labels, self._sides)
+            self._lines = _solve(picture, labels, self._sides)
 
     def read(self, window: Window, out: Floats | None = None) -> Floats:
         """The guesses within a window that starts at multiples of 32 pixels.
@@ -123,7 +123,7 @@ class Priors:
             trust[unknown] = 0
         else:
             colours = picture.reshape(3, -1).take(np.flatnonzero(unknown), axis=1)  # (3, N)
-            lines = self._at(self._lines, window, unknown, self._corner)
+            lines = self._at(self._lines, window, unknown)
             ends = [
                 None if side is None else self._at(side[_SAMPLED], window, unknown)
                 for side in self._sides
@@ -139,12 +139,9 @@ class Priors:
             distance[known] = 1
         return out
 
-    def _at(
-        self, planes: Floats, window: Window, there: Flags, corner: tuple[int, int] = (0, 0)
-    ) -> Floats:
+    def _at(self, planes: Floats, window: Window, there: Flags) -> Floats:
         """What was prepared (C, h, w) at some pixels of a window: (C, N)."""
-        found = [plane[there] for plane in _magnify(planes, window, self._scale, corner)]
-        return np.stack(found)
+        return np.stack([plane[there] for plane in _magnify(planes, window, self._scale)])
 
     def _see(self, side: Floats | None, window: Window, spread: Floats, distance: Floats) -> None:
         """Write a side's spread colours (3, h, w) and exp(-distance / 20 px)."""
@@ -217,9 +214,7 @@ def _prepare(
     return [
         None
         if side is None or colours is None
-        else np.stack(
-            [*_planes(_spread(weighted)), *colours, side.distance * np.float32(scale)]
-        )
+        else np.stack([*_planes(_spread(weighted)), *colours, side.distance * np.float32(scale)])
         for weighted, side, colours in zip(known, sides, sampled, strict=True)
     ]
 
@@ -242,8 +237,8 @@ def _spread(weighted: Floats) -> Floats:
     return np.clip(filled, 0.0, 1.0)
 
 
-def _solve(picture: Floats, trimap: Trimap, sides: Sides) -> tuple[Floats, tuple[int, int]]:
-    """The closed-form matte's lines in the box around the unknown blocks, and its corner.
+def _solve(picture: Floats, trimap: Trimap, sides: Sides) -> Floats:
+    """The closed-form matte's lines, of blocks; beyond the box around the unknown ones constants.
 
     Args:
         picture: (h, w, 3) of blocks.
@@ -251,7 +246,7 @@ def _solve(picture: Floats, trimap: Trimap, sides: Sides) -> tuple[Floats, tuple
         sides: as prepared.
 
     Returns:
-        Lines (4, h', w'), and the row and column of the block in which they begin.
+        Lines (4, h, w).
     """
     left, top, width, height = cv2.boundingRect((trimap == UNKNOWN).astype(np.uint8))
     first = [max(0, start - _MARGIN) // ALIGNMENT * ALIGNMENT for start in (top, left)]
@@ -264,29 +259,32 @@ def _solve(picture: Floats, trimap: Trimap, sides: Sides) -> tuple[Floats, tuple
     ends = [None if side is None else side[_SAMPLED, box[0], box[1]][:, free] for side in sides]
     guess[free] = alpha = _by_colours(colours, *ends)
     trust[free] = _trust(alpha, colours, *ends)
-    lines = closed_form_lines(picture[box], free, guess, trust)
-    return _planes(lines), (first[0], first[1])
+    lines = np.zeros((4, *trimap.shape), np.float32)
+    lines[3] = trimap == FOREGROUND
+    lines[:, box[0], box[1]] = _planes(closed_form_lines(picture[box], free, guess, trust))
+    return lines
 
 
 # --- reading ----------------------------------------------------------------------------------
 
 
-def _magnify(
-    prepared: Floats, window: Window, scale: int, corner: tuple[int, int] = (0, 0)
-) -> Iterator[Floats]:
+def _magnify(prepared: Floats, window: Window, scale: int) -> Iterator[Floats]:
     """What was prepared (C, h, w), plane by plane enlarged bilinearly, within a window.
 
     Args:
         prepared: of blocks of ``scale`` x ``scale`` pixels.
         window: of the picture, starts at multiples of ``scale``.
         scale: see there.
-        corner: row and column of the picture's blocks with which ``prepared`` begins.
     """
+    if scale == 1:
+        rows, columns = window
+        yield from prepared[:, rows, columns]
+        return
     around = 1  # neighbour that the interpolation needs
     taken, inside = [], []
     for axis, span in enumerate(window):
         first, last = span.start // scale, -(-span.stop // scale)
-        wanted = np.arange(first - around, last + around) - corner[axis]
+        wanted = np.arange(first - around, last + around)
         taken.append(np.clip(wanted, 0, prepared.shape[1 + axis] - 1))
         inside.append(slice(around * scale, around * scale + span.stop - span.start))
     for plane in prepared:

@@ -10,6 +10,7 @@ Sources:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -32,10 +33,14 @@ _ALIKE = 0.02
 _FAR = 0.005
 # Where candidates come from: the known pixels nearest to these places, then what was found there.
 _NEAREST: Offsets = ((14, 14), (14, -14), (-14, -14), (-14, 14))
+_FURTHER: Offsets = ((25, 25), (25, -25), (-25, -25), (-25, 25))
 _FOUND: Offsets = ((2, 2), (2, -2), (-2, -2), (-2, 2))
+# So near to known pixels, in pixels, those of further away are tried: deep in a wide band many
+# pairs explain a colour, and the more are tried, the more often a wrong one does.
+_CLOSE = 8
 # Rows, and unknown pixels, that are worked on at a time: what stays in the processor's cache.
 _STRIP = 64
-_CHUNK = 4096
+_CHUNK = 16384
 
 
 def expand(picture: Floats, trimap: Trimap) -> Trimap:
@@ -46,27 +51,29 @@ def expand(picture: Floats, trimap: Trimap) -> Trimap:
         trimap: (h, w). An unknown pixel takes the label of the nearest known one of its colour.
     """
     # Nothing can be like what is unknown, or beyond the picture.
-    labels = cv2.copyMakeBorder(trimap, *4 * (_NEAR,), cv2.BORDER_CONSTANT, value=UNKNOWN)
+    height, width = trimap.shape
+    here = slice(_NEAR, _NEAR + height), slice(_NEAR, _NEAR + width)
+    labels: Trimap = np.full((height + 2 * _NEAR, width + 2 * _NEAR), UNKNOWN, np.uint8)
+    labels[here] = trimap
     unknown = labels == UNKNOWN
-    near = cv2.dilate((~unknown).astype(np.uint8), np.ones((2 * _NEAR + 1,) * 2, np.uint8))
-    inside = cv2.copyMakeBorder(np.ones_like(trimap), *4 * (_NEAR,), cv2.BORDER_CONSTANT)
+    near = cv2.dilate((~unknown[here]).astype(np.uint8), np.ones((2 * _NEAR + 1,) * 2, np.uint8))
+    rows, columns = np.nonzero(unknown[here] & np.asarray(near, np.bool_))
+    waiting = (rows + _NEAR) * labels.shape[1] + columns + _NEAR
+    own = [colour[rows, columns] for colour in cv2.split(picture)]
     around = cv2.copyMakeBorder(picture, *4 * (_NEAR,), cv2.BORDER_CONSTANT)
     planes = [plane.ravel() for plane in cv2.split(around)]
-    waiting = np.flatnonzero(unknown & (near & inside).astype(bool))
-    own = [plane[waiting] for plane in planes]
     for plane in planes:
         plane[unknown.ravel()] = 9
     found = labels.ravel()
     for down, right in _DISC:
         there = waiting + (down * labels.shape[1] + right)
-        difference = sum(
+        red, green, blue = (
             np.square(plane[there] - colour) for plane, colour in zip(planes, own, strict=True)
         )
-        alike = difference < _ALIKE**2
+        alike = red + green + blue < _ALIKE**2
         found[waiting[alike]] = found[there[alike]]
         waiting, own = waiting[~alike], [colour[~alike] for colour in own]
-    here = slice(_NEAR, -_NEAR)
-    return labels[here, here]
+    return labels[here]
 
 
 # Nearest first.
@@ -112,7 +119,8 @@ class Side:
         *means, share = (plane.ravel() for plane in cv2.split(cv2.blur(weighted, (3, 3))))
         np.maximum(share, np.float32(1e-6), out=share)
         colours = np.stack([np.minimum(mean / share, 1) for mean in means])
-        return cls(colours, place_of.take(labels.ravel()), np.asarray(distance, np.float32))
+        nearest: Places = place_of[labels.ravel()]
+        return cls(colours, nearest, np.asarray(distance, np.float32))
 
     def nearest(self) -> Floats:
         """Of each pixel the colour of the nearest known one, (3, h, w)."""
@@ -120,7 +128,8 @@ class Side:
 
     def at(self, places: Places) -> Floats:
         """Of each pixel the colour at a place (h * w,), (3, h, w)."""
-        return self.colours.take(places, axis=1).reshape(3, *self.distance.shape)
+        found: Floats = self.colours.take(places, axis=1)
+        return found.reshape(3, *self.distance.shape)
 
 
 def best_pairs(picture: Floats, unknown: Flags, sides: tuple[Side, Side]) -> tuple[Floats, Floats]:
@@ -135,34 +144,38 @@ def best_pairs(picture: Floats, unknown: Flags, sides: tuple[Side, Side]) -> tup
         sides: foreground and background.
     """
     height, width = unknown.shape
-    rows, columns = np.nonzero(unknown)
-    own = rows * width + columns
-    colours = picture[unknown].T.copy()  # (3, N)
+    planes = [np.asarray(plane, np.float32) for plane in cv2.split(picture)]
+    foreground, background = sides
+    everywhere = np.flatnonzero(unknown)
+    nearest = np.minimum(foreground.distance, background.distance).take(everywhere)
+    close = everywhere[nearest <= _CLOSE]
     found = [side.places.copy() for side in sides]
-    for offsets in (_NEAREST, _FOUND):
+    for offsets, wanted in ((_NEAREST, everywhere), (_FURTHER, close), (_FOUND, everywhere)):
         sources = [places.copy() for places in found]
-        for start in range(0, len(own), _CHUNK):
-            part = slice(start, start + _CHUNK)
+        for start in range(0, len(wanted), _CHUNK):
+            own = wanted[start : start + _CHUNK]
+            rows, columns = np.divmod(own, width)
             there = [
-                np.clip(rows[part] + down, 0, height - 1) * width
-                + np.clip(columns[part] + right, 0, width - 1)
+                np.clip(rows + down, 0, height - 1) * width + np.clip(columns + right, 0, width - 1)
                 for down, right in offsets
             ]
             candidates = [
-                np.stack([places[own[part]], *(source[place] for place in there)])
+                np.stack([places[own], *(source.take(place) for place in there)])
                 for places, source in zip(found, sources, strict=True)
             ]
-            best = _best(candidates, sides, colours[:, part], own[part], width)
+            colours = [plane.take(own) for plane in planes]
+            best = _best(candidates, sides, colours, own, width)
             for places, chosen in zip(found, best, strict=True):
-                places[own[part]] = chosen
-    foreground, background = (
-        side.at(places) for side, places in zip(sides, found, strict=True)
-    )
-    return foreground, background
+                places[own] = chosen
+    return foreground.at(found[0]), background.at(found[1])
 
 
 def _best(
-    candidates: list[Places], sides: tuple[Side, Side], colours: Floats, own: Places, width: int
+    candidates: list[Places],
+    sides: tuple[Side, Side],
+    colours: Sequence[Floats],
+    own: Places,
+    width: int,
 ) -> list[Places]:
     """Of the candidates (K, n) on either side those (n,) that make the best pair of each pixel."""
     ends, far = [], []
@@ -177,21 +190,37 @@ def _best(
         there = _row_and_column(places, width)
         away = np.sqrt(np.square(there[0] - row) + np.square(there[1] - column))
         far.append(away * (np.float32(_FAR) / np.maximum(side.distance.take(own), 1)))
-    # Seen from the pixel's own colour, |a F + (1 - a) B|^2 is least at a = (B.B - F.B) / |F - B|^2.
-    (red, green, blue), others = ends[0], ends[1]
-    dots = red[:, None] * others[0] + green[:, None] * others[1] + blue[:, None] * others[2]
     foreground, background = (sum(plane * plane for plane in end) for end in ends)  # (K, n)
-    fall = background - dots
-    length = foreground[:, None] - dots + fall + np.float32(1e-4)
-    alpha = np.clip(fall / length, 0, 1)
-    missed = np.maximum(background + alpha * (alpha * length - 2 * fall), 0)
-    costs = np.sqrt(missed) + far[0][:, None] + far[1]  # (K, K, n)
-    index = costs.reshape(-1, len(own)).argmin(axis=0)
-    pixels = np.arange(len(own))
-    return [
-        places[which, pixels]
-        for places, which in zip(candidates, np.divmod(index, len(candidates[1])), strict=True)
-    ]
+    least = np.full(len(own), np.inf, np.float32)
+    best = [places[0].copy() for places in candidates]
+    # One pair for all pixels at a time, in the same memory: what is larger leaves the cache.
+    dot, fall, cost = (np.empty_like(least) for _ in range(3))
+    for first, second in np.ndindex(len(foreground), len(background)):
+        # Seen from the pixel's own colour, |a F + (1 - a) B|^2 is least at
+        # a = (B.B - F.B) / |F - B|^2.
+        np.multiply(ends[0][0][first], ends[1][0][second], out=dot)
+        for channel in (1, 2):
+            dot += np.multiply(ends[0][channel][first], ends[1][channel][second], out=cost)
+        np.subtract(background[second], dot, out=fall)
+        length = np.subtract(foreground[first], dot, out=cost)
+        length += fall
+        length += np.float32(1e-4)
+        alpha = np.divide(fall, length, out=dot)
+        np.clip(alpha, 0, 1, out=alpha)
+        # B.B + a (a |F - B|^2 - 2 (B.B - F.B))
+        cost *= alpha
+        cost -= fall
+        cost -= fall
+        cost *= alpha
+        cost += background[second]
+        np.sqrt(np.maximum(cost, 0, out=cost), out=cost)
+        cost += far[0][first]
+        cost += far[1][second]
+        better = cost < least
+        np.minimum(cost, least, out=least)
+        for chosen, places in zip(best, (candidates[0][first], candidates[1][second]), strict=True):
+            np.copyto(chosen, places, where=better)
+    return best
 
 
 def _row_and_column(places: Places, width: int) -> tuple[Floats, Floats]:
