@@ -94,6 +94,11 @@ def test_a_band_is_wide_only_where_known_pixels_are_far() -> None:
     assert not found[trimap != UNKNOWN].any()
     assert found[78:122, 80:160].all()
     assert not found[:, 200:].any()
+    # It is not most of what is unknown: a look as large as the second would not be worth it.
+    trimap[95:105, 200:360] = FOREGROUND
+    trimap[5:15, :] = trimap[185:195, :] = UNKNOWN
+    assert 0.35 < wide(trimap).sum() / (trimap == UNKNOWN).sum() < 0.6
+    assert not wide(trimap, smaller=False).any()
     assert not wide(np.full((40, 50), FOREGROUND, np.uint8)).any()
     assert wide(np.full((40, 50), UNKNOWN, np.uint8)).all()
 

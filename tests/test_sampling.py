@@ -123,6 +123,22 @@ def test_a_mixture_of_colours_that_are_not_the_nearest_is_found():
         assert np.percentile(missed_by, 90) < 0.05
 
 
+def test_close_to_known_pixels_pairs_come_from_further_away():
+    # In the upper half, pixels mix what is known in the lower half alone.
+    trimap = np.full((80, 64), 128, np.uint8)
+    trimap[:, :24], trimap[:, 40:] = 255, 0
+    picture = np.zeros((80, 64, 3), np.float32)
+    picture[:, :24], picture[:, 40:] = [0.1, 0.9, 0.1], [0.7, 0.7, 0.7]
+    red, blue = np.float32([0.9, 0.1, 0.1]), np.float32([0.1, 0.1, 0.9])
+    picture[40:, :24], picture[40:, 40:] = red, blue
+    picture[:, 24:40] = 0.5 * red + 0.5 * blue
+    foreground, background = best_pairs(picture, trimap == 128, sides_of(picture, trimap))
+    inside = np.s_[20:40, 24:40]
+    for colours, wanted in ((foreground, red), (background, blue)):
+        missed_by = abs(np.moveaxis(colours, 0, -1)[inside] - wanted).max(axis=-1)
+        assert np.percentile(missed_by, 90) < 0.05
+
+
 def test_known_pixels_get_the_nearest_of_either_side():
     picture, trimap = scattered()
     sides = sides_of(picture, trimap)

@@ -47,7 +47,7 @@ def closed_form_lines(image: Floats, unknown: Flags, guess: Floats, trust: Float
 
     Returns:
         float32 (H, W, 4), of each pixel three slopes and an offset: `alpha_of_lines` reads alpha
-        off them, at any resolution. Far from what is unknown they say no more than the guess.
+        off them, at any resolution. Away from what is unknown they say no more than the guess.
     """
     height, width = unknown.shape
     free = unknown.astype(np.float32)
@@ -58,12 +58,15 @@ def closed_form_lines(image: Floats, unknown: Flags, guess: Floats, trust: Float
         weight = shrink(trust, size) * np.float32(_COLOUR_WEIGHT)
         sought = shrink(free, size) > 0
         alpha = target.copy()
+        known = np.zeros((*alpha.shape, 4), np.float32)
+        known[..., 3] = target
         if lines is None:
-            lines = np.zeros((*alpha.shape, 4), np.float32)
-            lines[..., 3] = target
+            lines = known
         else:
-            lines = grow(lines, alpha.shape)
-            alpha[sought] = alpha_of_lines(lines[sought], picture[sought])
+            carried = grow(lines, alpha.shape)[sought]
+            alpha[sought] = alpha_of_lines(carried, picture[sought])
+            lines = known
+            lines[sought] = carried
         if scale == 1:
             sought &= cv2.distanceTransform(unknown.astype(np.uint8), cv2.DIST_L2, 5) <= _NEAR
         _solve(lines, picture - _CENTRE, sought, alpha, target, weight, steps)
