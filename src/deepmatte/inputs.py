@@ -48,7 +48,7 @@ class NetworkInputs:
     reach: ClassVar[int] = 256
     """Pixels around one that alpha depends on by more than a level of 255, as measured in tiles of
     real photos; the priors carry what lies further."""
-    context: ClassVar[int] = 128
+    context: ClassVar[int] = 64
     """Pixels that are looked at around all unknown ones. Less than `reach`: it makes no seam, and
     mattes are no better for more of it: docs/experiments.md."""
     memory: ClassVar[int] = 610
