@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from deepmatte.engine import Engine, Quality
-from deepmatte.halving import carry, details, halve, narrowed, wide
+from deepmatte.halving import carry, halve, narrowed, wide
 from deepmatte.runtime import Network
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
 
@@ -67,21 +67,6 @@ def test_a_picture_is_halved_alike_in_strips_and_whole() -> None:
     even = np.pad(image, ((0, 1), (0, 1), (0, 0)), mode="edge").astype(np.float64)
     means = sum(even[row::2, column::2] for row in (0, 1) for column in (0, 1)) / 4
     np.testing.assert_allclose(small, means / 65535, atol=1e-6)
-
-
-@settings(deadline=None, max_examples=80)
-@given(trimaps())
-def test_a_picture_is_its_half_and_what_that_leaves_out(labels: Trimap) -> None:
-    image = np.dstack([labels, labels // 2, labels[::-1, ::-1]])
-    small, _ = halve(image, labels)
-
-    across, down, aslant = details(image).reshape(3, 3, *small.shape[:2]).transpose(0, 2, 3, 1)
-
-    whole = np.empty((2 * small.shape[0], 2 * small.shape[1], 3), np.float32)
-    for row, column, up, left in ((0, 0, 1, 1), (0, 1, 1, -1), (1, 0, -1, 1), (1, 1, -1, -1)):
-        whole[row::2, column::2] = small + left * across + up * down + up * left * aslant
-    height, width = labels.shape
-    np.testing.assert_allclose(whole[:height, :width], image / np.float32(255), atol=1e-6)
 
 
 def test_a_band_is_wide_only_where_known_pixels_are_far() -> None:
@@ -244,18 +229,17 @@ def disc(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float
 
 
 @pytest.mark.parametrize(
-    ("height", "quality", "expected", "detailed"),
+    ("height", "quality", "expected"),
     [
-        (400, "normal", (200, 210), True),
-        (399, "normal", (399, 420), False),
-        (400, "high", (400, 420), False),
+        (400, "normal", (200, 210)),
+        (399, "normal", (399, 420)),
+        (400, "high", (400, 420)),
     ],
 )
 def test_pictures_are_matted_at_half_the_size_but_tiny_ones_and_on_request(
     height: int,
     quality: Quality,
     expected: tuple[int, int],
-    detailed: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     image, truth, trimap = disc(height, 420)
@@ -266,21 +250,8 @@ def test_pictures_are_matted_at_half_the_size_but_tiny_ones_and_on_request(
     assert {inputs.shape[2:] for inputs in seen} == {
         tuple(-(-side // 32) * 32 for side in expected)
     }
-    for inputs in seen:
-        assert inputs[0, -9:].any() == detailed
     assert np.abs(alpha - truth)[trimap == UNKNOWN].mean() < 0.02
     assert np.array_equal(alpha[trimap != UNKNOWN], trimap[trimap != UNKNOWN] // 255)
-
-
-def test_what_is_mirrored_is_asked_without_details(monkeypatch: pytest.MonkeyPatch) -> None:
-    image, _, trimap = disc(400, 420)
-    trimap[50:350, 60:360] = UNKNOWN  # so wide that it is narrowed at half the size
-    seen = watched(monkeypatch)
-
-    Engine(quality="high")(image, trimap)
-
-    assert len({inputs.shape for inputs in seen}) > 1
-    assert not any(inputs[0, -9:].any() for inputs in seen)
 
 
 @pytest.mark.parametrize("fine", [True, False])

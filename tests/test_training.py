@@ -152,26 +152,6 @@ def test_crops_do_not_depend_on_what_was_drawn_before(sources: Sources) -> None:
     assert (unknown.sum((1, 2)) > 0).all()
 
 
-def test_details_are_those_of_the_crop(sources: Sources) -> None:
-    crops = Crops(sources, seed=4, scene=96, crop=64, per_scene=1)
-    planes = torch.cat([crops[index] for index in range(24)]).float()
-    colours = planes[:, :3]
-    across, down = planes[:, len(INPUT_CHANNELS) - 9 : len(INPUT_CHANNELS) - 3].chunk(2, dim=1)
-
-    right = colours[..., 1:-1, 2:] - colours[..., 1:-1, :-2]
-    below = colours[..., 2:, 1:-1] - colours[..., :-2, 1:-1]
-    # Where it grows lighter to the right, the left pixels lie below the mean.
-    agree = [
-        -(change[..., 1:-1, 1:-1] * rise).sum((1, 2, 3))
-        for change, rise in ((across, right), (down, below))
-    ]
-    halved = (across != 0).any(dim=1).any(dim=1).any(dim=1)
-    assert 12 < halved.sum() < 24
-    for values in agree:
-        assert (values[halved] > 0).all()
-        assert (values[~halved] == 0).all()
-
-
 def test_losses_are_zero_for_the_truth_and_see_unknown_pixels_only() -> None:
     generator = torch.Generator().manual_seed(0)
     alpha = torch.rand(2, 1, 32, 32, generator=generator)

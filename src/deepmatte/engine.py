@@ -134,7 +134,7 @@ class Engine:
             small, labels = halve(image, trimap)
             coarse = (labels == FOREGROUND).astype(np.float32)
             band = labels == UNKNOWN
-            self._matte(small, labels, band, coarse, area, progress, until, image)
+            self._matte(small, labels, band, coarse, area, progress, until)
         else:
             self._matte(image, trimap, wanted, matte, area, progress, until)
         if self._inputs.halves:
@@ -152,13 +152,11 @@ class Engine:
         area: int,
         progress: Progress,
         until: float,
-        finer: NDArray[Any] | None = None,
         narrows: bool = True,
     ) -> None:
         """Write alpha (H, W) at the ``wanted`` ones of the unknown pixels.
 
-        It is done when the progress has come to ``until``. ``finer`` is what the image is the half
-        of; what ``narrows`` looks at wide bands first.
+        It is done when the progress has come to ``until``. What ``narrows`` looks at wide bands first.
         """
         start = progress.share
         if narrows and self._inputs.halves:
@@ -168,10 +166,7 @@ class Engine:
             if band.any():
                 coarse = (labels == FOREGROUND).astype(np.float32)
                 shared = start + _COARSE * (until - start)
-                whole = image if smaller else finer
-                if self._thorough:  # what is mirrored has other details: it is asked without any
-                    whole = None
-                self._matte(glance, labels, band, coarse, area, progress, shared, whole, smaller)
+                self._matte(glance, labels, band, coarse, area, progress, shared, smaller)
                 trimap = narrowed(trimap, coarse, band)
                 alpha[wanted & (trimap == FOREGROUND)] = 1
                 wanted = wanted & (trimap == UNKNOWN)
@@ -180,7 +175,7 @@ class Engine:
             del glance, labels, band
         if not wanted.any():
             return
-        inputs = self._inputs(image, trimap, finer)
+        inputs = self._inputs(image, trimap)
         cover = tiles(wanted, area, self._inputs.reach)
         for done, tile in enumerate(cover):
             progress.advance(start + (until - start) * done / len(cover))

@@ -1,8 +1,8 @@
 """Half the size: pictures are matted there, and wide bands narrowed.
 
-At half the size a network sees twice as far for a quarter of the work, and what that leaves out of
-a picture it sees beside it. The colours of the full size carry alpha there: around each pixel it is
-a linear function of them (He and Sun, "Fast Guided Filter", 2015).
+At half the size a network sees twice as far for a quarter of the work. The colours of the full size
+carry alpha there: around each pixel it is a linear function of them (He and Sun, "Fast Guided
+Filter", 2015).
 
 A network sees only so many pixels around one. In a band that is wider it cannot tell a hole between
 branches from the branch, and most of its work goes into pixels that a glance would settle. So a
@@ -87,31 +87,6 @@ def _even(array: NDArray[Any]) -> NDArray[Any]:
     """An array with an even number of rows and columns: the last are repeated."""
     rows, columns = (side % 2 for side in array.shape[:2])
     return cv2.copyMakeBorder(array, 0, rows, 0, columns, cv2.BORDER_REPLICATE)
-
-
-def details(image: NDArray[Any]) -> Floats:
-    """What a picture has and its half has not: how the four pixels of each one differ.
-
-    With the half's colours they are the picture's Haar wavelets.
-
-    Args:
-        image: (H, W, 3), as for `halve`.
-
-    Returns:
-        (9, h, w), -0.5..0.5: of each colour, by how much the left pixels lie above the mean; then
-        the upper ones; then those at the upper left and the lower right.
-    """
-    height, width = ((side + 1) // 2 for side in image.shape[:2])
-    found = np.empty((3, 3, height, width), np.float32)
-    for top in range(0, height, _STRIP):
-        even = to_unit(_even(image[2 * top : 2 * (top + _STRIP)])) * np.float32(0.25)
-        pairs = even[::2] + even[1::2], even[::2] - even[1::2]
-        across, down, aslant = found[:, :, top : top + _STRIP]
-        for colour, (sums, falls) in enumerate(zip(*map(cv2.split, pairs), strict=True)):
-            np.subtract(sums[:, ::2], sums[:, 1::2], out=across[colour])
-            np.add(falls[:, ::2], falls[:, 1::2], out=down[colour])
-            np.subtract(falls[:, ::2], falls[:, 1::2], out=aslant[colour])
-    return found.reshape(9, height, width)
 
 
 def wide(trimap: Trimap, smaller: bool = True) -> Flags:

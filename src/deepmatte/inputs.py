@@ -10,22 +10,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmatte.halving import details
 from deepmatte.pixels import to_unit
 from deepmatte.priors import CHANNELS, Priors, Window
 from deepmatte.trimap import BACKGROUND, FOREGROUND
 
-DETAILS = tuple(
-    f"{colour}_{change}"
-    for change in ("across", "down", "aslant")
-    for colour in ("red", "green", "blue")
-)
-"""How the four pixels differ that a pixel of a halved picture stands for."""
-INPUT_CHANNELS = (
-    *("red", "green", "blue", "known_foreground", "known_background"),
-    *CHANNELS,
-    *DETAILS,
-)
+INPUT_CHANNELS = ("red", "green", "blue", "known_foreground", "known_background", *CHANNELS)
 """Names of the shipped network's channels, in order."""
 GUESS = INPUT_CHANNELS.index("alpha_closed_form")
 """The channel with the guess of alpha that the network corrects."""
@@ -40,8 +29,6 @@ class NetworkInputs:
     Args:
         image: ``(H, W, 3)`` uint8, uint16, or float32 in 0..1.
         trimap: ``(H, W)`` uint8, labels of `deepmatte.trimap`.
-        finer: what ``image`` is the half of (`deepmatte.halving.halve`); None: it is not halved,
-            and its details are all 0.
     """
 
     channels: ClassVar[tuple[str, ...]] = INPUT_CHANNELS
@@ -59,37 +46,29 @@ class NetworkInputs:
     halves: ClassVar[bool] = True
     """Whether pictures are looked at at half the size, and wide bands narrowed: `halving.py`."""
 
-    def __init__(
-        self, image: NDArray[Any], trimap: NDArray[np.uint8], finer: NDArray[Any] | None = None
-    ) -> None:
-        self._image, self._trimap, self._finer = image, trimap, finer
+    def __init__(self, image: NDArray[Any], trimap: NDArray[np.uint8]) -> None:
+        self._image, self._trimap = image, trimap
         self._priors = Priors(image, trimap)
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """What the network sees in a window that starts at multiples of 32 pixels.
 
         Returns:
-            ``(len(channels), h, w)`` float32, contiguous; details -0.5..0.5, all else 0..1.
+            ``(len(channels), h, w)`` float32, contiguous, 0..1.
         """
         trimap = self._trimap[window]
         inputs = np.empty((len(INPUT_CHANNELS), *trimap.shape), np.float32)
         inputs[0:3] = to_unit(self._image[window]).transpose(2, 0, 1)
         inputs[3] = trimap == FOREGROUND
         inputs[4] = trimap == BACKGROUND
-        self._priors.read(window, out=inputs[5 : -len(DETAILS)])
-        if self._finer is None:
-            inputs[-len(DETAILS) :] = 0
-        else:
-            rows, columns = (slice(2 * span.start, 2 * span.stop) for span in window)
-            inputs[-len(DETAILS) :] = details(self._finer[rows, columns])
+        self._priors.read(window, out=inputs[5:])
         return inputs
 
 
 class PictureAndTrimap:
     """Picture and trimap / 255, as the paper's network sees them (section 4.1).
 
-    Arguments, `read` and the values are those of `NetworkInputs`; it sees no half, and so nothing
-    finer.
+    Arguments, `read` and the values are those of `NetworkInputs`.
     """
 
     channels: ClassVar[tuple[str, ...]] = DIM_CHANNELS
@@ -100,9 +79,7 @@ class PictureAndTrimap:
     padding: ClassVar[Literal["edge", "reflect"]] = "reflect"
     halves: ClassVar[bool] = False  # the paper's network is run as in the paper
 
-    def __init__(
-        self, image: NDArray[Any], trimap: NDArray[np.uint8], finer: NDArray[Any] | None = None
-    ) -> None:
+    def __init__(self, image: NDArray[Any], trimap: NDArray[np.uint8]) -> None:
         self._image, self._trimap = image, trimap
 
     def read(self, window: Window) -> NDArray[np.float32]:
@@ -110,12 +87,10 @@ class PictureAndTrimap:
         return picture_and_trimap(self._image[window], self._trimap[window])
 
 
-def network_inputs(
-    image: NDArray[Any], trimap: NDArray[np.uint8], finer: NDArray[Any] | None = None
-) -> NDArray[np.float32]:
+def network_inputs(image: NDArray[Any], trimap: NDArray[np.uint8]) -> NDArray[np.float32]:
     """`NetworkInputs` of the whole picture at once."""
     height, width = trimap.shape
-    return NetworkInputs(image, trimap, finer).read((slice(0, height), slice(0, width)))
+    return NetworkInputs(image, trimap).read((slice(0, height), slice(0, width)))
 
 
 def picture_and_trimap(image: NDArray[Any], trimap: NDArray[np.uint8]) -> NDArray[np.float32]:

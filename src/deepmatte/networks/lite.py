@@ -1,11 +1,10 @@
 """The shipped network: Deep Image Matting's idea, small enough to train and run on a CPU.
 
 As in the paper (Xu et al. 2017, sections 4.1 and 4.2) an encoder-decoder looks at picture and
-trimap and predicts an alpha matte. Four things differ. The network sees a picture at half its size,
-and of the full size what that leaves out: a picture's colours carry alpha there
-(:mod:`deepmatte.halving`), and do what the paper's refinement does. It also sees the guesses of
-:mod:`deepmatte.priors`, and predicts what is wrong with the best of them rather than alpha from
-nothing. Its encoder has two arms: an ImageNet network (EfficientNet-Lite0, `Encoder`) that sees
+trimap and predicts an alpha matte. Four things differ. The network sees a picture at half its size:
+a picture's colours carry alpha to the full one (:mod:`deepmatte.halving`), and do what the paper's
+refinement does. It also sees the guesses of :mod:`deepmatte.priors`, and predicts what is wrong
+with the best of them rather than alpha from nothing. Its encoder has two arms: an ImageNet network (EfficientNet-Lite0, `Encoder`) that sees
 colours alone and may stay frozen, and dense convolutions that see all inputs. And there are but few
 channels where the pixels are many.
 
@@ -39,8 +38,8 @@ _STAGES = (
 _SKIPS = (0, 1, 2, 4, 6)
 ENCODER_CHANNELS = tuple(_STAGES[stage][4] for stage in _SKIPS)
 
-WIDTHS = (16, 32, 64, 96, 160)
-"""Channels of the dense arm and the decoder at 1, 1/2, 1/4, 1/8 and 1/16."""
+WIDTHS = (32, 64, 96, 160)
+"""Channels of the dense arm and the decoder at 1/2, 1/4, 1/8 and 1/16; the arm has half at 1/2."""
 
 
 def _convolution(
@@ -224,11 +223,12 @@ class LiteMatting(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        full, half, quarter, eighth, sixteenth = WIDTHS
+        half, quarter, eighth, sixteenth = WIDTHS
         encoded = ENCODER_CHANNELS
         self.encoder = Encoder()
-        self.down2 = nn.Sequential(nn.Conv2d(len(INPUT_CHANNELS), half, 3, 2, 1), nn.ReLU())
-        self.down4 = nn.Sequential(_dense(half, quarter, stride=2), ResidualBlock(quarter))
+        # More channels died in training: docs/experiments.md.
+        self.down2 = nn.Sequential(nn.Conv2d(len(INPUT_CHANNELS), half // 2, 3, 2, 1), nn.ReLU())
+        self.down4 = nn.Sequential(_dense(half // 2, quarter, stride=2), ResidualBlock(quarter))
         self.down8 = nn.Sequential(
             _dense(quarter + encoded[1], eighth, stride=2), ResidualBlock(eighth)
         )
@@ -239,25 +239,20 @@ class LiteMatting(nn.Module):
         self.up8 = Fuse(sixteenth + eighth + encoded[2], eighth, mix=ResidualBlock(eighth))
         self.up4 = Fuse(eighth + quarter + encoded[1], quarter, mix=ResidualBlock(quarter))
         self.up2 = Fuse(
-            quarter + half + encoded[0],
+            quarter + half // 2 + encoded[0],
             half,
             mix=nn.Sequential(nn.Conv2d(half, half, 3, padding=1), nn.ReLU()),
         )
-        # Four pixels of each one; fine features come on top of that.
+        # Four pixels of each one. Convolutions of all of them changed no matte: docs/experiments.md.
         self.up1 = nn.Conv2d(half, 4, 3, padding=1)
-        self.spread = nn.Conv2d(half, 4 * full, 1)
-        self.fine = nn.Conv2d(len(INPUT_CHANNELS), full, 3, padding=1)
-        last = nn.Conv2d(full, 1, 3, padding=1)
-        self.last = nn.Sequential(nn.Conv2d(full, full, 3, padding=1), nn.ReLU(), last)
         # The untrained network returns the prior.
-        for layer in (self.up1, last):
-            assert layer.bias is not None
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        assert self.up1.bias is not None
+        nn.init.zeros_(self.up1.weight)
+        nn.init.zeros_(self.up1.bias)
 
     def forward(self, inputs: Tensor) -> Tensor:
         e2, e4, e8, e16, e32 = self.encoder(inputs[:, :3])
-        d2 = self.down2(inputs)  # (B, 32, H/2, W/2)
+        d2 = self.down2(inputs)  # (B, 16, H/2, W/2)
         d4 = self.down4(d2)  # (B, 64, H/4, W/4)
         d8 = self.down8(torch.cat([d4, e4], dim=1))  # (B, 96, H/8, W/8)
         d16 = self.down16(torch.cat([d8, e8], dim=1))  # (B, 160, H/16, W/16)
@@ -265,8 +260,5 @@ class LiteMatting(nn.Module):
         up = self.up8(up, d8, e8)  # (B, 96, H/8, W/8)
         up = self.up4(up, d4, e4)  # (B, 64, H/4, W/4)
         up = self.up2(up, d2, e2)  # (B, 32, H/2, W/2)
-        fine = functional.pixel_shuffle(self.spread(up), 2) + self.fine(inputs)  # (B, 16, H, W)
-        corrected: Tensor = functional.pixel_shuffle(self.up1(up), 2) + self.last(
-            functional.relu(fine)
-        )
-        return inputs[:, GUESS : GUESS + 1] + corrected
+        correction: Tensor = functional.pixel_shuffle(self.up1(up), 2)  # (B, 1, H, W)
+        return inputs[:, GUESS : GUESS + 1] + correction

@@ -53,21 +53,20 @@ class Crops(Dataset[Tensor]):
         while True:
             halved = rng.random() < _HALVED
             scene = _turned(rng, compose(rng, self.sources, self.scene * (2 if halved else 1)))
-            trimap, finer = random_trimap(rng, scene.alpha), None
+            trimap = random_trimap(rng, scene.alpha)
             if halved:
-                finer = scene.image
                 scene, trimap = _halve(scene, trimap)
             centres = np.argwhere(trimap == UNKNOWN)
             if len(centres) > 64:
                 break
-        planes = np.concatenate([network_inputs(scene.image, trimap, finer), truth(scene)])
+        planes = np.concatenate([network_inputs(scene.image, trimap), truth(scene)])
         chosen = centres[rng.integers(len(centres), size=self.per_scene)]
         windows = [_window(planes, centre, self.crop) for centre in chosen]
         return torch.from_numpy(np.stack(windows))
 
 
 def _turned(rng: np.random.Generator, scene: Scene) -> Scene:
-    """The scene, flipped or turned: no window of it, or else its details were of another."""
+    """The scene, flipped or turned."""
     flips = rng.random() < 0.5
     # A quarter turn less often: hair hangs, light comes from above.
     turns = rng.choice(4, p=[0.7, 0.1, 0.1, 0.1])

@@ -11,7 +11,7 @@ from deepmatte.errors import ModelError
 FOLDER = Path(__file__).parent
 
 SHA256 = {
-    "lite": "f3a34afb466a72cce4b24272ca8d18d2df3cb8503ffb6c876a22bd46a05c8233",
+    "lite": "057450d86475d3094b1e2f4c18b698cbc7e8b596d542a727d8f7390914b39e60",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 
