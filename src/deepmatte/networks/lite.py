@@ -229,12 +229,10 @@ class LiteMatting(nn.Module):
         # More channels died in training: docs/experiments.md.
         self.down2 = nn.Sequential(nn.Conv2d(len(INPUT_CHANNELS), half // 2, 3, 2, 1), nn.ReLU())
         self.down4 = nn.Sequential(_dense(half // 2, quarter, stride=2), ResidualBlock(quarter))
-        self.down8 = nn.Sequential(
-            _dense(quarter + encoded[1], eighth, stride=2), ResidualBlock(eighth)
-        )
+        # A block that mixed here, and some in the decoder, changed no matte: docs/experiments.md.
+        self.down8 = _dense(quarter + encoded[1], eighth, stride=2)
         self.down16 = _dense(eighth + encoded[2], sixteenth, stride=2)
         self.deep = nn.Sequential(_dense(encoded[4], sixteenth, kernel=1))
-        # Blocks that mixed here changed no matte: docs/experiments.md.
         self.up16 = Fuse(2 * sixteenth + encoded[3], sixteenth, mix=nn.Identity())
         self.up8 = Fuse(sixteenth + eighth + encoded[2], eighth, mix=ResidualBlock(eighth))
         self.up4 = Fuse(eighth + quarter + encoded[1], quarter, mix=ResidualBlock(quarter))

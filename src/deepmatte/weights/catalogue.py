@@ -11,7 +11,7 @@ from deepmatte.errors import ModelError
 FOLDER = Path(__file__).parent
 
 SHA256 = {
-    "lite": "057450d86475d3094b1e2f4c18b698cbc7e8b596d542a727d8f7390914b39e60",
+    "lite": "79dd6c54342742e264e5c763c0c72982d0b0297089a73141e44eabfc28ecd828",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 
