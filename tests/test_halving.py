@@ -243,6 +243,7 @@ def test_pictures_are_matted_at_half_the_size_but_tiny_ones_and_on_request(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     image, truth, trimap = disc(height, 420)
+    trimap[[0, -1], [0, -1]] = UNKNOWN  # so that all of it is looked at
     seen = watched(monkeypatch)
 
     alpha = Engine(quality=quality)(image, trimap)

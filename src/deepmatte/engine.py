@@ -156,7 +156,8 @@ class Engine:
     ) -> None:
         """Write alpha (H, W) at the ``wanted`` ones of the unknown pixels.
 
-        It is done when the progress has come to ``until``. What ``narrows`` looks at wide bands first.
+        It is done when the progress has come to ``until``; what ``narrows`` looks at wide bands
+        first.
         """
         start = progress.share
         if narrows and self._inputs.halves:

@@ -4,9 +4,9 @@ As in the paper (Xu et al. 2017, sections 4.1 and 4.2) an encoder-decoder looks 
 trimap and predicts an alpha matte. Four things differ. The network sees a picture at half its size:
 a picture's colours carry alpha to the full one (:mod:`deepmatte.halving`), and do what the paper's
 refinement does. It also sees the guesses of :mod:`deepmatte.priors`, and predicts what is wrong
-with the best of them rather than alpha from nothing. Its encoder has two arms: an ImageNet network (EfficientNet-Lite0, `Encoder`) that sees
-colours alone and may stay frozen, and dense convolutions that see all inputs. And there are but few
-channels where the pixels are many.
+with the best of them rather than alpha from nothing. Its encoder has two arms: an ImageNet network
+(EfficientNet-Lite0, `Encoder`) that sees colours alone and may stay frozen, and dense convolutions
+that see all inputs. And there are but few channels where the pixels are many.
 
 Spatial sizes in shape comments are fractions of the input's; H and W are multiples of
 `deepmatte.tiles.STRIDE`.
@@ -241,7 +241,7 @@ class LiteMatting(nn.Module):
             half,
             mix=nn.Sequential(nn.Conv2d(half, half, 3, padding=1), nn.ReLU()),
         )
-        # Four pixels of each one. Convolutions of all of them changed no matte: docs/experiments.md.
+        # Four pixels of each one: convolutions of all of them changed no matte (experiments.md).
         self.up1 = nn.Conv2d(half, 4, 3, padding=1)
         # The untrained network returns the prior.
         assert self.up1.bias is not None
