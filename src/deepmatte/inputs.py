@@ -38,7 +38,7 @@ class NetworkInputs:
     context: ClassVar[int] = 64
     """Pixels that are looked at around all unknown ones. Less than `reach`: it makes no seam, and
     mattes are no better for more of it: docs/experiments.md."""
-    memory: ClassVar[int] = 610
+    memory: ClassVar[int] = 390
     """Bytes that a pixel of a tile takes while the network runs: what benchmarks/memory.py
     measures, and a tenth, for large tiles take more a pixel."""
     padding: ClassVar[Literal["edge", "reflect"]] = "edge"
