@@ -98,7 +98,7 @@ def test_tiles_leave_no_seam() -> None:
 def test_the_memory_chooses_the_tile() -> None:
     image, trimap = _scene(2300, 2600)
 
-    little, much = Engine(memory=1_032_000_000), Engine(memory=3_000_000_000)
+    little, much = Engine(memory=740_000_000), Engine(memory=3_000_000_000)
 
     assert not np.array_equal(little(image, trimap), much(image, trimap))
     np.testing.assert_array_equal(little(image, trimap), Engine(tile=1152)(image, trimap))
