@@ -106,6 +106,14 @@ def test_pairs_explain_mixtures_better_than_the_nearest_colours_do():
     assert after.mean() < 0.75 * before.mean()
 
 
+def assert_found(picture, trimap, wanted, inside):
+    """Check that most pairs inside are the wanted foreground and background."""
+    pairs = best_pairs(picture, trimap == 128, sides_of(picture, trimap))
+    for colours, colour in zip(pairs, wanted, strict=True):
+        missed_by = abs(np.moveaxis(colours, 0, -1)[inside] - colour).max(axis=-1)
+        assert np.percentile(missed_by, 90) < 0.05
+
+
 def test_a_mixture_of_colours_that_are_not_the_nearest_is_found():
     # Left and right of a band the colours differ from row to row; its pixels mix those of others.
     trimap = np.full((48, 48), 128, np.uint8)
@@ -116,11 +124,7 @@ def test_a_mixture_of_colours_that_are_not_the_nearest_is_found():
     picture[:, 32:] = np.where(even, [0.1, 0.1, 0.9], [0.7, 0.7, 0.7])[:, None]
     red, blue = np.float32([0.9, 0.1, 0.1]), np.float32([0.1, 0.1, 0.9])
     picture[:, 16:32] = 0.5 * red + 0.5 * blue
-    foreground, background = best_pairs(picture, trimap == 128, sides_of(picture, trimap))
-    inside = np.s_[12:36, 16:32]
-    for colours, wanted in ((foreground, red), (background, blue)):
-        missed_by = abs(np.moveaxis(colours, 0, -1)[inside] - wanted).max(axis=-1)
-        assert np.percentile(missed_by, 90) < 0.05
+    assert_found(picture, trimap, (red, blue), np.s_[12:36, 16:32])
 
 
 def test_close_to_known_pixels_pairs_come_from_further_away():
@@ -132,11 +136,7 @@ def test_close_to_known_pixels_pairs_come_from_further_away():
     red, blue = np.float32([0.9, 0.1, 0.1]), np.float32([0.1, 0.1, 0.9])
     picture[40:, :24], picture[40:, 40:] = red, blue
     picture[:, 24:40] = 0.5 * red + 0.5 * blue
-    foreground, background = best_pairs(picture, trimap == 128, sides_of(picture, trimap))
-    inside = np.s_[20:40, 24:40]
-    for colours, wanted in ((foreground, red), (background, blue)):
-        missed_by = abs(np.moveaxis(colours, 0, -1)[inside] - wanted).max(axis=-1)
-        assert np.percentile(missed_by, 90) < 0.05
+    assert_found(picture, trimap, (red, blue), np.s_[20:40, 24:40])
 
 
 def test_known_pixels_get_the_nearest_of_either_side():

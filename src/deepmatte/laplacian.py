@@ -132,17 +132,16 @@ def _solve(
     fixed = strips.read(np.where(sought, np.float32(0), alpha))
     found, wanted, weight = alpha[sought], target[sought], weight[sought]  # (N,)
 
-    def apply(values: Floats) -> Floats:
-        return laplacian.apply(strips.spread(values)).take(strips.sought)
+    def apply(alpha: Floats) -> Floats:  # in strips: (N,)
+        return laplacian.apply(alpha).take(strips.sought)
 
-    applied = laplacian.apply(strips.spread(found) + fixed).take(strips.sought)
-    residual = weight * (wanted - found) - applied
+    residual = weight * (wanted - found) - apply(strips.spread(found) + fixed)
     direction = residual
     energy = float(residual @ residual)
     for _ in range(steps):
         if energy < 1e-10 * alpha.size:
             break
-        image_of = apply(direction) + weight * direction
+        image_of = apply(strips.spread(direction)) + weight * direction
         curvature = float(direction @ image_of)
         if curvature <= 0.0:
             break

@@ -62,8 +62,6 @@ _UNLIKE = 0.07
 _RESIDUAL = 0.03
 # Rows of blocks that are made at a time.
 _STRIP = 64
-# Blocks around the unknown ones that the closed-form matte is solved with.
-_MARGIN = 2 * ALIGNMENT
 # Channels of what is prepared of a side.
 _SPREAD, _SAMPLED, _DISTANCE = slice(0, 3), slice(3, 6), slice(6, 7)
 
@@ -238,7 +236,7 @@ def _spread(weighted: Floats) -> Floats:
 
 
 def _solve(picture: Floats, trimap: Trimap, sides: Sides) -> Floats:
-    """The closed-form matte's lines, of blocks; beyond the box around the unknown ones constants.
+    """The closed-form matte's lines, of blocks.
 
     Args:
         picture: (h, w, 3) of blocks.
@@ -248,21 +246,14 @@ def _solve(picture: Floats, trimap: Trimap, sides: Sides) -> Floats:
     Returns:
         Lines (4, h, w).
     """
-    left, top, width, height = cv2.boundingRect((trimap == UNKNOWN).astype(np.uint8))
-    first = [max(0, start - _MARGIN) // ALIGNMENT * ALIGNMENT for start in (top, left)]
-    last = [-(-(stop + _MARGIN) // ALIGNMENT) * ALIGNMENT for stop in (top + height, left + width)]
-    box = slice(first[0], last[0]), slice(first[1], last[1])
-    free = trimap[box] == UNKNOWN
-    guess = (trimap[box] == FOREGROUND).astype(np.float32)
+    free = trimap == UNKNOWN
+    guess = (trimap == FOREGROUND).astype(np.float32)
     trust = np.zeros(free.shape, np.float32)
-    colours = picture[box][free].T  # (3, N)
-    ends = [None if side is None else side[_SAMPLED, box[0], box[1]][:, free] for side in sides]
+    colours = picture[free].T  # (3, N)
+    ends = [None if side is None else side[_SAMPLED][:, free] for side in sides]
     guess[free] = alpha = _by_colours(colours, *ends)
     trust[free] = _trust(alpha, colours, *ends)
-    lines = np.zeros((4, *trimap.shape), np.float32)
-    lines[3] = trimap == FOREGROUND
-    lines[:, box[0], box[1]] = _planes(closed_form_lines(picture[box], free, guess, trust))
-    return lines
+    return _planes(closed_form_lines(picture, free, guess, trust))
 
 
 # --- reading ----------------------------------------------------------------------------------
