@@ -82,6 +82,17 @@ def test_a_missing_side_is_guessed_from_the_colours_that_the_known_side_lacks(mi
     assert (guesses[trimap == 255 - missing] == (missing == 0)).all()
 
 
+def test_where_all_looks_like_what_is_known_nothing_is_left_to_guess():
+    picture, trimap = np.zeros((64, 64, 3), np.float32), np.zeros((64, 64), np.uint8)
+    picture[:, 32:], trimap[:, 32:] = 0.8, 255
+    trimap[:, 31:33] = 128
+    guesses = Priors(picture, trimap).read((slice(0, 64), slice(0, 64)))
+    for channel in ("alpha_sampled", "alpha_closed_form"):
+        np.testing.assert_allclose(
+            guesses[CHANNELS.index(channel)], picture[..., 0] / 0.8, atol=1e-3
+        )
+
+
 def test_a_blend_of_two_constant_colours_is_recovered():
     image, trimap, alpha, foreground, background = blend()
     guesses = priors(image, trimap)

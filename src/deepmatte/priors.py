@@ -91,7 +91,7 @@ class Priors:
         # Of each side (7, h, w): spread colours, sampled colours, distance in pixels.
         self._sides = _prepare(picture, labels == UNKNOWN, known, sides, scale)
         self._lines: Floats | None = None
-        if (labels == UNKNOWN).any() and any(side is not None for side in sides):
+        if any(side is not None for side in sides):
             self._lines = _solve(picture, labels, self._sides)
 
     def read(self, window: Window, out: Floats | None = None) -> Floats:
