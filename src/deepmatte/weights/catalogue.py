@@ -11,7 +11,7 @@ from deepmatte.errors import ModelError
 FOLDER = Path(__file__).parent
 
 SHA256 = {
-    "lite": "79dd6c54342742e264e5c763c0c72982d0b0297089a73141e44eabfc28ecd828",
+    "lite": "6ef5db53324d1838cea73dc325f1c5591d5309502abb4424a5f3dcf469701c94",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 
