@@ -132,8 +132,9 @@ def _solve(
     fixed = strips.read(np.where(sought, np.float32(0), alpha))
     found, wanted, weight = alpha[sought], target[sought], weight[sought]  # (N,)
 
-    def apply(alpha: Floats) -> Floats:  # in strips: (N,)
-        return laplacian.apply(alpha).take(strips.sought)
+    def apply(in_strips: Floats) -> Floats:
+        """L times a matte in strips (h, w), at the pixels that are sought (N,)."""
+        return laplacian.apply(in_strips).take(strips.sought)
 
     residual = weight * (wanted - found) - apply(strips.spread(found) + fixed)
     direction = residual
