@@ -19,6 +19,8 @@ from typing import Any, TypeAlias
 
 from processes import total_memory
 
+import deepmatte  # noqa: F401 (before any benchmark loads ONNX Runtime: it switches telemetry off)
+
 Results: TypeAlias = dict[str, Any]
 
 _PACKAGES = (

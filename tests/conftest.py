@@ -10,6 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+import deepmatte  # noqa: F401 (before any test loads ONNX Runtime: it switches its telemetry off)
+
 HEIGHT, WIDTH = 90, 120
 
 

@@ -21,7 +21,7 @@ PACKAGE = Path(deepmatte.__file__).parent
 # From the bottom up: a module imports only from lines above its own, or from its own package.
 # The empty name is deepmatte/__init__.py, the public surface.
 ORDER = (
-    ("errors", "memory"),
+    ("errors", "memory", "privacy"),
     ("files", "pixels"),
     ("images",),
     ("grabcut",),

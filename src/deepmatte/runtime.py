@@ -93,6 +93,7 @@ class Network:
                 "device cuda: this ONNX Runtime has no CUDA; "
                 "install onnxruntime-gpu in place of onnxruntime, or use the device cpu"
             )
+        onnxruntime.disable_telemetry_events()  # on Windows `deepmatte.privacy` is not enough
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

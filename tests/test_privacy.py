@@ -1,0 +1,181 @@
+"""Nothing leaves the machine: each way in runs with an empty home, watched by strace."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+if TYPE_CHECKING:
+    from conftest import Scene
+
+COMMAND = (sys.executable, "-m", "deepmatte")
+STRACE = shutil.which("strace")
+LOCAL = ("AF_UNIX", "AF_NETLINK")  # other processes and the kernel of this machine
+
+pytestmark = [
+    pytest.mark.skipif(STRACE is None, reason="needs strace"),
+    pytest.mark.skipif(sys.platform != "linux", reason="strace is of Linux"),
+]
+
+
+class Watched(NamedTuple):
+    """A command under strace."""
+
+    process: subprocess.Popen[str]
+    home: Path
+    trace: Path
+
+    def finish(self, exit_code: int = 0) -> list[str]:
+        """What it did with internet addresses, once it has ended."""
+        try:
+            output, errors = self.process.communicate(timeout=300)
+        finally:
+            self.process.kill()
+        assert self.process.returncode == exit_code, output + errors
+        assert [str(path) for path in self.home.rglob("*") if path.is_file()] == []
+        calls = self.trace.read_text(encoding="utf-8").splitlines()
+        families = [(re.search(r"AF_\w+", call), call) for call in calls]
+        found = [call for family, call in families if family and family[0] not in LOCAL]
+        # urllib3, which accelerate loads where boto3 is installed, tries whether there is IPv6.
+        return [call for call in found if not re.search(r" bind\(.*\(0\).*\"::1\"", call)]
+
+
+def watch(folder: Path, *command: str) -> Watched:
+    """Start a command as a new user would: nothing in the home, no switch set."""
+    assert STRACE is not None
+    home, trace = folder / "home", folder / "trace"
+    (home / "tmp").mkdir(parents=True)
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ORT_", "HF_", "RAY_", "XDG_", "DO_NOT_"))
+    }
+    environment = {
+        **kept,
+        "HOME": str(home),
+        "TMPDIR": str(home / "tmp"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    strace = (STRACE, "-f", "-qq", "--seccomp-bpf", "-o", str(trace))
+    # The calls that name an address; whoever looks up a name connects to a server of names first.
+    calls = ("-e", "trace=connect,bind,sendto,sendmsg,sendmmsg")
+    process = subprocess.Popen(
+        [*strace, *calls, *command],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    return Watched(process, home, trace)
+
+
+def test_the_watcher_sees_a_file_and_a_connection(tmp_path: Path) -> None:
+    # Nothing is sent by this, and there is nobody at this address (RFC 5737).
+    code = "import socket as s; s.socket(s.AF_INET, s.SOCK_DGRAM).connect(('192.0.2.1', 9))"
+    assert len(watch(tmp_path, sys.executable, "-c", code).finish()) == 1
+
+    (tmp_path / "again").mkdir()
+    code = "import pathlib; (pathlib.Path.home() / 'deviceid').touch()"
+    with pytest.raises(AssertionError, match="deviceid"):
+        watch(tmp_path / "again", sys.executable, "-c", code).finish()
+
+
+def test_a_matte_in_python(scene: Scene, tmp_path: Path) -> None:
+    code = f"import deepmatte; deepmatte.matte({str(scene.picture)!r}, {str(scene.trimap)!r}).alpha"
+
+    assert watch(tmp_path, sys.executable, "-c", code).finish() == []
+
+
+@pytest.mark.parametrize(
+    "module", ["deepmatte.engine", "deepmatte.evaluation.methods", "deepmatte.cli.app"]
+)
+def test_every_module_passes_the_one_place(module: str) -> None:
+    environment = {n: v for n, v in os.environ.items() if not n.startswith(("ORT_", "RAY_", "HF_"))}
+    code = f"import os, {module}; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "1\n"
+
+
+def test_a_matte_on_the_command_line(scene: Scene, tmp_path: Path) -> None:
+    matte = (*COMMAND, "matte", str(scene.picture), str(scene.trimap))
+
+    assert watch(tmp_path, *matte).finish() == []
+    assert scene.picture.with_suffix(".cutout.png").exists()
+
+
+def test_an_evaluation_in_several_processes(scene: Scene, tmp_path: Path) -> None:
+    for kind in ("images", "alphas", "trimaps"):
+        (scene.folder / "set" / kind).mkdir(parents=True)
+    for name in ("a", "b"):
+        shutil.copy(scene.picture, scene.folder / "set" / "images" / f"{name}.png")
+        shutil.copy(scene.mask, scene.folder / "set" / "alphas" / f"{name}.png")
+        shutil.copy(scene.trimap, scene.folder / "set" / "trimaps" / f"{name}.png")
+    arguments = ("evaluate", str(scene.folder / "set"), "--workers", "2")
+
+    watched = watch(tmp_path, *COMMAND, *arguments, "--out", str(tmp_path / "report"))
+
+    assert watched.finish() == []
+    assert (tmp_path / "report" / "report.html").exists()
+
+
+def test_training_and_export(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="needs deepmatte[train]")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (160, 200, 3), np.uint8)
+    for name in ("one.png", "two.png"):
+        Image.fromarray(noise).save(photos / name)
+    small = "--steps 1 --scenes 1 --per-scene 2 --scene 64 --crop 64 --held-out 1 --workers 1"
+    for part in ("train", "export"):
+        (tmp_path / part).mkdir()
+    run, network = tmp_path / "run", tmp_path / "mine.onnx"
+    arguments = ("train", "lite", "--backgrounds", str(photos), "--out", str(run))
+
+    training = watch(tmp_path / "train", *COMMAND, *arguments, "--start", "lite", *small.split())
+    assert training.finish() == []
+    assert (run / "checkpoint.pt").exists()
+
+    arguments = ("export", str(run / "checkpoint.pt"), "-o", str(network))
+    assert watch(tmp_path / "export", *COMMAND, *arguments).finish() == []
+    assert network.exists()
+
+
+def test_the_studio_listens_on_this_machine_and_asks_nobody(scene: Scene, tmp_path: Path) -> None:
+    pytest.importorskip("starlette", reason="needs deepmatte[studio]")
+    arguments = ("studio", str(scene.picture), "--no-browser", "--port", "0")
+    watched = watch(tmp_path, *COMMAND, *arguments)
+    assert watched.process.stdout is not None
+    line = watched.process.stdout.readline()
+    found = re.search(r"(http://127\.0\.0\.1:\d+)/#token=([\w-]+)", line)
+    assert found, line
+    address, token = found.groups()
+
+    def ask(path: str, body: bytes | None = None) -> bytes:
+        request = urllib.request.Request(address + path, body, {"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return bytes(answer.read())
+
+    picture = json.loads(ask("/api/start"))["picture"]
+    size = f"left=0&top=0&width={picture['width']}&height={picture['height']}"
+    assert b'"done"' in ask(f"/api/pictures/{picture['id']}/edits?{size}", scene.labels.tobytes())
+    server = int((tmp_path / "trace").read_text(encoding="utf-8").split()[0])
+    os.kill(server, signal.SIGTERM)  # not strace itself, which would leave it running
+
+    (call,) = watched.finish(-signal.SIGTERM)
+    assert re.search(r" bind\(.*127\.0\.0\.1", call)
