@@ -92,8 +92,8 @@ def prepare(method: str, folder: Path) -> Callable[[], object]:
     import numpy as np
     import scenes
 
-    from deepmatte.engine import Engine
     from deepmatte.evaluation.methods import Classical
+    from deepmatte.solver.engine import Engine
 
     image, trimap = scenes.load_arrays(folder)
     small_image, small_trimap = scenes.small()

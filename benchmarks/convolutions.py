@@ -67,7 +67,7 @@ def dense_torch(channels: int, side: int) -> float:
     """Seconds of `LAYERS` dense 3 x 3 convolutions in torch, in its faster memory layout."""
     import torch
 
-    from deepmatte.engine import usable_cores
+    from deepmatte.machine import usable_cores
 
     torch.set_num_threads(usable_cores())
     layers = [torch.nn.Conv2d(channels, channels, 3, padding=1) for _ in range(LAYERS)]
@@ -88,7 +88,7 @@ def dense_onnx(channels: int, side: int) -> float:
     import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
 
-    from deepmatte.engine import usable_cores
+    from deepmatte.machine import usable_cores
 
     rng = np.random.default_rng(0)
     shape = (1, channels, side, side)
@@ -156,7 +156,7 @@ def on_noise(side: int) -> Callable[[], object]:
     """
     import numpy as np
 
-    from deepmatte.engine import Engine
+    from deepmatte.solver.engine import Engine
 
     engine = Engine(tile=TILE)
     image = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)

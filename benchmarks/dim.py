@@ -65,7 +65,8 @@ def prepare(runtime: str, folder: Path, size: int) -> Callable[[], object]:
     """The action that is measured."""
     import numpy as np
 
-    from deepmatte.engine import Engine, usable_cores
+    from deepmatte.machine import usable_cores
+    from deepmatte.solver.engine import Engine
 
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (size, size, 3), np.uint8)

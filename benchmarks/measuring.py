@@ -119,7 +119,7 @@ def say(line: str) -> None:
 
 def machine() -> Results:
     """What the figures depend on."""
-    from deepmatte.engine import usable_cores
+    from deepmatte.machine import usable_cores
 
     cpu = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in cpu)}

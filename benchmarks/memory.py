@@ -85,7 +85,7 @@ def prepare_tile(side: int) -> Callable[[], object]:
     """One tile that is unknown all over: half of a picture."""
     import numpy as np
 
-    from deepmatte.engine import Engine
+    from deepmatte.solver.engine import Engine
 
     engine = Engine(tile=max(TILES))
     image = np.random.default_rng(0).integers(0, 256, (2 * side, 2 * side, 3), np.uint8)

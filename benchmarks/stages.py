@@ -85,7 +85,7 @@ def time_stages(photo: Path, trimap: Path, repeat: int) -> dict[str, float]:
     import scenes
     import sessions
 
-    from deepmatte.engine import Engine
+    from deepmatte.solver.engine import Engine
 
     sessions.watch()
     engine = Engine()

@@ -85,7 +85,7 @@ def recipe(folder: Path, quick: bool) -> LiteTraining:
 
 def worker_alone(folder: Path, quick: bool) -> tuple[Results, float]:
     """The settings, and the crops a second that the workers make while nobody trains."""
-    from deepmatte.training.dataset import Share, batches
+    from deepmatte.training.crops import Share, batches
 
     training = recipe(folder, quick)
     samples = training.samples(held_out=False)

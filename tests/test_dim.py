@@ -18,13 +18,13 @@ from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
 import deepmatte  # noqa: E402
-from deepmatte.engine import TILE, Engine  # noqa: E402
 from deepmatte.errors import DataError  # noqa: E402
-from deepmatte.inputs import PictureAndTrimap  # noqa: E402
 from deepmatte.networks.dim import DeepImageMatting, DimConfig, EncoderDecoder  # noqa: E402
 from deepmatte.networks.export import export  # noqa: E402
 from deepmatte.networks.vgg16 import load_imagenet  # noqa: E402
-from deepmatte.tiles import STRIDE, tiles  # noqa: E402
+from deepmatte.solver.engine import TILE, Engine  # noqa: E402
+from deepmatte.solver.inputs import PictureAndTrimap  # noqa: E402
+from deepmatte.solver.tiles import STRIDE, tiles  # noqa: E402
 
 SMALL = 1 / 16
 

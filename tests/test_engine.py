@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deepmatte.engine import KEPT, Engine, usable_cores
 from deepmatte.errors import ModelError
-from deepmatte.inputs import NetworkInputs
-from deepmatte.runtime import Network, Progress
+from deepmatte.machine import usable_cores
+from deepmatte.solver.engine import KEPT, Engine
+from deepmatte.solver.inputs import NetworkInputs
+from deepmatte.solver.runtime import Network, Progress
 from deepmatte.weights import catalogue
 
 
@@ -153,7 +154,7 @@ def test_no_more_memory_is_kept_than_is_said(memory: str, expected: int) -> None
     code = f"""
 import numpy as np
 from pathlib import Path
-from deepmatte.engine import Engine
+from deepmatte.solver.engine import Engine
 
 def held():
     fields = Path("/proc/self/status").read_text().splitlines()
@@ -182,7 +183,7 @@ def test_the_network_keeps_memory_for_windows_of_few_shapes(
         lambda self, inputs, p, *, frees: freed.append(frees) or run(self, inputs, p, frees=frees),
     )
     small, other = _scene(64, 96), _scene(96, 96)
-    monkeypatch.setattr("deepmatte.engine.KEPT", 64 * 96 * NetworkInputs.memory)
+    monkeypatch.setattr("deepmatte.solver.engine.KEPT", 64 * 96 * NetworkInputs.memory)
     engine = Engine()
 
     for scene in (small, small, other, small, small):

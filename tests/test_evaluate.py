@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import deepmatte
+from deepmatte.datasets.layouts import open_dataset
+from deepmatte.datasets.trimaps import GENERATED
 from deepmatte.errors import DataError, ModelError
 from deepmatte.evaluation import metrics
-from deepmatte.evaluation.datasets import open_dataset
 from deepmatte.evaluation.evaluate import evaluate
 from deepmatte.evaluation.methods import (
     CLASSICAL,
@@ -29,7 +30,6 @@ from deepmatte.evaluation.methods import (
     predict,
 )
 from deepmatte.evaluation.results import METRICS, Evaluation, Row
-from deepmatte.evaluation.trimaps import GENERATED
 from deepmatte.weights import catalogue
 
 COMMAND = (sys.executable, "-m", "deepmatte", "evaluate")

@@ -10,13 +10,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs deepmatte[train]")
 
 import deepmatte  # noqa: E402
-from deepmatte.engine import Engine  # noqa: E402
 from deepmatte.errors import DataError, ModelError  # noqa: E402
-from deepmatte.inputs import GUESS, INPUT_CHANNELS, network_inputs  # noqa: E402
 from deepmatte.networks.export import export, restore  # noqa: E402
 from deepmatte.networks.lite import ENCODER_CHANNELS, LiteMatting  # noqa: E402
-from deepmatte.runtime import Network, Progress  # noqa: E402
-from deepmatte.tiles import STRIDE  # noqa: E402
+from deepmatte.solver.engine import Engine  # noqa: E402
+from deepmatte.solver.inputs import GUESS, INPUT_CHANNELS, network_inputs  # noqa: E402
+from deepmatte.solver.runtime import Network, Progress  # noqa: E402
+from deepmatte.solver.tiles import STRIDE  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deepmatte.priors import CHANNELS, Priors
+from deepmatte.solver.priors import CHANNELS, Priors
 
 ALPHAS = [CHANNELS.index(name) for name in CHANNELS if name.startswith("alpha_")]
 FOREGROUND = [CHANNELS.index(f"foreground_{colour}") for colour in ("red", "green", "blue")]
@@ -129,7 +129,7 @@ def test_more_background_around_the_picture_changes_little():
 @pytest.mark.parametrize("blocks", [10**6, 750, 170])
 def test_windows_are_cut_from_the_whole(blocks, monkeypatch):
     # What is prepared in large blocks, too, is the same for every window.
-    monkeypatch.setattr("deepmatte.priors.BLOCKS", blocks)
+    monkeypatch.setattr("deepmatte.solver.priors.BLOCKS", blocks)
     image, trimap = noise(150, 170), ring(150, 170)
     guesses = Priors(image, trimap)
     whole = guesses.read((slice(0, 150), slice(0, 170)))
@@ -141,13 +141,13 @@ def test_windows_are_cut_from_the_whole(blocks, monkeypatch):
 
 def test_preparing_in_larger_blocks_changes_little(monkeypatch):
     image, trimap, alpha, *_ = blend(256)
-    monkeypatch.setattr("deepmatte.priors.BLOCKS", 256 * 256 // 64)
+    monkeypatch.setattr("deepmatte.solver.priors.BLOCKS", 256 * 256 // 64)
     for channel in ALPHAS:
         np.testing.assert_allclose(priors(image, trimap)[..., channel], alpha, atol=0.03)
 
 
 def test_a_stroke_thinner_than_the_blocks_still_counts(monkeypatch):
-    monkeypatch.setattr("deepmatte.priors.BLOCKS", 128 * 128 // 256)
+    monkeypatch.setattr("deepmatte.solver.priors.BLOCKS", 128 * 128 // 256)
     image = np.zeros((128, 128, 3), np.float32)
     image[:, 64:] = 1
     trimap = np.full((128, 128), 128, np.uint8)

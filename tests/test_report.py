@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from deepmatte.errors import ImageError
-from deepmatte.evaluation.crops import error_map, worst_crops
 from deepmatte.evaluation.plot import dilation_plot
 from deepmatte.evaluation.report import print_tables, write_report
 from deepmatte.evaluation.results import METRICS, Evaluation, Row
 from deepmatte.evaluation.summary import format_error, rank
+from deepmatte.evaluation.worst_crops import error_map, worst_crops
 from deepmatte.images import open_alpha, open_image, save_image
 
 if TYPE_CHECKING:

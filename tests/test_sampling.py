@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deepmatte.sampling import Side, best_pairs, expand
+from deepmatte.solver.sampling import Side, best_pairs, expand
 
 NEAR, ALIKE = 3, 0.02
 

@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 from deepmatte.cli.app import app
 from deepmatte.evaluation.metrics import sad
 from deepmatte.images import open_alpha
-from deepmatte.matte import Matter
+from deepmatte.matting import Matter
 from deepmatte.trimap import from_mask, open_trimap
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

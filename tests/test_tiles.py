@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from deepmatte.tiles import STRIDE, smallest_side, tiles
+from deepmatte.solver.tiles import STRIDE, smallest_side, tiles
 
 REACH = 40
 SIDE = smallest_side(REACH)

@@ -23,7 +23,7 @@ from deepmatte.cli.app import app  # noqa: E402
 from deepmatte.errors import DataError  # noqa: E402
 from deepmatte.networks.dim import DimConfig  # noqa: E402
 from deepmatte.training import checkpoint, recipes  # noqa: E402
-from deepmatte.training.dataset import Share  # noqa: E402
+from deepmatte.training.crops import Share  # noqa: E402
 from deepmatte.training.dim import CHANNELS, STAGES, DimTraining, dilated_trimap  # noqa: E402
 from deepmatte.training.loop import train  # noqa: E402
 from deepmatte.training.pictures import Pictures  # noqa: E402

@@ -17,15 +17,15 @@ torch = pytest.importorskip("torch", reason="needs deepmatte[train]")
 
 from deepmatte import images  # noqa: E402
 from deepmatte.errors import DataError, ImageError  # noqa: E402
-from deepmatte.inputs import INPUT_CHANNELS  # noqa: E402
 from deepmatte.networks.export import restore  # noqa: E402
+from deepmatte.solver.inputs import INPUT_CHANNELS  # noqa: E402
 from deepmatte.training import checkpoint, losses  # noqa: E402
-from deepmatte.training.compose import Sources, compose  # noqa: E402
-from deepmatte.training.dataset import CHANNELS, Crops, Share, batches, random_trimap  # noqa: E402
+from deepmatte.training.crops import CHANNELS, Crops, Share, batches, random_trimap  # noqa: E402
 from deepmatte.training.lite import LiteTraining  # noqa: E402
 from deepmatte.training.loop import train  # noqa: E402
 from deepmatte.training.pictures import Pictures  # noqa: E402
 from deepmatte.training.recipes import lite  # noqa: E402
+from deepmatte.training.scenes import Sources, compose  # noqa: E402
 from deepmatte.weights import catalogue  # noqa: E402
 
 
@@ -296,7 +296,7 @@ def test_freed_memory_is_kept_for_the_next_step() -> None:
     code = """
 import resource
 import numpy as np
-from deepmatte.memory import keep_freed_memory
+from deepmatte.machine import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

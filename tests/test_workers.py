@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deepmatte.evaluation.workers import Death, run
+from deepmatte.workers import Death, run
 
 
 def square(number: int) -> int:
@@ -63,7 +63,7 @@ def test_no_process_outlives_the_first(ended_by: int, tmp_path: Path) -> None:
     code = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from deepmatte.evaluation.workers import run
+from deepmatte.workers import run
 from test_workers import mark_and_sleep
 if __name__ == "__main__":
     list(run(mark_and_sleep, {marks!r}, 2))
@@ -93,7 +93,7 @@ def test_ctrl_c_while_processes_start_is_answered_by_the_first_alone(tmp_path: P
     script.write_text(f"""
 import sys, threading, time
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from deepmatte.evaluation.workers import run
+from deepmatte.workers import run
 from test_workers import square
 if __name__ == "__main__":
     threading.Thread(target=time.sleep, args=(60,), daemon=True).start()

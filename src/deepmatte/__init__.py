@@ -18,9 +18,7 @@ from deepmatte.privacy import keep_to_this_machine
 
 keep_to_this_machine()  # before a library that listens to it can be loaded
 
-# `matte` is both a function and the module that it lives in. Imported here, before anybody can
-# import the module, the name stays the function's for good; the module itself is light.
-from deepmatte.matte import Matte, Matter, matte  # noqa: E402
+from deepmatte.matting import Matte, Matter, matte  # noqa: E402
 
 if TYPE_CHECKING:
     from deepmatte import trimap

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from deepmatte.errors import ImageError
 from deepmatte.images import Source, open_image, parse_colour
-from deepmatte.pixels import to_bytes, to_unit
+from deepmatte.images.arrays import to_bytes, to_unit
 
 Background: TypeAlias = Source | tuple[int, int, int]
 

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.errors import ImageError
-from deepmatte.pixels import to_unit
+from deepmatte.images.arrays import to_unit
 
 Plane = NDArray[np.float32]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmatte.pixels import to_bytes
+from deepmatte.images.arrays import to_bytes
 
 _GAP = 12
 _LABEL_HEIGHT = 30

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from deepmatte.evaluation.build import Plan
+    from deepmatte.datasets.build import Plan
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -72,9 +72,9 @@ def composition_1k(
     `deepmatte evaluate` reads. The training set's two folders of foregrounds are given as two
     --foregrounds, its alphas likewise. The same command goes on where it was stopped.
     """
-    from deepmatte.evaluation import composition
+    from deepmatte.datasets.composition_1k import plan as plan_composition_1k
 
-    plan = composition.plan(
+    plan = plan_composition_1k(
         foregrounds, alphas, backgrounds, foreground_names, background_names, per_foreground
     )
     _build(plan, out)
@@ -107,7 +107,7 @@ def compose_set(
     set, and a picture more leaves the other samples as they are. The same command goes on where it
     was stopped.
     """
-    from deepmatte.evaluation import testset
+    from deepmatte.datasets import testset
 
     plan = testset.plan(
         foregrounds, backgrounds, per_foreground=per_foreground, seed=seed, size=size
@@ -124,8 +124,8 @@ def _build(plan: Plan, out: Path) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+    from deepmatte.datasets.build import build
     from deepmatte.errors import DataError
-    from deepmatte.evaluation.build import build
 
     console = Console(stderr=True)
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from deepmatte.matte import Matte
+    from deepmatte.matting import Matte
 
 EXAMPLE = """\b
 Example:
@@ -45,9 +45,9 @@ def demo(
     _check(folder)
     folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    from deepmatte.files import write_files
     from deepmatte.images import encode_image
-    from deepmatte.matte import Matter
+    from deepmatte.images.files import write_files
+    from deepmatte.matting import Matter
 
     matter = Matter()
     loaded = time.perf_counter()

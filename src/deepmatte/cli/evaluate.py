@@ -116,8 +116,8 @@ def evaluate(
         raise typer.BadParameter(f"{out} is a file; expected a folder.", param_hint="--out")
     from rich.console import Console
 
+    from deepmatte.datasets.layouts import open_dataset
     from deepmatte.evaluation import evaluate as evaluation
-    from deepmatte.evaluation.datasets import open_dataset
     from deepmatte.evaluation.methods import open_methods
     from deepmatte.evaluation.report import print_tables, write_report
 
@@ -149,7 +149,7 @@ def _kinds(
     missing: bool,
 ) -> list[str]:
     """The kinds of trimaps that were asked for, each once."""
-    from deepmatte.evaluation.trimaps import DILATIONS, GENERATED, MISSING, dilated, widened
+    from deepmatte.datasets.trimaps import DILATIONS, GENERATED, MISSING, dilated, widened
 
     kinds = [dilated(pixels) for pixels in DILATIONS] if dilation else []
     if named or widen or missing or not dilation:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from deepmatte.images import Source
-    from deepmatte.matte import Matte
+    from deepmatte.matting import Matte
 
 EXAMPLE = """\b
 Example:
@@ -118,7 +118,7 @@ def matte(
     inputs = [name for name in (image, trimap, mask, over) if name is not None]
     outputs.check(inputs, targets)
 
-    from deepmatte.matte import Matter
+    from deepmatte.matting import Matter
 
     started = time.perf_counter()
     labels = _from_mask(mask) if mask is not None else outputs.read(trimap or "")

@@ -118,12 +118,12 @@ def write(
     """Save pictures, standard output as a PNG.
 
     All are encoded before the first is written, and written by the rule of
-    `deepmatte.files.write_files`: where one fails, none is left behind.
+    `deepmatte.images.files.write_files`: where one fails, none is left behind.
     """
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    from deepmatte.files import write_files
     from deepmatte.images import encode_image
+    from deepmatte.images.files import write_files
 
     contents: list[tuple[Any, Future[bytes]]] = []
     # An encoder uses one core. No third picture is made before the first of them is encoded: that

@@ -22,14 +22,14 @@ from rich.progress import (
 )
 
 import deepmatte
-from deepmatte.engine import usable_cores
+from deepmatte.datasets.layouts import Dataset
+from deepmatte.datasets.trimaps import check_kind
 from deepmatte.errors import DataError
-from deepmatte.evaluation.datasets import Dataset
 from deepmatte.evaluation.job import Answer, Job, measure
 from deepmatte.evaluation.methods import Method
 from deepmatte.evaluation.results import Evaluation, Row
-from deepmatte.evaluation.trimaps import check_kind
-from deepmatte.evaluation.workers import run
+from deepmatte.machine import usable_cores
+from deepmatte.workers import run
 
 
 def evaluate(

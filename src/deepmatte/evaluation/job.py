@@ -23,19 +23,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepmatte.datasets.layouts import Sample
+from deepmatte.datasets.trimaps import make_trimap
 from deepmatte.errors import DataError, MattingError, TrimapError, named_memory_errors
 from deepmatte.evaluation import metrics
-from deepmatte.evaluation.datasets import Sample
 from deepmatte.evaluation.methods import Method, Predictions, predict
 from deepmatte.evaluation.results import Row
-from deepmatte.evaluation.trimaps import make_trimap
-from deepmatte.files import reason_of, write_files
 from deepmatte.images import encode_image, open_alpha, open_grey, open_image
-from deepmatte.pixels import to_bytes, to_unit
+from deepmatte.images.arrays import to_bytes, to_unit
+from deepmatte.images.files import reason_of, write_files
 from deepmatte.trimap import UNKNOWN, Trimap
+from deepmatte.types import Floats
 
 Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

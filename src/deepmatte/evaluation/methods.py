@@ -19,15 +19,15 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmatte.engine import Engine, Quality
+from deepmatte.datasets.layouts import pictures_in
 from deepmatte.errors import DataError, ModelError
-from deepmatte.evaluation.datasets import pictures_in
-from deepmatte.files import reason_of
-from deepmatte.pixels import to_bytes
+from deepmatte.images.arrays import to_bytes
+from deepmatte.images.files import reason_of
+from deepmatte.solver.engine import Engine, Quality
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
+from deepmatte.types import Floats
 from deepmatte.weights import catalogue
 
-Floats = NDArray[np.float32]
 Matting: TypeAlias = Callable[[Floats, Trimap], Floats]
 """(image (H, W, 3) in 0..1, trimap (H, W)) -> alpha (H, W)."""
 
@@ -52,7 +52,7 @@ ALL_CLASSICAL = "classical"
 
 @dataclass(frozen=True)
 class Network:
-    """A network that `deepmatte.engine.Engine` runs, on one thread."""
+    """A network that `deepmatte.solver.engine.Engine` runs, on one thread."""
 
     name: str
     model: str
@@ -71,7 +71,7 @@ class Prior:
     name: str = PRIOR
 
     def load(self) -> Matting:
-        from deepmatte.inputs import GUESS, network_inputs
+        from deepmatte.solver.inputs import GUESS, network_inputs
 
         return lambda image, trimap: network_inputs(image, trimap)[GUESS]
 
@@ -194,10 +194,12 @@ def _pymatting(name: str) -> str:
 
 @functools.cache
 def _own_code() -> str:
-    """SHA-256 of the modules of the base package, any of which may change a result."""
+    """SHA-256 of the modules that may change a result: the package's own, and two folders."""
+    package = Path(catalogue.FOLDER).parent
     digest = hashlib.sha256()
-    for path in sorted(Path(catalogue.FOLDER).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    for folder in (package, package / "images", package / "solver"):
+        for path in sorted(folder.glob("*.py")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

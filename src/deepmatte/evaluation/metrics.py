@@ -43,7 +43,7 @@ from numpy.typing import NDArray
 
 from deepmatte.errors import ImageError, TrimapError
 from deepmatte.evaluation.results import METRICS
-from deepmatte.pixels import check_floats
+from deepmatte.images.arrays import check_floats
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 
 Plane = NDArray[np.float64]

@@ -15,7 +15,6 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepmatte.evaluation.crops import SIDE, worst_crops
 from deepmatte.evaluation.plot import dilation_plot, dilations
 from deepmatte.evaluation.results import METRICS, Evaluation
 from deepmatte.evaluation.summary import (
@@ -27,7 +26,8 @@ from deepmatte.evaluation.summary import (
     means,
     tables,
 )
-from deepmatte.files import write_files
+from deepmatte.evaluation.worst_crops import SIDE, worst_crops
+from deepmatte.images.files import write_files
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -24,7 +24,7 @@ def save(network: DeepImageMatting, path: str | os.PathLike[str]) -> None:
 
     import safetensors.torch
 
-    from deepmatte.files import write_bytes
+    from deepmatte.images.files import write_bytes
 
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     config = json.dumps(dataclasses.asdict(network.config))

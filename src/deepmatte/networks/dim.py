@@ -4,7 +4,7 @@
 otherwise; `deepmatte.networks.convert` knows which does what, and docs/paper.md tells it.
 
 Spatial sizes in shape comments are fractions of the input's; H and W are multiples of
-`deepmatte.tiles.STRIDE`. Channels are those of the paper's network at full width.
+`deepmatte.solver.tiles.STRIDE`. Channels are those of the paper's network at full width.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from deepmatte.errors import DataError
-from deepmatte.inputs import DIM_CHANNELS, picture_and_trimap
-from deepmatte.tiles import STRIDE
+from deepmatte.solver.inputs import DIM_CHANNELS, picture_and_trimap
+from deepmatte.solver.tiles import STRIDE
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 
 Part = Literal["encoder", "fc6", "decoder"]
@@ -177,7 +177,7 @@ class DeepImageMatting(nn.Module):
     Args:
         config: which variant; the paper's if left out.
         inputs: ``(B, 4, H, W)``, 0..1: picture, then trimap / 255, as
-            `deepmatte.inputs.picture_and_trimap` makes them.
+            `deepmatte.solver.inputs.picture_and_trimap` makes them.
 
     Output:
         ``(alpha, coarse)``: the refined and the encoder-decoder's alpha, ``(B, 1, H, W)``, 0..1;
@@ -233,8 +233,8 @@ class DeepImageMatting(nn.Module):
     def infer(self, image: NDArray[np.float32], trimap: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The final alpha of a whole picture of any size.
 
-        Right and bottom are padded by reflection to multiples of `deepmatte.tiles.STRIDE`. Where
-        the trimap is known, alpha is exactly 0 or 1.
+        Right and bottom are padded by reflection to multiples of
+        `deepmatte.solver.tiles.STRIDE`. Where the trimap is known, alpha is exactly 0 or 1.
 
         Args:
             image: ``(H, W, 3)`` float32, 0..1.

@@ -1,4 +1,4 @@
-"""torch -> ONNX: the file that `deepmatte.engine` runs."""
+"""torch -> ONNX: the file that `deepmatte.solver.engine` runs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from onnxscript import opset18
 from torch import Tensor, nn
 
 from deepmatte.errors import DataError
-from deepmatte.files import write_bytes
-from deepmatte.inputs import DIM_CHANNELS, INPUT_CHANNELS
+from deepmatte.images.files import write_bytes
 from deepmatte.networks.dim import DeepImageMatting
 from deepmatte.networks.lite import LiteMatting
-from deepmatte.tiles import STRIDE
+from deepmatte.solver.inputs import DIM_CHANNELS, INPUT_CHANNELS
+from deepmatte.solver.tiles import STRIDE
 
 OPSET = 18
 

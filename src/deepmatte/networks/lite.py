@@ -2,14 +2,14 @@
 
 As in the paper (Xu et al. 2017, sections 4.1 and 4.2) an encoder-decoder looks at picture and
 trimap and predicts an alpha matte. Four things differ. The network sees a picture at half its size:
-a picture's colours carry alpha to the full one (:mod:`deepmatte.halving`), and do what the paper's
-refinement does. It also sees the guesses of :mod:`deepmatte.priors`, and predicts what is wrong
-with the best of them rather than alpha from nothing. Its encoder has two arms: an ImageNet network
-(EfficientNet-Lite0, `Encoder`) that sees colours alone and may stay frozen, and dense convolutions
-that see all inputs. And there are but few channels where the pixels are many.
+a picture's colours carry alpha to the full one (`deepmatte.solver.upsample`), and do what the
+paper's refinement does. It also sees the guesses of `deepmatte.solver.priors`, and predicts what is
+wrong with the best of them rather than alpha from nothing. Its encoder has two arms: an ImageNet
+network (EfficientNet-Lite0, `Encoder`) that sees colours alone and may stay frozen, and dense
+convolutions that see all inputs. And there are but few channels where the pixels are many.
 
 Spatial sizes in shape comments are fractions of the input's; H and W are multiples of
-`deepmatte.tiles.STRIDE`.
+`deepmatte.solver.tiles.STRIDE`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deepmatte.errors import DataError
-from deepmatte.inputs import GUESS, INPUT_CHANNELS
+from deepmatte.solver.inputs import GUESS, INPUT_CHANNELS
 
 # EfficientNet-Lite0's stages: (blocks, kernel, stride, expansion, output channels).
 _STAGES = (
@@ -208,8 +208,8 @@ class LiteMatting(nn.Module):
     """Encoder-decoder on picture, trimap and priors.
 
     Args:
-        inputs: ``(B, len(INPUT_CHANNELS), H, W)``, as `deepmatte.inputs.network_inputs` makes
-            them.
+        inputs: ``(B, len(INPUT_CHANNELS), H, W)``, as
+            `deepmatte.solver.inputs.network_inputs` makes them.
 
     Output:
         Alpha, ``(B, 1, H, W)``, not clipped; values outside 0..1 mean 0 and 1.

@@ -26,8 +26,8 @@ import numpy as np
 
 from deepmatte.errors import MattingError
 from deepmatte.images import displayed
-from deepmatte.matte import Matter
-from deepmatte.runtime import Progress
+from deepmatte.matting import Matter
+from deepmatte.solver.runtime import Progress
 from deepmatte.studio.local import LocalAnswer, local_answer
 from deepmatte.studio.pictures import TILE, WHOLE_PIXELS, OpenPicture, Settled
 from deepmatte.studio.rectangle import Rectangle

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.images import Picture
-from deepmatte.matte import Matter
-from deepmatte.pixels import to_bytes, to_unit
+from deepmatte.images.arrays import to_bytes, to_unit
+from deepmatte.matting import Matter
 from deepmatte.studio.rectangle import Rectangle
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
 

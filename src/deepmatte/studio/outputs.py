@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from deepmatte.errors import ImageError
 from deepmatte.images import displayed, encode_image, open_image, parse_colour
-from deepmatte.pixels import to_bytes, to_unit
+from deepmatte.images.arrays import to_bytes, to_unit
 from deepmatte.studio.pictures import OpenPicture, Settled
 
 KINDS = ("cutout", "alpha", "foreground", "trimap")

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from deepmatte.errors import ImageError, MattingError
 from deepmatte.images import Picture
-from deepmatte.matte import Matte
-from deepmatte.runtime import Progress
+from deepmatte.matting import Matte
+from deepmatte.solver.runtime import Progress
 from deepmatte.studio.local import Colours, LocalAnswer
 from deepmatte.studio.rectangle import Rectangle
 from deepmatte.trimap import UNKNOWN, Trimap

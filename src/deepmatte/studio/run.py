@@ -13,8 +13,8 @@ from pathlib import Path
 import uvicorn
 
 from deepmatte.errors import DataError
-from deepmatte.files import read_bytes
-from deepmatte.matte import Matter
+from deepmatte.images.files import read_bytes
+from deepmatte.matting import Matter
 from deepmatte.studio.server import Studio
 
 HOST, PORT = "127.0.0.1", 8764

@@ -24,9 +24,9 @@ from starlette.types import ASGIApp
 import deepmatte
 from deepmatte import trimap
 from deepmatte.errors import ImageError, MattingError
-from deepmatte.files import name_of
 from deepmatte.images import open_image
-from deepmatte.matte import Matter
+from deepmatte.images.files import name_of
+from deepmatte.matting import Matter
 from deepmatte.studio import outputs
 from deepmatte.studio.guard import Guard
 from deepmatte.studio.live import Live, sentence

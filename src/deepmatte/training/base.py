@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from deepmatte.errors import DataError
-from deepmatte.tiles import STRIDE
+from deepmatte.solver.tiles import STRIDE
 
 Network = TypeVar("Network", bound=nn.Module)
 Precision = Literal["float32", "bfloat16", "float16"]

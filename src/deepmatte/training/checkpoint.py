@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from deepmatte.errors import DataError
-from deepmatte.files import write_bytes
+from deepmatte.images.files import write_bytes
 
 State = dict[str, Any]
 

@@ -20,15 +20,15 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from deepmatte.errors import DataError
-from deepmatte.inputs import DIM_CHANNELS, picture_and_trimap
 from deepmatte.networks import save
 from deepmatte.networks.dim import DeepImageMatting, DimConfig
 from deepmatte.networks.vgg16 import load_imagenet
+from deepmatte.solver.inputs import DIM_CHANNELS, picture_and_trimap
 from deepmatte.training import checkpoint, losses
 from deepmatte.training.base import HELD_OUT, Outcome, Training
-from deepmatte.training.compose import Array, composite, patch
-from deepmatte.training.dataset import truth
+from deepmatte.training.crops import truth
 from deepmatte.training.pictures import Pictures
+from deepmatte.training.scenes import Array, composite, patch
 from deepmatte.training.synthetic import noise_texture, synthetic_foreground
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 

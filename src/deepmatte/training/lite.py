@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from deepmatte.errors import DataError
-from deepmatte.inputs import GUESS, INPUT_CHANNELS
 from deepmatte.networks.export import restore
 from deepmatte.networks.lite import LiteMatting
+from deepmatte.solver.inputs import GUESS, INPUT_CHANNELS
 from deepmatte.training import checkpoint, losses
 from deepmatte.training.base import HELD_OUT, Outcome, Training
-from deepmatte.training.compose import Sources
-from deepmatte.training.dataset import Crops
+from deepmatte.training.crops import Crops
 from deepmatte.training.pictures import Pictures
+from deepmatte.training.scenes import Sources
 from deepmatte.trimap import FOREGROUND, UNKNOWN
 from deepmatte.weights import catalogue
 

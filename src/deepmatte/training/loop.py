@@ -18,10 +18,10 @@ from torch.utils.tensorboard import SummaryWriter
 from deepmatte.errors import DataError, ImageError
 from deepmatte.evaluation.metrics import measure
 from deepmatte.evaluation.results import METRICS
-from deepmatte.memory import keep_freed_memory
+from deepmatte.machine import keep_freed_memory
 from deepmatte.training import checkpoint
 from deepmatte.training.base import Network, Training
-from deepmatte.training.dataset import Share, batches
+from deepmatte.training.crops import Share, batches
 
 LOG_EVERY = 50
 PREVIEW_EVERY = 1000

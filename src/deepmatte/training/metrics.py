@@ -20,7 +20,7 @@ from torchmetrics import Metric
 from deepmatte.errors import DataError
 from deepmatte.evaluation.metrics import measure
 from deepmatte.evaluation.results import METRICS
-from deepmatte.pixels import check_floats
+from deepmatte.images.arrays import check_floats
 
 
 class MattingErrors(Metric):

@@ -1,0 +1,277 @@
+"""Composing a data set: many samples on all cores, a manifest, and going on after a stop.
+
+`composition` and `testset` say what is to be made, as a `Plan`; `build` makes it. Beside the
+pictures it writes ``manifest.json``, which says of each sample what it was made of and what came
+out, as SHA-256. A sample is whole, and skipped the next time, if the manifest has it and every
+file of it, read or written, still has its digest: what was cut short, changed or deleted since is
+made again.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+import deepmatte
+from deepmatte.errors import DataError, MattingError, named_memory_errors
+from deepmatte.images import encode_image
+from deepmatte.images.files import read_bytes, write_bytes, write_files
+from deepmatte.machine import usable_cores
+from deepmatte.workers import Death, run
+
+Pictures: TypeAlias = dict[str, NDArray[np.uint8]]
+"""The pictures of a sample, (H, W) or (H, W, 3), by the folder that each goes to."""
+
+MANIFEST = "manifest.json"
+SAVE_SECONDS = 10
+"""Time between two writings of the manifest: what a killed run has to make again at most."""
+NAMED = 10
+"""How many files an error names before it only counts them."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One composite that is to be made.
+
+    Attributes:
+        name: of its files, without suffix.
+        sources: what each input is ("foreground") and its file.
+        settings: what else its pixels depend on, as JSON can hold it.
+    """
+
+    name: str
+    sources: Mapping[str, Path]
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A data set that is to be made.
+
+    Attributes:
+        kind: of data set, a word.
+        rule: how samples are composed, for people. Not to be changed without the pixels.
+        settings: what the whole set depends on, as JSON can hold it.
+        samples: with different names.
+        render: from a sample to its pictures. A function at a module's top level: other processes
+            have to find it.
+        folders: those folders.
+        inputs: folders that hold the sources, into which nothing is ever written.
+    """
+
+    kind: str
+    rule: str
+    settings: Mapping[str, int | None]
+    samples: Sequence[Sample]
+    render: Callable[[Sample], Pictures]
+    folders: Sequence[str]
+    inputs: Sequence[Path]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a sample.
+
+    Attributes:
+        record: its entry in the manifest; None where it failed.
+        made: whether its files were written now; otherwise they were whole, or it failed.
+        failure: why there is none, one sentence.
+    """
+
+    record: dict[str, Any] | None
+    made: bool = False
+    failure: str | None = None
+
+
+Task: TypeAlias = tuple[Sample, Callable[[Sample], Pictures], Path, dict[str, Any] | None]
+
+
+def build(plan: Plan, out: Path) -> Generator[Outcome]:
+    """Make what is missing of a data set, one process a core.
+
+    What cannot be begun is refused at once; the work is done while the outcomes are asked for, one
+    a sample, in the order in which they end. Whoever stops asking closes the generator.
+
+    Args:
+        plan: the data set.
+        out: the folder that gets its folders and its manifest; made if missing.
+
+    Raises:
+        DataError: `out` holds another data set or lies in an input. A sample that fails raises
+            nothing: it has an outcome, too, and the rest goes on.
+        ImageError: the manifest cannot be written.
+
+    Example:
+        with closing(build(plan, Path("testset"))) as outcomes:
+            failures = [outcome.failure for outcome in outcomes if outcome.failure]
+    """
+    _check_apart(plan, out)
+    records = _known_records(plan, out)
+    for folder in plan.folders:
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    _save_manifest(plan, out, records)
+    return _outcomes(plan, out, records)
+
+
+def named(files: Sequence[object]) -> str:
+    """The first few of many files, to be listed in an error."""
+    text = ", ".join(map(str, files[:NAMED]))
+    return text if len(files) <= NAMED else f"{text} and {len(files) - NAMED} more"
+
+
+# --- in the workers -----------------------------------------------------------------------------
+
+
+def _make(task: Task) -> Outcome:
+    sample, render, out, known = task
+    # A process that is to end does so as Python ends, and its half written files are removed.
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        record: dict[str, Any] = {
+            "sources": {
+                role: {"file": path.name, "sha256": _digest(path)}
+                for role, path in sample.sources.items()
+            },
+            "settings": dict(sample.settings),
+        }
+        if known is not None and _is_whole(sample.name, known, record, out):
+            return Outcome(known)
+        with named_memory_errors():
+            pictures = render(sample)
+        contents = {folder: encode_image(pixels, ".png") for folder, pixels in pictures.items()}
+        targets = {folder: _target(out, folder, sample.name) for folder in contents}
+        for target in targets.values():
+            if target.is_symlink():  # perhaps to an input, which would be replaced
+                raise DataError(f"{target} is a link; expected a file or nothing there.")
+        write_files([(targets[folder], data) for folder, data in contents.items()])
+    except MattingError as error:
+        return Outcome(None, failure=str(error))
+    except MemoryError:
+        return Outcome(None, failure=f"There is not enough memory to compose {sample.name}.")
+    record["outputs"] = {folder: _sha256(data) for folder, data in contents.items()}
+    return Outcome(record, made=True)
+
+
+def _end(_signal: int, _frame: object) -> None:
+    sys.exit(1)
+
+
+def _is_whole(name: str, known: dict[str, Any], wanted: dict[str, Any], out: Path) -> bool:
+    outputs = known.get("outputs")
+    if not isinstance(outputs, dict) or known != {**wanted, "outputs": outputs}:
+        return False
+    try:
+        return all(
+            _sha256(_target(out, folder, name).read_bytes()) == digest
+            for folder, digest in outputs.items()
+        )
+    except OSError:
+        return False
+
+
+def _target(out: Path, folder: str, name: str) -> Path:
+    return out / folder / f"{name}.png"
+
+
+@functools.lru_cache(maxsize=4096)
+def _digest(path: Path) -> str:
+    return _sha256(read_bytes(path))
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+# --- in the first process -----------------------------------------------------------------------
+
+
+def _check_apart(plan: Plan, out: Path) -> None:
+    """Refuse to write among the inputs."""
+    for folder in plan.folders:
+        target = (out / folder).resolve()
+        for source in plan.inputs:
+            real = source.resolve()
+            if real == target or real in target.parents or target in real.parents:
+                raise DataError(
+                    f"The results would go to {out / folder}, which is not apart from the input"
+                    f" {source}; choose another folder."
+                )
+
+
+def _outcomes(plan: Plan, out: Path, records: dict[str, dict[str, Any]]) -> Generator[Outcome]:
+    """Make the samples; `records`, the known ones, always says what is whole by now."""
+    tasks = [(sample, plan.render, out, records.get(sample.name)) for sample in plan.samples]
+    saved = time.monotonic()
+    try:
+        with closing(run(_make, tasks, usable_cores())) as answers:
+            for (sample, *_), answer in answers:
+                outcome = _outcome(sample, answer)
+                if outcome.record is None:
+                    records.pop(sample.name, None)
+                else:
+                    records[sample.name] = outcome.record
+                yield outcome
+                if time.monotonic() - saved > SAVE_SECONDS:
+                    _save_manifest(plan, out, records)
+                    saved = time.monotonic()
+    finally:
+        _save_manifest(plan, out, records)
+
+
+def _outcome(sample: Sample, answer: Outcome | Death) -> Outcome:
+    if isinstance(answer, Death):
+        return Outcome(None, failure=f"{sample.name} could not be composed: {answer}")
+    return answer
+
+
+def _head(plan: Plan) -> dict[str, Any]:
+    return {"kind": plan.kind, "rule": plan.rule, "settings": dict(plan.settings)}
+
+
+def _known_records(plan: Plan, out: Path) -> dict[str, dict[str, Any]]:
+    """What an earlier run of the same plan has recorded, by sample.
+
+    Raises:
+        DataError: the manifest is of something else, whose files would mix with this plan's.
+    """
+    path = out / MANIFEST
+    if not path.exists():
+        return {}
+    try:
+        manifest = json.loads(path.read_bytes())
+        records = dict(manifest["samples"])
+        head = {key: manifest[key] for key in _head(plan)}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{path} is no manifest of deepmatte; choose another folder.") from error
+    if head != _head(plan):
+        raise DataError(
+            f"{out} holds a data set made by other rules or settings ({head['kind']},"
+            f" {head['settings']}; these are {plan.kind}, {dict(plan.settings)}); choose another"
+            " folder."
+        )
+    strangers = sorted(records.keys() - {sample.name for sample in plan.samples})
+    if strangers:
+        raise DataError(
+            f"{out} holds {len(strangers)} composites that these inputs do not give"
+            f" ({named(strangers)}); choose another folder."
+        )
+    return records
+
+
+def _save_manifest(plan: Plan, out: Path, records: Mapping[str, dict[str, Any]]) -> None:
+    in_order = {s.name: records[s.name] for s in plan.samples if s.name in records}
+    manifest = {"deepmatte": deepmatte.__version__, **_head(plan), "samples": in_order}
+    text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
+    write_bytes(out / MANIFEST, text.encode())

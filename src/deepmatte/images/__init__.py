@@ -1,0 +1,37 @@
+"""Pictures from files, bytes, streams, Pillow and NumPy, and back.
+
+Nothing else in the package uses Pillow.
+"""
+
+from deepmatte.images.encode import SUFFIXES, encode_image, save_image, to_pil
+from deepmatte.images.open import (
+    open_alpha,
+    open_grey,
+    open_image,
+    open_levels,
+    open_unmanaged,
+    parse_colour,
+    resize_bicubic,
+)
+from deepmatte.images.picture import MAX_PIXELS, GreyPicture, Picture, Source, Target
+from deepmatte.images.profiles import displayed
+
+__all__ = [
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "GreyPicture",
+    "Picture",
+    "Source",
+    "Target",
+    "displayed",
+    "encode_image",
+    "open_alpha",
+    "open_grey",
+    "open_image",
+    "open_levels",
+    "open_unmanaged",
+    "parse_colour",
+    "resize_bicubic",
+    "save_image",
+    "to_pil",
+]

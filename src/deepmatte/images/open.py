@@ -1,0 +1,162 @@
+"""Opening pictures, trimaps, masks and mattes from files, bytes, streams, Pillow and NumPy."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageColor
+
+from deepmatte.errors import TrimapError
+from deepmatte.images.arrays import depth_of, to_unit
+from deepmatte.images.decode import (
+    Decoded,
+    as_image_error,
+    decode,
+    deep_grey_planes,
+    open_header,
+    without_profile,
+)
+from deepmatte.images.encode import to_pil
+from deepmatte.images.files import name_of, read_bytes
+from deepmatte.images.picture import GreyPicture, Picture, Source, check_size
+
+# A grey picture stored as RGB by a lossy coder may differ this much between its channels (of 255).
+GREY_TOLERANCE = 8
+
+
+def open_image(source: Source) -> Picture:
+    """Read a picture from a path, bytes, a binary stream, a Pillow image or an array.
+
+    Arrays are bool, uint8, uint16 or float in 0..1, of shape (H, W), (H, W, 1), (H, W, 3) or
+    (H, W, 4), the channels in the order R, G, B, alpha. A Pillow image holds at most 8 bits for
+    each colour; give the path instead to keep 16.
+
+    Raises:
+        ImageError: there is no such file, it is no picture, is damaged, has more than MAX_PIXELS,
+            or the array has another type, shape or range.
+
+    Example:
+        picture = open_image("photo.jpg")
+        picture.rgb.shape   # (H, W, 3)
+    """
+    decoded = decode(source)
+    levels = decoded.colour
+    if levels.ndim == 2:
+        levels = np.repeat(levels[..., None], 3, axis=2)  # (H, W, 3)
+    elif isinstance(source, np.ndarray):
+        levels = levels.copy()  # the caller may change the array later
+    return Picture(levels, _real_alpha(decoded), decoded.icc_profile, decoded.dpi)
+
+
+def open_grey(source: Source) -> GreyPicture:
+    """Read the levels of a trimap, mask or stroke picture, unscaled.
+
+    As `open_image`, except that integer arrays of any width are taken as long as their values
+    lie in 0..65535, and that colour profiles are ignored: the levels are labels, not light.
+
+    Raises:
+        ImageError: as `open_image`.
+        TrimapError: the picture has colours where greys were expected.
+    """
+    decoded = decode(source, labels=True)
+    return GreyPicture(_grey_levels(decoded), _real_alpha(decoded), decoded.lossy, decoded.name)
+
+
+def open_levels(source: Source) -> NDArray[Any]:
+    """Read only the levels of `open_grey`: (H, W), uint8, uint16, or float32 in 0..1."""
+    return open_grey(source).levels
+
+
+def open_alpha(source: Source) -> NDArray[np.float32]:
+    """Read a mask or an alpha matte: float32 (H, W), 0..1.
+
+    Of a picture with real transparency (a cut-out) the alpha channel is taken, of any other its
+    grey levels, scaled by the bit depth. Integers of which none is above 1, or none above 2, are
+    divided by that, as in a trimap: 0 and 2 are then 0 and 1.
+
+    Raises:
+        ImageError: as `open_image`.
+        TrimapError: an opaque picture has colours.
+    """
+    decoded = decode(source, labels=True)
+    alpha = _real_alpha(decoded)
+    if alpha is not None:
+        return alpha
+    levels = _grey_levels(decoded)
+    if levels.dtype.kind == "u" and not decoded.lossy and levels.max() in (1, 2):
+        levels = levels / np.float32(levels.max())
+    return to_unit(levels)
+
+
+def open_unmanaged(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """Read colours just as they are stored, as programs without colour management do.
+
+    No profile is applied, however broken, and no EXIF orientation; transparency is dropped and the
+    colours under it are kept. Palettes become colours and greys are repeated. Of 16 bit colours
+    the upper 8 bits are taken, of deeper greys the nearest level of 8 bits.
+
+    Returns:
+        uint8 (H, W, 3).
+
+    Raises:
+        ImageError: as `open_image`.
+    """
+    name = name_of(path)
+    data = without_profile(read_bytes(path))
+    with as_image_error(name):
+        image = open_header(data)
+        check_size(image.size, name)
+        image.load()
+        if image.mode == "F" or image.mode.startswith("I"):
+            image = to_pil(to_unit(deep_grey_planes(image)[0]))
+        image.info.pop("transparency", None)  # Pillow warns that it is lost
+        return np.asarray(image.convert("RGB"))
+
+
+def resize_bicubic(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Resize uint8 (H, W, 3) by Pillow's bicubic filter, whose bytes no other library gives.
+
+    Raises:
+        ImageError: the result would have more than MAX_PIXELS.
+    """
+    check_size((width, height), "The enlarged picture")
+    resized: NDArray[np.uint8] = np.asarray(
+        Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)
+    )
+    return resized
+
+
+def parse_colour(text: str) -> tuple[int, int, int] | None:
+    """Read a colour: a CSS name, "#rgb", "#rrggbb", "rgb(...)", "hsl(...)"; None if it is none."""
+    try:
+        colour = ImageColor.getrgb(text.strip())
+    except ValueError:
+        return None
+    if len(colour) != 3 or max(colour) > 255:
+        return None
+    return colour[0], colour[1], colour[2]
+
+
+def _grey_levels(decoded: Decoded) -> NDArray[Any]:
+    levels = decoded.colour
+    if levels.ndim == 2:
+        return levels
+    tolerance = GREY_TOLERANCE * depth_of(levels) / 255
+    coloured = levels.max(axis=2) - levels.min(axis=2) > tolerance  # (H, W)
+    if decoded.alpha is not None:
+        coloured &= decoded.alpha > 0  # the colour of an invisible pixel means nothing
+    if coloured.any():
+        raise TrimapError(
+            f"{decoded.name} is a colour picture; a trimap or mask is grey: black for background,"
+            " white for foreground."
+        )
+    return np.ascontiguousarray(levels[..., 1])
+
+
+def _real_alpha(decoded: Decoded) -> NDArray[np.float32] | None:
+    if decoded.alpha is None or decoded.alpha.min() == depth_of(decoded.alpha):
+        return None
+    return to_unit(decoded.alpha)

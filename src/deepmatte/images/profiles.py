@@ -1,0 +1,91 @@
+"""ICC colour profiles: what a picture's colours are meant in, and sRGB from any of them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from deepmatte.images.arrays import to_unit
+
+
+def displayed(pixels: NDArray[np.uint8], icc_profile: bytes | None) -> NDArray[np.uint8]:
+    """Colours for a screen that knows of no profiles, such as the canvas of a web page.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        icc_profile: the RGB profile that they are meant in; without one they stay as they are, as
+            with one that cannot be used.
+
+    Returns:
+        uint8 (H, W, 3) in sRGB.
+    """
+    if icc_profile is None or profile_space(icc_profile) != "RGB":
+        return pixels
+    with contextlib.suppress(Exception):  # a profile that cannot be used is as good as none
+        return np.asarray(_to_srgb(Image.fromarray(pixels), icc_profile))
+    return pixels
+
+
+def profile_space(profile: bytes | None) -> str:
+    """The colour space of an ICC profile ("RGB", "GRAY", "CMYK"), "" for none or a damaged one."""
+    if not profile or len(profile) < 128 or profile[36:40] != b"acsp":
+        return ""
+    return profile[16:20].decode("ascii", "replace").strip()
+
+
+def manage_profile(colour: NDArray[Any], profile: bytes) -> tuple[NDArray[Any], bytes | None]:
+    """The colours and the RGB profile that they are meant in from here on."""
+    space = profile_space(profile)
+    if space == "RGB":
+        return colour, profile
+    if space == "GRAY" and colour.ndim == 2:
+        return _through_grey_profile(colour, profile), _srgb_profile()
+    return colour, _srgb_profile() if space == "CMYK" else None
+
+
+def _srgb_profile() -> bytes:
+    from PIL import ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    # Less the second in which it was made (ICC.1, 7.2.1): one picture, one file, whenever written.
+    return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:]
+
+
+def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    from PIL import ImageCms
+
+    converted = ImageCms.profileToProfile(
+        image,
+        ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+        ImageCms.createProfile("sRGB"),
+        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        outputMode="RGB",
+        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
+    assert converted is not None  # None comes only from a conversion in place
+    return converted
+
+
+def cmyk_to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """CMYK to sRGB by its profile, or as Pillow does where there is none that can be used."""
+    if profile is not None and profile_space(profile) == "CMYK":
+        # A profile that cannot be used is as good as none.
+        with contextlib.suppress(Exception):
+            return _to_srgb(image, profile)
+    return image.convert("RGB")
+
+
+def _through_grey_profile(levels: NDArray[Any], profile: bytes) -> NDArray[np.float32]:
+    """Take grey levels (H, W) of any depth to sRGB by the profile's curve, read at 256 points."""
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])  # (1, 256)
+    try:
+        curve = np.asarray(_to_srgb(ramp, profile))[0, :, 1] / 255  # (256,)
+    except Exception:  # a profile that cannot be used is as good as none
+        return to_unit(levels)
+    return np.interp(to_unit(levels), np.linspace(0, 1, 256), curve).astype(np.float32)

@@ -1,0 +1,76 @@
+"""What this process may use of the machine: its cores, and the memory that it has freed.
+
+By itself glibc suits neither many pictures nor many training steps.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import platform
+from pathlib import Path
+
+# Of glibc's malloc.h.
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+_MOST = 2**31 - 1
+
+
+class _Heap(ctypes.Structure):
+    """glibc's ``struct mallinfo2``: the ninth number are the bytes that are free."""
+
+    _fields_ = [
+        ("before", ctypes.c_size_t * 8),
+        ("free", ctypes.c_size_t),
+        ("top", ctypes.c_size_t),
+    ]
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: its affinity, and a container's CPU quota."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not Linux
+        cores = os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        cores = min(cores, math.ceil(int(quota) / int(period)))
+    except (OSError, ValueError):  # no control group, or "max"
+        pass
+    return max(1, cores)
+
+
+def return_freed_memory(beyond: int = 0) -> None:
+    """Give the system back what this process has freed; nothing happens where it has not glibc.
+
+    By itself glibc keeps the smaller blocks for what comes next. In a run over pictures of many
+    sizes that rarely fits, and what is kept grows with each of them.
+
+    Args:
+        beyond: bytes that are kept, for the system clears each page before it lends it again.
+    """
+    library = _glibc()
+    if library is None:
+        return
+    if beyond and hasattr(library, "mallinfo2"):  # since glibc 2.33
+        library.mallinfo2.restype = _Heap
+        if library.mallinfo2().free <= beyond:
+            return
+    library.malloc_trim(0)
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep what it frees, up to 2 GB; nothing happens where it has not glibc.
+
+    By itself glibc gives each large block back to the system, which clears it page by page before
+    it lends it again: with the tensors of a training step that takes longer than half of the
+    arithmetic.
+    """
+    library = _glibc()
+    if library is not None:
+        library.mallopt(_MMAP_MAX, 0)  # large blocks too come from the heap
+        library.mallopt(_TRIM_THRESHOLD, _MOST)  # which does not shrink
+
+
+def _glibc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None

@@ -1,0 +1,1 @@
+"""(image, trimap) -> alpha, in NumPy, OpenCV and ONNX Runtime: never torch."""

@@ -1,0 +1,64 @@
+"""Half the size, a smaller one, a larger one: the only place where arrays are resampled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepmatte.images.arrays import to_unit
+from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
+from deepmatte.types import Floats
+
+# Rows of the halved picture that are worked on at a time: copies of all of it would cost memory,
+# and time, where they leave the processor's cache.
+_STRIP = 128
+
+
+def halve(image: NDArray[Any], trimap: Trimap) -> tuple[Floats, Trimap]:
+    """Picture, as floats in 0..1, and trimap at half the size, rounded up.
+
+    Args:
+        image: (H, W, 3), uint8, uint16, or float32 in 0..1.
+        trimap: (H, W). Half the size a pixel is known where all that it stands for are.
+    """
+    height, width = ((side + 1) // 2 for side in trimap.shape)
+    small = np.empty((height, width, 3), np.float32)
+    labels: Trimap = np.full((height, width), UNKNOWN, np.uint8)
+    for top in range(0, height, _STRIP):
+        rows = slice(2 * top, 2 * (top + _STRIP))
+        known = _even(trimap[rows])
+        here = slice(top, top + len(known) // 2)
+        small[here] = half(to_unit(image[rows]))
+        four = [known[row::2, column::2] for row in (0, 1) for column in (0, 1)]
+        for label in (BACKGROUND, FOREGROUND):
+            labels[here][np.logical_and.reduce([part == label for part in four])] = label
+    return small, labels
+
+
+def half(array: NDArray[Any]) -> NDArray[Any]:
+    """Alpha (H, W), or colours (H, W, 3), at half the size, rounded up."""
+    even = _even(array)
+    return cv2.resize(even, (even.shape[1] // 2, even.shape[0] // 2), interpolation=cv2.INTER_AREA)
+
+
+def _even(array: NDArray[Any]) -> NDArray[Any]:
+    """An array with an even number of rows and columns: the last are repeated."""
+    rows, columns = (side % 2 for side in array.shape[:2])
+    return cv2.copyMakeBorder(array, 0, rows, 0, columns, cv2.BORDER_REPLICATE)
+
+
+def shrink(array: Floats, size: tuple[int, int]) -> Floats:
+    """Area mean of an array at another (width, height)."""
+    if (array.shape[1], array.shape[0]) == size:
+        return array
+    shrunk = cv2.resize(array, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(shrunk, np.float32).reshape(size[1], size[0], *array.shape[2:])
+
+
+def grow(array: Floats, shape: tuple[int, ...]) -> Floats:
+    """Enlarge an array (H, W, C) bilinearly to the height and width of a shape."""
+    grown = cv2.resize(array, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(grown, np.float32).reshape(shape[0], shape[1], -1)

@@ -1,0 +1,255 @@
+"""A stream of training crops, shared out among processes; and the shipped network's crops.
+
+Sample ``index`` of seed ``seed`` is always the same, whatever was drawn before it and in whichever
+process: a stopped training continues with exactly the crops that it would have seen.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from deepmatte.errors import DataError
+from deepmatte.solver.inputs import INPUT_CHANNELS, network_inputs
+from deepmatte.solver.resample import halve, shrink
+from deepmatte.training.scenes import Array, Scene, Sources, compose
+from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
+
+CHANNELS = len(INPUT_CHANNELS) + 7
+"""Channels of a crop: the network's inputs, then alpha, foreground (3), background (3)."""
+
+
+# Share of the scenes that are halved, as pictures are; the network also sees pictures as they are.
+_HALVED = 0.8
+
+
+@dataclass(frozen=True)
+class Crops(Dataset[Tensor]):
+    """Item ``i`` is the crops of scene ``i``: float16 ``(per_scene, CHANNELS, crop, crop)``.
+
+    Several crops share a scene since the priors need the whole scene, as they see the whole
+    picture in use, and cost as much as a crop's training step. Half precision halves what travels
+    between processes; 8-bit pictures lose nothing in it.
+    """
+
+    sources: Sources
+    seed: int
+    scene: int
+    crop: int
+    per_scene: int
+
+    def __getitem__(self, index: int) -> Tensor:
+        rng = np.random.default_rng((self.seed, index))
+        while True:
+            halved = rng.random() < _HALVED
+            scene = _turned(rng, compose(rng, self.sources, self.scene * (2 if halved else 1)))
+            trimap = random_trimap(rng, scene.alpha)
+            if halved:
+                scene, trimap = _halve(scene, trimap)
+            centres = np.argwhere(trimap == UNKNOWN)
+            if len(centres) > 64:
+                break
+        planes = np.concatenate([network_inputs(scene.image, trimap), truth(scene)])
+        chosen = centres[rng.integers(len(centres), size=self.per_scene)]
+        windows = [_window(planes, centre, self.crop) for centre in chosen]
+        return torch.from_numpy(np.stack(windows))
+
+
+def _turned(rng: np.random.Generator, scene: Scene) -> Scene:
+    """The scene, flipped or turned."""
+    flips = rng.random() < 0.5
+    # A quarter turn less often: hair hangs, light comes from above.
+    turns = rng.choice(4, p=[0.7, 0.1, 0.1, 0.1])
+    layers = (scene.image, scene.alpha, scene.foreground, scene.background)
+    return Scene(
+        *(
+            np.ascontiguousarray(np.rot90(layer[:, ::-1] if flips else layer, turns))
+            for layer in layers
+        )
+    )
+
+
+def _halve(scene: Scene, trimap: NDArray[np.uint8]) -> tuple[Scene, NDArray[np.uint8]]:
+    """Scene and trimap at half the size."""
+    image, labels = halve(scene.image, trimap)
+    size = labels.shape[1], labels.shape[0]
+    others = (scene.alpha, scene.foreground, scene.background)
+    return Scene(image, *(shrink(layer, size) for layer in others)), labels
+
+
+def truth(scene: Scene) -> Array:
+    """alpha, foreground, background as planes ``(7, H, W)``."""
+    colours = np.dstack([scene.foreground, scene.background]).transpose(2, 0, 1)
+    return np.concatenate([scene.alpha[None], colours])
+
+
+def _window(planes: Array, centre: NDArray[np.int64], crop: int) -> NDArray[np.float16]:
+    """The ``crop`` square around ``centre``, moved inside the scene."""
+    limit = np.array(planes.shape[1:]) - crop
+    top, left = np.clip(centre - crop // 2, 0, limit)
+    return planes[:, top : top + crop, left : left + crop].astype(np.float16)
+
+
+def random_trimap(rng: np.random.Generator, alpha: Array) -> NDArray[np.uint8]:
+    """A trimap as a person might paint it around ``alpha``, uint8 ``(H, W)``.
+
+    Foreground and background are eroded separately (the paper dilates; the public implementations
+    erode both sides), by distances that wander along the contour: sometimes tight, often wide.
+    Small islands of known pixels, which nobody paints, are dropped. Some trimaps are what a round
+    brush leaves that went along the contour, a few are scribbles with all else unknown.
+    """
+    widest = rng.uniform(24, 80) if rng.random() < 0.35 else 2.0 ** rng.uniform(1, 5.5)
+    way = rng.choice(["eroded", "brushed", "scribbled"], p=[0.7, 0.25, 0.05])
+    margin = 2.0 if way == "brushed" else widest
+    known = [_erode(rng, part, margin) for part in (alpha > 0.995, alpha < 0.005)]
+    if way == "brushed":
+        known = _unbrushed(rng, known, widest)
+    elif way == "scribbled":
+        strokes = _scribbles(rng, alpha.shape)
+        known = [part & strokes for part in known]
+    # The paper's hard case, one kind of known pixels is missing; or harder still, both are.
+    missing = rng.choice(["none", "first", "second", "both"], p=[0.9, 0.04, 0.04, 0.02])
+    trimap = np.full(alpha.shape, UNKNOWN, np.uint8)
+    if missing in ("none", "second"):
+        trimap[known[0]] = FOREGROUND
+    if missing in ("none", "first"):
+        trimap[known[1]] = BACKGROUND
+    return trimap
+
+
+def _erode(rng: np.random.Generator, known: NDArray[np.bool_], widest: float) -> NDArray[np.bool_]:
+    """``known`` less its islands and a margin of at most about ``widest`` pixels.
+
+    Gentler where little would be left: whoever paints a thin thing marks some of it all the same.
+    """
+    enough = _enough(known)
+    island = int(rng.choice([0, 3, 7, 15, 25, 45], p=[0.2, 0.2, 0.2, 0.15, 0.15, 0.1]))
+    margin = widest * rng.uniform(0.2, 1.0) * _wander(rng, known.shape)
+    while True:
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(1, island), max(1, island)))
+        opened = cv2.morphologyEx(known.astype(np.uint8), cv2.MORPH_OPEN, disc)
+        eroded: NDArray[np.bool_] = cv2.distanceTransform(opened, cv2.DIST_L2, 3) > margin
+        if eroded.sum() >= enough or (island <= 1 and margin.max() < 1):
+            return eroded
+        island, margin = island // 2, margin / 2
+
+
+def _enough(known: NDArray[np.bool_]) -> int:
+    """Fewer known pixels than this nobody would leave: a hundredth of the scene, if there are."""
+    return min(int(known.sum()), known.size // 100)
+
+
+def _wander(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """A smooth random field around 1, between 0.2 and 1.8."""
+    knots = int(rng.integers(2, 14))
+    field = rng.uniform(0.2, 1.8, (knots, knots)).astype(np.float32)
+    return cv2.resize(field, shape[::-1], interpolation=cv2.INTER_CUBIC).clip(0.2, 1.8)
+
+
+def _unbrushed(
+    rng: np.random.Generator, known: list[NDArray[np.bool_]], radius: float
+) -> list[NDArray[np.bool_]]:
+    """What is left of both kinds after dabs of up to ``radius`` pixels along what is unknown."""
+    points = np.argwhere(~(known[0] | known[1]))
+    if not len(points):
+        return known
+    enough = [_enough(part) for part in known]
+    while True:
+        count = min(400, 8 + int(rng.uniform(0.1, 0.5) * len(points) / radius))
+        dabs = np.zeros(known[0].shape, np.uint8)
+        for row, column in points[rng.integers(len(points), size=count)].tolist():
+            size = round(radius * rng.uniform(0.4, 1.0))
+            cv2.circle(dabs, (column, row), size, 1, -1)
+        left = [part & (dabs == 0) for part in known]
+        if radius < 2 or all(part.sum() >= few for part, few in zip(left, enough, strict=True)):
+            return left
+        radius /= 2
+
+
+def _scribbles(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """A few thick strokes across the scene."""
+    strokes = np.zeros(shape, np.uint8)
+    for _ in range(int(rng.integers(3, 12))):
+        corners = rng.uniform(0.0, 1.0, (4, 2)) * shape[::-1]
+        thickness = max(2, round(min(shape) * rng.uniform(0.01, 0.07)))
+        cv2.polylines(strokes, [corners.astype(np.int32)], False, 1, thickness)
+    return strokes > 0
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which of each step's scenes a process composes, and in how many parts it learns from them.
+
+    Together the processes see the same scenes whatever their number is: process ``process`` of
+    ``processes`` takes a run of neighbouring ones.
+    """
+
+    scenes: int
+    process: int = 0
+    processes: int = 1
+    parts: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be shared equally, for then the shares' mean were not the whole's."""
+        if self.scenes % (self.processes * self.parts):
+            raise DataError(
+                f"{self.scenes} scenes a step for {self.processes} processes in {self.parts} "
+                f"parts: expected a multiple of {self.processes * self.parts}"
+            )
+
+    def indices(self, step: int) -> range:
+        """The indices of this process's scenes in a step."""
+        own = self.scenes // self.processes
+        first = step * self.scenes + self.process * own
+        return range(first, first + own)
+
+
+class _Stream(Sampler[int]):
+    """The endless indices of a share, from step ``first`` on."""
+
+    def __init__(self, share: Share, first: int) -> None:
+        self.share = share
+        self.first = first
+
+    def __iter__(self) -> Iterator[int]:
+        for step in itertools.count(self.first):
+            yield from self.share.indices(step)
+
+
+def _start_worker(_: int) -> None:
+    # One core a worker, and that only while the training waits: where all cores are in use, each of
+    # its threads that loses its core holds up the others.
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    if hasattr(os, "nice"):
+        os.nice(15)
+
+
+def batches(
+    samples: Dataset[Tensor], share: Share, *, first: int, workers: int
+) -> DataLoader[Tensor]:
+    """Endless batches, ``share.parts`` of them a step, from step ``first`` on.
+
+    Each is the joined items of its scenes, ``(B, channels, crop, crop)``.
+    """
+    return DataLoader(
+        samples,
+        batch_size=share.scenes // share.processes // share.parts,
+        sampler=_Stream(share, first),
+        num_workers=workers,
+        collate_fn=torch.cat,
+        worker_init_fn=_start_worker,
+        prefetch_factor=4 if workers else None,
+        persistent_workers=bool(workers),
+        # A forked worker would inherit OpenCV's threads as locks that nobody releases.
+        multiprocessing_context="spawn" if workers else None,
+    )
