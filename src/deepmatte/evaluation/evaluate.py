@@ -49,7 +49,7 @@ def evaluate(
     Args:
         dataset: the pictures.
         methods: from `open_methods`.
-        kinds: of trimaps; see `deepmatte.evaluation.trimaps`.
+        kinds: of trimaps; see `deepmatte.datasets.trimaps`.
         out: folder for what is kept; is made if missing.
         workers: how many processes; None takes the cores of this one.
         command: for the report: how to repeat this.
