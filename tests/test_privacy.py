@@ -99,7 +99,7 @@ def test_a_matte_in_python(scene: Scene, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["deepmatte.engine", "deepmatte.evaluation.methods", "deepmatte.cli.app"]
+    "module", ["deepmatte.solver.engine", "deepmatte.evaluation.methods", "deepmatte.cli.app"]
 )
 def test_every_module_passes_the_one_place(module: str) -> None:
     environment = {n: v for n, v in os.environ.items() if not n.startswith(("ORT_", "RAY_", "HF_"))}
