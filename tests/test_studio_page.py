@@ -446,7 +446,7 @@ def test_pen_and_fingers(page: Page, context: BrowserContext, scene: Scene, tmp_
         points = [{"x": x, "y": y, "id": index} for index, (x, y) in enumerate(places)]
         device.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
-    zoom = page.get_by_title("One pixel of the picture on one of the screen")
+    zoom = page.get_by_title("One pixel of the photo on one of the screen")
     assert zoom.inner_text() == "100 %"
     marks = trimap_of(page, tmp_path)
     ((x, y),) = on_screen(page, (300, 250))
@@ -773,7 +773,7 @@ def test_the_brush_covers_exactly_what_it_should(page: Page) -> None:
     ways = [[int(value) for value in way] for way in ways]
     ways += [[21, 21, 21, 21, 1], [20, 20, 20, 20, 2], [21, 21, 61, 21, 1], [21, 21, 61, 41, 1]]
     script = """async ([ways, width, height]) => {
-      const { sweep } = await import("/brush.js");
+      const { sweep } = await import("/model/brush.js");
       return ways.map(([x0, y0, x1, y1, diameter]) => {
         const spans = [];
         const around = sweep(
@@ -807,9 +807,9 @@ def test_the_brush_covers_exactly_what_it_should(page: Page) -> None:
 
 def test_steps_go_back_and_forth(page: Page) -> None:
     script = """async (seed) => {
-      const { apply, record } = await import("/history.js");
-      const { fill } = await import("/fill.js");
-      const { LABELS } = await import("/labels.js");
+      const { apply, record } = await import("/model/history.js");
+      const { fill } = await import("/model/fill.js");
+      const { LABELS } = await import("/model/labels.js");
       const run = (work) => {
         for (;;) {
           const { done, value } = work.next();
@@ -862,7 +862,7 @@ def test_steps_go_back_and_forth(page: Page) -> None:
 def test_fill_takes_all_that_hangs_together(page: Page) -> None:
     random = np.random.default_rng(1)
     script = """async ([labels, width, height, x, y]) => {
-      const { fill } = await import("/fill.js");
+      const { fill } = await import("/model/fill.js");
       const array = Uint8Array.from(labels);
       const work = fill(array, width, height, x, y, 255);
       for (;;) {

@@ -2,18 +2,18 @@
  * The page's beginning: makes the parts and connects them.
  */
 
-import { Controls } from "./controls.js";
-import { Cursor, followDivider } from "./cursor.js";
-import { Dialogs } from "./dialogs.js";
-import { Downloads } from "./downloads.js";
-import { Gestures } from "./gestures.js";
-import { Opening } from "./opening.js";
-import { LARGEST_BRUSH, Painter } from "./painter.js";
+import { Controls } from "./ui/controls.js";
+import { Cursor, followDivider } from "./canvas/cursor.js";
+import { Dialogs } from "./ui/dialogs.js";
+import { Downloads } from "./ui/downloads.js";
+import { Gestures } from "./ui/gestures.js";
+import { Opening } from "./ui/opening.js";
+import { LARGEST_BRUSH, Painter } from "./ui/painter.js";
 import { Studio } from "./studio.js";
-import { listenToKeys } from "./keys.js";
-import { makeCommands } from "./commands.js";
-import { showRecents } from "./recents.js";
-import { watchToken } from "./session.js";
+import { listenToKeys } from "./ui/keys.js";
+import { makeCommands } from "./ui/commands.js";
+import { showRecents } from "./ui/recents.js";
+import { watchToken } from "./model/session.js";
 
 const find = (id) => document.getElementById(id);
 const studio = new Studio(document);
@@ -32,11 +32,11 @@ const gestures = new Gestures(stage.canvas, {
   hover: (point) => cursor.hover(point),
   resize: resizer(),
   moved: (panning) =>
-    settings.tool === "place" && !panning ? studio.workspace.backdrop : view,
+    settings.tool === "place" && !panning ? studio.project.layers.backdrop : view,
 });
 const commands = makeCommands(studio, { opening, downloads, dialogs, gestures });
 const controls = new Controls(studio, commands);
-listenToKeys(studio, (name) => controls.run(name), gestures);
+listenToKeys(studio, commands, (name) => controls.run(name), gestures);
 followDivider(studio, find("divider"));
 stage.beforeFrame = () => painter.paint();
 
@@ -77,8 +77,8 @@ addEventListener("paste", (event) => {
   if (files.length) opening.files(files);
 });
 
-settings.addEventListener("change", () => studio.workspace?.keepSoon());
-addEventListener("pagehide", () => studio.workspace?.close());
+settings.addEventListener("change", () => studio.project?.keepSoon());
+addEventListener("pagehide", () => studio.project?.close());
 addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 
 watchToken((token) => studio.server.setToken(token));

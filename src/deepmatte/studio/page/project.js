@@ -1,131 +1,160 @@
 /**
- * An open picture, its trimap and everything that was done to it.
- *
- * Three arrays of labels, one byte a pixel each: as they are, as they were at the last step, and as
- * they were before the marks, to which the eraser goes back.
+ * The open project: a photo, its trimap and what is drawn of both, with the server's part in it and
+ * the browser's copy.
  */
 
-import { UNKNOWN } from "./labels.js";
-import { whole } from "./rectangle.js";
-import { History, apply, record } from "./history.js";
-import { inSlices } from "./slices.js";
+import * as storage from "./model/storage.js";
+import { Layers } from "./canvas/layers.js";
+import { Live } from "./server/live.js";
+import { Trimap } from "./model/trimap.js";
+import { nextFrame } from "./model/slices.js";
+
+const CALM = 150; // milliseconds
+const SHARE_OF_FRAME = 8; // milliseconds for taking in results before painting has its turn
 
 /**
- * Events: "change" (detail: rectangle, painted: whether the marks are on screen already) and
- * "history" (detail: step, the new one, if there is one).
+ * @typedef {{id: string, name: string, width: number, height: number, file: Blob,
+ *   fingerprint: string, thumbnail: Blob | null}} Photo the file that a project is about; `id` is
+ *   the project's
  */
-export class Project extends EventTarget {
-  /** One change after the other, whatever they wait for. */
-  #turn = Promise.resolve();
+
+export class Project {
+  /** Whether the first result is to be shown by itself, without being asked for. */
+  reveals = false;
+  /** @type {boolean | null} */
+  #begun = null;
+  #frameStarted = 0;
+  /** @type {Promise<unknown>} */
+  #keeping = Promise.resolve();
+  #timer = 0;
 
   /**
-   * @param {{id: string, name: string, width: number, height: number, file: Blob,
-   *   fingerprint: string}} picture
+   * @param {import("./studio.js").Studio} studio
+   * @param {Photo} photo
+   * @param {import("./canvas/tiles.js").Pyramid} pixels of the photo
+   * @param {string} picture the photo's id on the server
    */
-  constructor(picture) {
-    super();
-    Object.assign(this, picture);
-    const pixels = this.width * this.height;
-    this.labels = new Uint8Array(pixels).fill(UNKNOWN);
-    this.committed = this.labels.slice();
-    this.base = this.labels.slice();
-    this.history = new History();
-    /** The name of what the whole trimap waits for; nothing can be painted meanwhile. */
-    this.waitingFor = null;
+  constructor(studio, photo, pixels, picture) {
+    this.studio = studio;
+    this.photo = photo;
+    this.trimap = new Trimap(photo.width, photo.height);
+    this.layers = new Layers(studio.stage, this.trimap, pixels);
+    this.live = new Live(this.trimap, studio.server, () => this.#upload(), () => this.#breathe());
+    this.live.id = picture;
+    this.#follow();
+    this.#begin();
   }
 
-  get area() {
-    return whole(this.width, this.height);
+  get id() {
+    return this.photo.id;
   }
 
-  /** Makes a step of what has been painted in a rectangle. */
-  commit(kind, name, rectangle) {
-    return this.#inTurn(async () => {
-      const change = await inSlices(record(this.committed, this.labels, this.width, rectangle));
-      if (!change) return null;
-      const step = { kind, name, ...change };
-      this.history.push(step);
-      if (kind !== "marks") this.base.set(this.labels);
-      this.#tell(step.rectangle, kind === "marks", step);
-      return step;
-    });
+  get name() {
+    return this.photo.name;
   }
 
-  /** Replaces the whole trimap, as one step. */
-  async replace(labels, kind, name) {
-    this.labels.set(labels);
-    return (await this.commit(kind, name, this.area)) ?? this.#begin(kind, name);
+  /** Whether there is a trimap, and not only strokes on an untouched photo. */
+  get begun() {
+    return this.trimap.history.begun;
   }
 
-  /** A step without a difference still says that there is a trimap now. */
-  #begin(kind, name) {
-    return this.#inTurn(async () => {
-      const rectangle = { left: 0, top: 0, right: 1, bottom: 1 };
-      const step = { kind, name, rectangle, runs: new Uint8Array() };
-      this.history.push(step);
-      this.base.set(this.labels);
-      this.#tell(rectangle, false, step);
-      return step;
-    });
+  close() {
+    this.live.close();
+    this.studio.server.leave(`pictures/${this.live.id}`);
   }
 
-  undo() {
-    return this.#inTurn(() => this.#move(this.history.undoable, true));
+  #follow() {
+    const { trimap, live, layers, studio } = this;
+    trimap.addEventListener("change", ({ detail }) => this.#change(detail));
+    trimap.addEventListener("history", ({ detail }) => this.keep(detail.step));
+    live.addEventListener("pixels", ({ detail }) => layers.show(detail));
+    live.addEventListener("state", () => this.#progress());
+    live.addEventListener("notes", ({ detail }) => studio.messages.notes(detail));
+    live.addEventListener("error", ({ detail }) => studio.messages.error(detail));
+    layers.addEventListener("first", () => this.#reveal());
+    layers.backdrop.addEventListener("change", () => this.keepSoon());
   }
 
-  redo() {
-    return this.#inTurn(() => this.#move(this.history.redoable, false));
+  #change({ rectangle, painted }) {
+    if (this.begun !== this.#begun) this.#begin();
+    else if (!painted) this.layers.updateMarks(rectangle);
+    this.live.touch(rectangle);
+    this.studio.changed();
   }
 
-  /** Does the first steps of a stored history again, without making new ones. */
-  restore(steps, position) {
-    return this.#inTurn(async () => {
-      this.history.steps = steps;
-      this.labels.fill(UNKNOWN);
-      for (const step of steps.slice(0, position)) {
-        await inSlices(apply(this.labels, this.width, step, false));
-      }
-      this.history.position = position;
-      this.committed.set(this.labels);
-      await this.#rebase();
-      this.#tell(this.area, false);
-    });
+  /** There is a trimap now, or none any more. */
+  #begin() {
+    this.#begun = this.reveals = this.begun;
+    this.layers.reset();
   }
 
-  async #move(step, back) {
-    if (!step) return null;
-    for (const labels of [this.labels, this.committed]) {
-      await inSlices(apply(labels, this.width, step, back));
+  /** The marks have been looked at long enough: the first cut-out shows itself. */
+  #reveal() {
+    if (this.reveals && this.studio.settings.view === "marks") {
+      this.studio.settings.set("view", "cutout");
+      this.studio.settings.set("tool", "brush");
+      this.studio.messages.once(
+        "Something is missing, or too much? Paint over it: Keep, Remove, or Find out for hair.",
+      );
     }
-    this.history.position += back ? -1 : 1;
-    if (step.kind !== "marks") await this.#rebase();
-    this.#tell(step.rectangle, false);
-    return step;
+    this.reveals = false;
+    this.studio.changed();
   }
 
-  /** What the eraser goes back to: the labels less the marks since the last whole trimap. */
-  async #rebase() {
-    this.base.set(this.labels);
-    const { steps, position, baseIndex } = this.history;
-    for (let index = position - 1; index > baseIndex; index--) {
-      await inSlices(apply(this.base, this.width, steps[index], true));
-    }
+  #progress() {
+    if (this.live.state === "done") this.layers.clearInk();
+    this.studio.changed();
   }
 
-  #inTurn(work) {
-    const result = this.#turn.then(work);
-    this.#turn = result.catch(() => {});
-    return result;
+  /** Keeps each frame's share of the work bounded while results come in. */
+  async #breathe() {
+    const now = performance.now();
+    if (now - this.#frameStarted < SHARE_OF_FRAME) return;
+    await nextFrame();
+    this.#frameStarted = performance.now();
   }
 
-  #tell(rectangle, painted, step = null) {
-    this.dispatchEvent(new CustomEvent("history", { detail: { step } }));
-    this.dispatchEvent(new CustomEvent("change", { detail: { rectangle, painted } }));
+  async #upload() {
+    const { name, file } = this.photo;
+    const { server } = this.studio;
+    const query = { name };
+    const response = await server.call("pictures", { method: "POST", query, body: file });
+    return (await response.json()).id;
   }
-}
 
-/** SHA-256 of a file, by which its picture is known again. */
-export async function fingerprint(file) {
-  const digest = await crypto.subtle.digest("SHA-256", await file.arrayBuffer());
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  /** What the browser keeps of it, besides the photo's file and the steps. */
+  get stored() {
+    const { id, name, width, height, fingerprint, thumbnail } = this.photo;
+    const { backdrop } = this.layers;
+    const settings = this.studio.settings.shared();
+    const place = backdrop.ready ? backdrop.place : null;
+    const position = this.trimap.history.position;
+    const saved = Date.now();
+    return { id, name, width, height, fingerprint, position, saved, settings, thumbnail, place };
+  }
+
+  /** Keeps the newest step, or only the position and settings. */
+  keep(step = null) {
+    const index = this.trimap.history.position - 1;
+    const write = step
+      ? () => storage.keepStep(this.stored, index, step)
+      : () => storage.keep(this.stored);
+    return this.keeping(write);
+  }
+
+  /** Keeps settings once they have not been changed for a moment. */
+  keepSoon() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.live.closed || this.keep(), CALM);
+  }
+
+  /** Writes one thing after the other, and says so if the browser refuses. */
+  keeping(write) {
+    this.#keeping = this.#keeping.then(write).catch(() => {
+      this.studio.messages.once(
+        "This browser keeps nothing here; save the project to have your strokes again later.",
+      );
+    });
+    return this.#keeping;
+  }
 }

@@ -1,19 +1,19 @@
 /**
  * The parts of the page that know of each other: server, settings, view, stage, messages, and the
- * workspace that is open.
+ * project that is open.
  */
 
-import { Messages } from "./messages.js";
-import { Server } from "./server.js";
-import { Settings } from "./settings.js";
-import { Stage } from "./stage.js";
-import { Trimaps } from "./trimaps.js";
-import { View } from "./view.js";
+import { Messages } from "./ui/messages.js";
+import { Server } from "./server/calls.js";
+import { Settings } from "./model/settings.js";
+import { Stage } from "./canvas/stage.js";
+import { TrimapMaker } from "./ui/trimap_maker.js";
+import { View } from "./canvas/view.js";
 
 /** Event "change": something that the controls show may be different now. */
 export class Studio extends EventTarget {
-  /** @type {import("./workspace.js").Workspace | null} */
-  workspace = null;
+  /** @type {import("./project.js").Project | null} */
+  project = null;
   #told = false;
 
   /** @param {Document} page */
@@ -22,20 +22,20 @@ export class Studio extends EventTarget {
     this.messages = new Messages(page);
     this.server = new Server();
     this.settings = new Settings();
-    this.trimaps = new Trimaps(this);
+    this.maker = new TrimapMaker(this);
     this.view = new View();
     this.stage = new Stage(page.getElementById("stage"), this.view, this.settings);
     this.server.addEventListener("state", () => this.messages.server(this.server.state));
   }
 
-  /** Shows a workspace instead of the one before. */
-  open(workspace) {
-    this.workspace?.close();
-    this.workspace = workspace;
-    this.stage.layers = workspace;
+  /** Shows a project instead of the one before. */
+  open(project) {
+    this.project?.close();
+    this.project = project;
+    this.stage.layers = project.layers;
     this.messages.clear();
     this.dispatchEvent(new Event("change")); // what the controls cover decides what is seen
-    this.view.open(workspace.project.width, workspace.project.height);
+    this.view.open(project.photo.width, project.photo.height);
   }
 
   /** Has the controls look again, once before the next frame. */

@@ -2,11 +2,11 @@
  * The tools: what a drag on the stage does to the trimap.
  */
 
-import { LABELS } from "./labels.js";
-import { intersection, outward, union } from "./rectangle.js";
-import { snap, sweep } from "./brush.js";
-import { fill } from "./fill.js";
-import { inSlices } from "./slices.js";
+import { LABELS } from "../model/labels.js";
+import { intersection, outward, union } from "../model/rectangle.js";
+import { snap, sweep } from "../model/brush.js";
+import { fill } from "../model/fill.js";
+import { inSlices } from "../model/slices.js";
 
 const LEAST_PRESSURE = 0.1;
 const SMALLEST_BOX = 6; // pixels of the picture
@@ -18,7 +18,7 @@ export class Painter {
   #shown = null; // the box on the screen, in pixels of the picture
   #lastPoint = null;
 
-  /** @param {import("./studio.js").Studio} studio @param {HTMLElement} boxElement */
+  /** @param {import("../studio.js").Studio} studio @param {HTMLElement} boxElement */
   constructor(studio, boxElement) {
     Object.assign(this, { studio, boxElement });
     studio.view.addEventListener("change", () => this.boxElement.hidden || this.#showBox());
@@ -26,10 +26,10 @@ export class Painter {
 
   /** Starts the tool at a point of the screen. @returns {boolean} false: it moves the picture */
   begin(point, event) {
-    const { workspace, settings, messages } = this.studio;
-    if (!workspace || ["move", "place"].includes(settings.tool)) return false;
-    if (workspace.project.waitingFor) {
-      messages.notice(`One moment: ${workspace.project.waitingFor.toLowerCase()}.`);
+    const { project, settings, messages } = this.studio;
+    if (!project || ["move", "place"].includes(settings.tool)) return false;
+    if (project.trimap.waitingFor) {
+      messages.notice(`One moment: ${project.trimap.waitingFor.toLowerCase()}.`);
       return true;
     }
     const place = this.studio.view.toPicture(point.x, point.y);
@@ -64,7 +64,7 @@ export class Painter {
     this.#stroke = null;
     this.#lastPoint = last;
     const name = erasing ? "Eraser" : "Stroke";
-    if (rectangle) this.studio.workspace.project.commit("marks", name, rectangle);
+    if (rectangle) this.studio.project.trimap.commit("marks", name, rectangle);
   }
 
   cancel() {
@@ -74,21 +74,21 @@ export class Painter {
     const { rectangle } = this.#stroke;
     this.#stroke = null;
     if (!rectangle) return;
-    const { project } = this.studio.workspace;
+    const { trimap, layers } = this.studio.project;
     for (let y = rectangle.top; y < rectangle.bottom; y++) {
-      const start = y * project.width + rectangle.left;
-      const end = y * project.width + rectangle.right;
-      project.labels.set(project.committed.subarray(start, end), start);
+      const start = y * trimap.width + rectangle.left;
+      const end = y * trimap.width + rectangle.right;
+      trimap.labels.set(trimap.committed.subarray(start, end), start);
     }
-    this.studio.workspace.showMarks(rectangle);
+    layers.showMarks(rectangle);
   }
 
   /** Paints what the pointer has passed since the last frame. */
   paint() {
     const stroke = this.#stroke;
     if (!stroke?.queue.length) return;
-    const { project } = this.studio.workspace;
-    const { width, height, labels, base } = project;
+    const { trimap, layers } = this.studio.project;
+    const { width, height, labels, base } = trimap;
     const span = stroke.erasing
       ? (y, start, end) => {
           const row = y * width;
@@ -109,21 +109,21 @@ export class Painter {
     stroke.queue = [];
     if (!painted) return;
     stroke.rectangle = union(stroke.rectangle, painted);
-    this.studio.workspace.showMarks(painted);
+    layers.showMarks(painted);
   }
 
   async #fill(place) {
-    const { workspace, settings } = this.studio;
-    const { project } = workspace;
+    const { project, settings } = this.studio;
+    const { trimap, layers } = project;
     const [x, y] = [Math.floor(place.x), Math.floor(place.y)];
-    if (x < 0 || y < 0 || x >= project.width || y >= project.height) return;
-    project.waitingFor = "Filling";
+    if (x < 0 || y < 0 || x >= trimap.width || y >= trimap.height) return;
+    trimap.waitingFor = "Filling";
     const label = LABELS[settings.label];
-    const work = fill(project.labels, project.width, project.height, x, y, label);
-    const rectangle = await inSlices(work).finally(() => (project.waitingFor = null));
+    const work = fill(trimap.labels, trimap.width, trimap.height, x, y, label);
+    const rectangle = await inSlices(work).finally(() => (trimap.waitingFor = null));
     if (!rectangle) return;
-    workspace.showMarks(rectangle);
-    await project.commit("marks", "Fill", rectangle);
+    layers.showMarks(rectangle);
+    await trimap.commit("marks", "Fill", rectangle);
   }
 
   #beginBox(place) {
@@ -149,7 +149,7 @@ export class Painter {
   }
 
   #boxInPicture() {
-    const { area } = this.studio.workspace.project;
+    const { area } = this.studio.project.trimap;
     return intersection(area, outward(around(this.#box.from, this.#box.to)));
   }
 
@@ -157,7 +157,7 @@ export class Painter {
     const box = this.#boxInPicture();
     this.#box = null;
     const smaller = box && Math.min(box.right - box.left, box.bottom - box.top);
-    if (smaller >= SMALLEST_BOX) await this.studio.trimaps.fromBox(box);
+    if (smaller >= SMALLEST_BOX) await this.studio.maker.fromBox(box);
     else this.studio.messages.notice("Drag a box around the whole subject: press, move, let go.");
     this.boxElement.hidden = !this.#box;
   }

@@ -2,11 +2,10 @@
  * Talking with the studio's server, which may be busy, gone for a while, or another one by now.
  */
 
+import { Refused } from "../model/errors.js";
+
 const POLL = 1000; // milliseconds
 const TRIES = 3; // before a connection that breaks although the server lives is given up
-
-/** The server said no, in one sentence. */
-export class Refused extends Error {}
 
 /** The server does not have this picture, or no longer. */
 export class UnknownPicture extends Refused {}

@@ -3,7 +3,7 @@
  */
 
 import { Pyramid } from "./tiles.js";
-import { inSlices } from "./slices.js";
+import { inSlices } from "../model/slices.js";
 
 /** Event "change". */
 export class Backdrop extends EventTarget {

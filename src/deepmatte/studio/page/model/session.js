@@ -1,9 +1,9 @@
 /**
- * Who this tab is: the token of the server's run and the document that is open here.
+ * Who this tab is: the token of the server's run and the project that is open here.
  */
 
 const TOKEN = "token";
-const DOCUMENT = "document";
+const PROJECT = "project";
 const WAIT_FOR_LOCK = 1500; // milliseconds; a reloaded page may ask before its old self let go
 
 const channel = new BroadcastChannel("deepmatte studio");
@@ -31,13 +31,13 @@ export function watchToken(found) {
   if (!take()) found(sessionStorage.getItem(TOKEN) ?? "");
 }
 
-/** The id of the document that was open in this tab, or null. */
-export const openDocument = () => sessionStorage.getItem(DOCUMENT);
+/** The id of the project that was open in this tab, or null. */
+export const openProject = () => sessionStorage.getItem(PROJECT);
 
 let release = () => {};
 
 /**
- * Makes a document this tab's own.
+ * Makes a project this tab's own.
  *
  * @returns {Promise<boolean>} false: it is open in another tab
  */
@@ -46,15 +46,15 @@ export async function claim(id) {
   if (!held) return false;
   release();
   release = held;
-  sessionStorage.setItem(DOCUMENT, id);
+  sessionStorage.setItem(PROJECT, id);
   return true;
 }
 
-/** Lets the document go. */
+/** Lets the project go. */
 export function leave() {
   release();
   release = () => {};
-  sessionStorage.removeItem(DOCUMENT);
+  sessionStorage.removeItem(PROJECT);
 }
 
 const lockName = (id) => `deepmatte studio ${id}`;
@@ -69,7 +69,7 @@ function lock(id) {
   });
 }
 
-/** The ids of documents that are open in some tab. @returns {Promise<(id: string) => boolean>} */
+/** The ids of projects that are open in some tab. @returns {Promise<(id: string) => boolean>} */
 export async function openElsewhere() {
   const { held } = await navigator.locks.query();
   const names = new Set(held.map(({ name }) => name));

@@ -3,20 +3,19 @@
  * the sample, the one named on the command line, or what this tab had open before.
  */
 
-import * as session from "./session.js";
-import * as storage from "./storage.js";
-import { Project, fingerprint } from "./project.js";
-import { Pyramid } from "./tiles.js";
-import { Refused } from "./server.js";
-import { Workspace } from "./workspace.js";
-import { inSlices } from "./slices.js";
-import { isProject, readProject } from "./project_file.js";
+import * as session from "../model/session.js";
+import * as storage from "../model/storage.js";
+import { Pyramid } from "../canvas/tiles.js";
+import { Refused } from "../model/errors.js";
+import { Project } from "../project.js";
+import { inSlices } from "../model/slices.js";
+import { isProject, readProject } from "../model/project_file.js";
 
 const THUMBNAIL = 96; // pixels
 const BRUSH_SHARE = 0.03; // of the picture's side
 
 export class Opening {
-  /** @param {import("./studio.js").Studio} studio @param {import("./dialogs.js").Dialogs} dialogs */
+  /** @param {import("../studio.js").Studio} studio @param {import("./dialogs.js").Dialogs} dialogs */
   constructor(studio, dialogs) {
     Object.assign(this, { studio, dialogs });
   }
@@ -24,7 +23,7 @@ export class Opening {
   /** What this tab had open, or else the picture named on the command line. */
   async begin() {
     await this.#guard("Starting", async () => {
-      const id = session.openDocument();
+      const id = session.openProject();
       if (id && (await this.#resume(id))) return;
       const { picture } = await (await this.studio.server.call("start")).json();
       if (picture) await this.#openKnown(picture);
@@ -33,18 +32,18 @@ export class Opening {
 
   /** @param {File[]} files dropped or pasted; with an open picture, the user says what for */
   async files(files) {
-    const project = files.find(isProject);
-    const picture = files.find((file) => file !== project);
-    if (project) return this.project(project, picture);
+    const saved = files.find(isProject);
+    const picture = files.find((file) => file !== saved);
+    if (saved) return this.project(saved, picture);
     if (!picture) return null;
-    if (!this.studio.workspace) return this.picture(picture);
+    if (!this.studio.project) return this.photo(picture);
     const use = await this.dialogs.askUse(picture.name);
-    if (use === "picture") return this.picture(picture);
+    if (use === "picture") return this.photo(picture);
     if (use === "backdrop") return this.backdrop(picture);
-    return use && this.studio.trimaps.fromFile(picture, use);
+    return use && this.studio.maker.fromFile(picture, use);
   }
 
-  picture(file) {
+  photo(file) {
     return this.#guard(`Opening ${file.name}`, async () => {
       const kept = await inMemory(file);
       const known = await this.#upload(kept, file.name);
@@ -59,7 +58,7 @@ export class Opening {
     });
   }
 
-  /** Goes on with a document that the browser has kept. */
+  /** Goes on with a project that the browser has kept. */
   recent(id) {
     return this.#guard("Opening", async () => {
       if (!(await this.#resume(id))) {
@@ -89,13 +88,13 @@ export class Opening {
   }
 
   backdrop(file) {
-    const { workspace, settings } = this.studio;
+    const { project, settings } = this.studio;
     return this.#guard(`Opening ${file.name}`, async () => {
       const kept = await inMemory(file);
-      await workspace.backdrop.open(kept).catch(() => {
+      await project.layers.backdrop.open(kept).catch(() => {
         throw new Refused(`${file.name} is not a picture that this browser can read.`);
       });
-      workspace.keeping(() => storage.keepFile(workspace.project.id, "backdrop", kept));
+      project.keeping(() => storage.keepFile(project.id, "backdrop", kept));
       if (settings.view === "marks") settings.set("view", "cutout");
       settings.set("behind", "picture");
       settings.set("tool", "place");
@@ -104,7 +103,7 @@ export class Opening {
 
   /** The file of a project's picture: open already, kept, or chosen by the user. */
   async #pictureOf(wanted) {
-    const open = this.studio.workspace?.project;
+    const open = this.studio.project?.photo;
     if (open?.fingerprint === wanted.fingerprint) return open.file;
     const kept = await storage.recent().catch(() => []);
     const same = kept.find((stored) => stored.fingerprint === wanted.fingerprint);
@@ -116,13 +115,13 @@ export class Opening {
   async #resume(id) {
     const kept = await storage.load(id).catch(() => null);
     if (!kept || !(await session.claim(id))) {
-      if (session.openDocument() === id) session.leave();
+      if (session.openProject() === id) session.leave();
       return false;
     }
     const { stored, file, steps } = kept;
     const known = await this.#upload(file, stored.name);
     await this.#show(known, file, { ...stored, steps, resumed: true });
-    const { backdrop } = this.studio.workspace;
+    const { backdrop } = this.studio.project.layers;
     const behind = await storage.loadFile(id, "backdrop");
     if (behind) await backdrop.open(behind, stored.place).catch(() => {});
     this.studio.changed();
@@ -150,37 +149,37 @@ export class Opening {
     const bitmap = await createImageBitmap(view).catch(() => {
       throw new Refused(`${name} (${width} × ${height} pixels) is too large for this browser.`);
     });
-    const photo = new Pyramid(width, height);
-    await inSlices(photo.fill(bitmap));
+    const pixels = new Pyramid(width, height);
+    await inSlices(pixels.fill(bitmap));
     const thumbnail = await thumbnailOf(bitmap);
     bitmap.close();
     const id = before.resumed ? before.id : crypto.randomUUID();
-    const project = new Project({ id, name, width, height, file, fingerprint: mark });
     studio.settings.set("size", Math.max(3, Math.round(BRUSH_SHARE * Math.sqrt(width * height))));
     studio.settings.set("view", "marks");
     if (studio.settings.behind === "picture") studio.settings.set("behind", "checks");
     studio.settings.share(before.settings);
     if (!before.resumed) await session.claim(id);
-    const workspace = new Workspace(studio, project, photo, known.id, thumbnail);
-    studio.open(workspace);
-    if (before.steps) await project.restore(before.steps, before.position);
-    workspace.reveals = false;
-    studio.settings.set("tool", project.history.begun ? "brush" : "box");
-    workspace.keeping(async () => {
-      await storage.create(workspace.stored, file);
-      if (!before.resumed && before.steps) await storage.keepSteps(workspace.stored, before.steps);
+    const photo = { id, name, width, height, file, fingerprint: mark, thumbnail };
+    const project = new Project(studio, photo, pixels, known.id);
+    studio.open(project);
+    if (before.steps) await project.trimap.restore(before.steps, before.position);
+    project.reveals = false;
+    studio.settings.set("tool", project.begun ? "brush" : "box");
+    project.keeping(async () => {
+      await storage.create(project.stored, file);
+      if (!before.resumed && before.steps) await storage.keepSteps(project.stored, before.steps);
       await storage.tidy(await session.openElsewhere());
     });
-    this.#remark(known, photo);
+    this.#remark(known, pixels);
     if (!before.steps) await this.#offerEarlier(mark, id);
   }
 
-  #remark({ notes = [], width, height }, photo) {
+  #remark({ notes = [], width, height }, pixels) {
     const { messages } = this.studio;
     for (const note of notes) messages.notice(note);
-    if (photo.grid.finest === 0) return;
+    if (pixels.grid.finest === 0) return;
     const megapixels = Math.round((width * height) / 1e6);
-    const size = { 1: "half", 2: "a quarter of its" }[photo.grid.finest] ?? "a fraction of its";
+    const size = { 1: "half", 2: "a quarter of its" }[pixels.grid.finest] ?? "a fraction of its";
     messages.notice(
       `A huge picture (${megapixels} megapixels): it is shown at ${size} size here;`
         + " marks and downloads have every pixel.",
@@ -234,4 +233,10 @@ async function thumbnailOf(bitmap) {
   context.imageSmoothingQuality = "high";
   context.drawImage(bitmap, 0, 0, width, height);
   return canvas.convertToBlob({ type: "image/jpeg", quality: 0.8 });
+}
+
+/** SHA-256 of a file, by which its photo is known again. */
+async function fingerprint(file) {
+  const digest = await crypto.subtle.digest("SHA-256", await file.arrayBuffer());
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

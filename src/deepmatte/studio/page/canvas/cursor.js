@@ -8,7 +8,7 @@ export class Cursor {
   #place = null;
   #timer = 0;
 
-  /** @param {import("./studio.js").Studio} studio @param {HTMLElement} circle */
+  /** @param {import("../studio.js").Studio} studio @param {HTMLElement} circle */
   constructor(studio, circle) {
     Object.assign(this, { studio, circle });
     studio.view.addEventListener("change", () => this.#draw());
@@ -25,7 +25,7 @@ export class Cursor {
   }
 
   #flash() {
-    if (!this.studio.workspace) return;
+    if (!this.studio.project) return;
     const { width, height } = this.studio.view.screen;
     this.#place = { x: width / 2, y: height / 2 };
     this.#draw();
@@ -34,9 +34,9 @@ export class Cursor {
   }
 
   #draw() {
-    const { settings, view, workspace } = this.studio;
+    const { settings, view, project } = this.studio;
     const paints = ["brush", "erase"].includes(settings.tool);
-    this.circle.hidden = !this.#place || !paints || !workspace;
+    this.circle.hidden = !this.#place || !paints || !project;
     if (this.circle.hidden) return;
     const diameter = Math.max(2, (settings.size * view.scale) / view.ratio);
     const [x, y] = [this.#place.x / view.ratio, this.#place.y / view.ratio];
@@ -50,7 +50,7 @@ export class Cursor {
 export function followDivider(studio, divider) {
   const { settings, stage } = studio;
   const show = () => {
-    divider.hidden = stage.showsMarks || !settings.compare || !studio.workspace;
+    divider.hidden = stage.showsMarks || !settings.compare || !studio.project;
     divider.style.left = `${settings.split}%`;
     divider.setAttribute("aria-valuenow", String(Math.round(settings.split)));
   };

@@ -2,8 +2,8 @@
  * On the empty page: what the browser has kept of earlier work.
  */
 
-import * as session from "./session.js";
-import * as storage from "./storage.js";
+import * as session from "../model/session.js";
+import * as storage from "../model/storage.js";
 
 const SHOWN = 4;
 

@@ -2,59 +2,20 @@
  * The keyboard.
  */
 
-/** Keys without a modifier, by what they type. The help in index.html lists them. */
-const KEYS = {
-  f: "keep",
-  b: "remove",
-  u: "findOut",
-  x: "swap",
-  m: "box",
-  p: "brush",
-  e: "erase",
-  g: "fill",
-  h: "move",
-  "[": "smaller",
-  "]": "larger",
-  "+": "zoomIn",
-  "=": "zoomIn",
-  "-": "zoomOut",
-  0: "fit",
-  z: "actual",
-  1: "viewMarks",
-  2: "viewChecks",
-  3: "viewBlack",
-  4: "viewWhite",
-  5: "viewColour",
-  6: "viewPicture",
-  7: "viewMatte",
-  s: "compare",
-  "?": "help",
-};
-
-/** With Ctrl, or with the command key of a Mac. */
-const CONTROL_KEYS = {
-  z: "undo",
-  y: "redo",
-  Z: "redo",
-  o: "openPicture",
-  s: "saveProject",
-  c: "copy",
-  0: "fit",
-  "+": "zoomIn",
-  "=": "zoomIn",
-  "-": "zoomOut",
-};
-
 const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 const STRIDE = 48; // CSS pixels
 
 /**
- * @param {import("./studio.js").Studio} studio
+ * @param {import("../studio.js").Studio} studio
+ * @param {Record<string, import("./commands.js").Command>} commands
  * @param {(name: string) => void} run does a command if it makes sense now
  * @param {import("./gestures.js").Gestures} gestures
  */
-export function listenToKeys(studio, run, gestures) {
+export function listenToKeys(studio, commands, run, gestures) {
   const { stage, view, messages } = studio;
+  const named = new Map(
+    Object.entries(commands).flatMap(([name, { keys }]) => keys.map((key) => [key, name])),
+  );
 
   addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]") || isTyping(event.target)) return;
@@ -64,13 +25,14 @@ export function listenToKeys(studio, run, gestures) {
       event.preventDefault();
     } else if (event.key === "Escape") {
       if (gestures.busy) gestures.cancel();
-      else messages.cancel() || run("donePlacing");
+      else if (!messages.cancel()) run("donePlacing");
     } else if (ARROWS[event.key] && onStage) {
       const [right, down] = ARROWS[event.key];
       view.pan(right * STRIDE * view.ratio, down * STRIDE * view.ratio);
       event.preventDefault();
     } else {
-      const name = commandOf(event, onStage);
+      const key = keyOf(event, onStage);
+      const name = key && (named.get(key) ?? named.get(key.replace(/^Shift /, "")));
       if (!name) return;
       event.preventDefault();
       run(name);
@@ -85,19 +47,18 @@ export function listenToKeys(studio, run, gestures) {
   addEventListener("blur", release);
 }
 
-function commandOf(event, onStage) {
-  if (event.key === "[" || event.key === "]") return KEYS[event.key]; // AltGr on many keyboards
+/** What was pressed, as `Command.keys` says it; null for what is the browser's. */
+function keyOf(event, onStage) {
+  if (event.key === "[" || event.key === "]") return event.key; // AltGr on many keyboards
   if (event.altKey) return null;
-  // By Shift alone: with Caps Lock, letters are typed the other way round.
+  const control = event.ctrlKey || event.metaKey;
+  if (event.key === "Enter") return onStage && !control ? "Enter" : null;
+  if (event.key.length > 1) return null;
+  if (control && event.key.toLowerCase() === "c" && String(getSelection())) return null;
   const letter = /^[a-z]$/i.test(event.key);
-  const typed = event.shiftKey ? event.key.toUpperCase() : event.key.toLowerCase();
-  const key = letter ? typed : event.key;
-  if (event.ctrlKey || event.metaKey) {
-    if (key === "c" && String(getSelection())) return null;
-    return CONTROL_KEYS[key] ?? null;
-  }
-  if (key === "Enter") return onStage ? "grow" : null;
-  return KEYS[key] ?? KEYS[key.toLowerCase()] ?? null;
+  // By Shift alone: with Caps Lock, letters are typed the other way round.
+  const shift = letter && event.shiftKey ? "Shift " : "";
+  return (control ? "Ctrl " : "") + shift + (letter ? event.key.toUpperCase() : event.key);
 }
 
 const isTyping = (target) =>

@@ -2,13 +2,13 @@
  * Whole trimaps, which the server makes: from a box, from strokes, from a file, with another band.
  */
 
-import { UNKNOWN, BACKGROUND, FOREGROUND } from "./labels.js";
-import { Refused } from "./server.js";
+import { UNKNOWN, BACKGROUND, FOREGROUND } from "../model/labels.js";
+import { Refused } from "../model/errors.js";
 
-export class Trimaps {
+export class TrimapMaker {
   #band = null; // what the slider started from, its last position, and the step that this made
 
-  /** @param {import("./studio.js").Studio} studio */
+  /** @param {import("../studio.js").Studio} studio */
   constructor(studio) {
     this.studio = studio;
   }
@@ -20,18 +20,18 @@ export class Trimaps {
 
   /** Whether there are strokes of both kinds to grow a trimap from. */
   get canGrow() {
-    const { project } = this.studio.workspace;
-    return !project.history.begun && this.#strokes().every(Boolean);
+    const { trimap } = this.studio.project;
+    return !trimap.history.begun && this.#strokes().every(Boolean);
   }
 
   /** Whether anything is marked to be kept, and to be removed. @returns {[boolean, boolean]} */
   #strokes() {
-    const { labels } = this.studio.workspace.project;
+    const { labels } = this.studio.project.trimap;
     return [labels.includes(FOREGROUND), labels.includes(BACKGROUND)];
   }
 
   fromStrokes() {
-    const { project } = this.studio.workspace;
+    const { trimap } = this.studio.project;
     const [keep, remove] = this.#strokes();
     if (!keep || !remove) {
       const missing = keep ? "also mark something to remove" : "also mark something to keep";
@@ -39,7 +39,7 @@ export class Trimaps {
       return null;
     }
     return this.#make("Strokes", "Looking for the subject from your strokes", "strokes", {}, () =>
-      project.labels.slice(),
+      trimap.labels.slice(),
     );
   }
 
@@ -51,9 +51,9 @@ export class Trimaps {
 
   /** Back to the beginning: nothing is known. */
   clear() {
-    const { project } = this.studio.workspace;
-    if (project.waitingFor) return null;
-    return project.replace(new Uint8Array(project.labels.length).fill(UNKNOWN), "nothing", "Clear");
+    const { trimap } = this.studio.project;
+    if (trimap.waitingFor) return null;
+    return trimap.replace(new Uint8Array(trimap.labels.length).fill(UNKNOWN), "nothing", "Clear");
   }
 
   /**
@@ -61,14 +61,14 @@ export class Trimaps {
    * when the slider was first moved: the slider's last position is the only step.
    */
   async band(pixels) {
-    const { project, live } = this.studio.workspace;
-    const { history } = project;
-    if (project.waitingFor || pixels === this.bandPixels) return;
-    if (!this.#bandHolds) this.#band = { from: project.labels.slice(), step: history.undoable };
+    const { trimap, live } = this.studio.project;
+    const { history } = trimap;
+    if (trimap.waitingFor || pixels === this.bandPixels) return;
+    if (!this.#bandHolds) this.#band = { from: trimap.labels.slice(), step: history.undoable };
     const band = this.#band;
     live.held = true;
     try {
-      if (band.pixels) await project.undo();
+      if (band.pixels) await trimap.undo();
       const from = () => band.from;
       const moved = pixels && (await this.#make("Band", "Moving the edge", "band", { pixels }, from));
       band.pixels = moved ? pixels : 0;
@@ -86,20 +86,20 @@ export class Trimaps {
 
   /** Whether nothing has been done since the slider was moved. */
   get #bandHolds() {
-    const { workspace } = this.studio;
-    return this.#band !== null && workspace?.project.history.undoable === this.#band.step;
+    const { project } = this.studio;
+    return this.#band !== null && project?.trimap.history.undoable === this.#band.step;
   }
 
   /** @returns {Promise<boolean>} whether there is a new trimap */
   async #make(name, waitingFor, route, query, body) {
-    const { workspace, messages, server } = this.studio;
-    const { project } = workspace;
-    if (project.waitingFor) return false;
-    project.waitingFor = waitingFor;
+    const { project, messages, server } = this.studio;
+    const { trimap } = project;
+    if (trimap.waitingFor) return false;
+    trimap.waitingFor = waitingFor;
     const controller = new AbortController();
     const done = messages.busy(waitingFor, () => controller.abort());
     try {
-      const response = await workspace.live.withPicture((id) =>
+      const response = await project.live.withPicture((id) =>
         server.call(`pictures/${id}/trimap/${route}`, {
           method: "POST",
           query,
@@ -108,7 +108,7 @@ export class Trimaps {
         }),
       );
       const labels = new Uint8Array(await response.arrayBuffer());
-      await project.replace(labels, "trimap", name);
+      await trimap.replace(labels, "trimap", name);
       messages.clear();
       return true;
     } catch (error) {
@@ -118,7 +118,7 @@ export class Trimaps {
       return false;
     } finally {
       done();
-      project.waitingFor = null;
+      trimap.waitingFor = null;
       this.studio.changed();
     }
   }

@@ -7,10 +7,10 @@
  *
  * @typedef {{scale: number, x: number, y: number}} Placement of a layer: device pixels a pixel, and
  *   where its top left corner is
- * @typedef {import("./rectangle.js").Rectangle} Rectangle
+ * @typedef {import("../model/rectangle.js").Rectangle} Rectangle
  */
 
-import { intersection, outward, whole } from "./rectangle.js";
+import { intersection, outward, whole } from "../model/rectangle.js";
 
 export const TILE = 512;
 const LARGEST_LAYER = 40_000_000; // pixels of the finest level that is kept: 213 MB with the others

@@ -3,21 +3,22 @@
  * it is and is asked for by name.
  */
 
-import { Refused } from "./server.js";
+import { Refused } from "./errors.js";
 
 const FORMAT = "deepmatte studio project";
 const VERSION = 1;
 export const SUFFIX = ".deepmatte";
 
-/** @param {import("./workspace.js").Workspace} workspace @returns {Blob} */
-export function projectFile(workspace) {
-  const { name, width, height, fingerprint, history } = workspace.project;
+/** @param {import("../project.js").Project} project @returns {Blob} */
+export function projectFile(project) {
+  const { name, width, height, fingerprint } = project.photo;
+  const { history } = project.trimap;
   const steps = history.steps.map((step) => ({ ...step, runs: encode(step.runs) }));
   const content = {
     format: FORMAT,
     version: VERSION,
     picture: { name, width, height, fingerprint },
-    settings: workspace.studio.settings.shared(),
+    settings: project.studio.settings.shared(),
     position: history.position,
     steps,
   };

@@ -2,7 +2,7 @@
  * The canvas: draws what the view asks for, only where something has changed, once a frame.
  */
 
-import { intersection, outward, union, whole } from "./rectangle.js";
+import { intersection, outward, union, whole } from "../model/rectangle.js";
 import { clip } from "./tiles.js";
 
 const CHECK = 12; // CSS pixels
@@ -21,7 +21,7 @@ export class Stage extends EventTarget {
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {import("./view.js").View} view
-   * @param {import("./settings.js").Settings} settings
+   * @param {import("../model/settings.js").Settings} settings
    */
   constructor(canvas, view, settings) {
     super();
@@ -59,7 +59,7 @@ export class Stage extends EventTarget {
     this.request();
   }
 
-  /** Draws a part of the picture again. @param {import("./rectangle.js").Rectangle} part */
+  /** Draws a part of the picture again. @param {import("../model/rectangle.js").Rectangle} part */
   invalidate(part) {
     const { left, top, right, bottom } = this.view.toScreen(part);
     const seen = outward({ left: left - 2, top: top - 2, right: right + 2, bottom: bottom + 2 });

@@ -2,11 +2,11 @@
  * Getting results out: downloads and the clipboard.
  */
 
-import { Refused } from "./server.js";
-import { projectFile, projectName } from "./project_file.js";
+import { Refused } from "../model/errors.js";
+import { projectFile, projectName } from "../model/project_file.js";
 
 export class Downloads {
-  /** @param {import("./studio.js").Studio} studio */
+  /** @param {import("../studio.js").Studio} studio */
   constructor(studio) {
     this.studio = studio;
   }
@@ -22,8 +22,8 @@ export class Downloads {
   }
 
   project() {
-    const { workspace } = this.studio;
-    save(projectFile(workspace), projectName(workspace.project.name));
+    const { project } = this.studio;
+    save(projectFile(project), projectName(project.name));
   }
 
   /** Puts the cut-out on the clipboard. */
@@ -47,30 +47,30 @@ export class Downloads {
   }
 
   #composite(format, signal) {
-    const { settings, workspace } = this.studio;
+    const { settings, project } = this.studio;
     const { behind, colour } = settings;
     const method = "POST";
-    if (behind !== "picture" || !workspace.backdrop.ready) {
+    if (behind !== "picture" || !project.layers.backdrop.ready) {
       const background = { black: "#000000", white: "#ffffff", colour }[behind] ?? "#ffffff";
       const type = "application/json";
       const body = new Blob([JSON.stringify({ background })], { type });
       const query = { format };
       return this.#call((id) => [`pictures/${id}/composite`, { method, query, body, signal }]);
     }
-    const { left, top, scale } = workspace.backdrop.place;
+    const { left, top, scale } = project.layers.backdrop.place;
     const place = { left: left.toFixed(4), top: top.toFixed(4), scale: scale.toFixed(8) };
     const query = { format, ...place };
     // Whatever the file's type: only a colour is sent as JSON.
-    const body = new Blob([workspace.backdrop.file], { type: "application/octet-stream" });
+    const body = new Blob([project.layers.backdrop.file], { type: "application/octet-stream" });
     return this.#call((id) => [`pictures/${id}/composite`, { method, query, body, signal }]);
   }
 
   /** Calls a route of the picture once the server has all of its labels. */
   #call(route) {
-    const { workspace, server } = this.studio;
-    return workspace.live.withPicture(async () => {
-      await workspace.live.sent();
-      return server.call(...route(workspace.live.id));
+    const { project, server } = this.studio;
+    return project.live.withPicture(async () => {
+      await project.live.sent();
+      return server.call(...route(project.live.id));
     });
   }
 

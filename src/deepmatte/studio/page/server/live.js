@@ -6,11 +6,12 @@
  * Of an answer that a newer edit has overtaken, nothing is shown any more.
  */
 
-import { cut } from "./labels.js";
-import { union } from "./rectangle.js";
+import { cut } from "../model/labels.js";
+import { union } from "../model/rectangle.js";
 import { frames } from "./frames.js";
-import { Refused, UnknownPicture } from "./server.js";
-import { nextFrame } from "./slices.js";
+import { Refused } from "../model/errors.js";
+import { UnknownPicture } from "./calls.js";
+import { nextFrame } from "../model/slices.js";
 
 const PAUSE = 500; // milliseconds before a broken answer is asked for again
 
@@ -32,21 +33,21 @@ export class Live extends EventTarget {
   held = false;
 
   /**
-   * @param {import("./project.js").Project} project
-   * @param {import("./server.js").Server} server
+   * @param {import("../model/trimap.js").Trimap} trimap
+   * @param {import("./calls.js").Server} server
    * @param {() => Promise<string>} upload gives the picture to the server (again); its new id
    * @param {() => Promise<void>} breathe lets painting have its turn
    */
-  constructor(project, server, upload, breathe) {
+  constructor(trimap, server, upload, breathe) {
     super();
-    Object.assign(this, { project, server, upload, breathe });
+    Object.assign(this, { trimap, server, upload, breathe });
     this.id = null;
   }
 
   /** The labels in a rectangle have changed. */
   touch(rectangle) {
     this.#dirty = union(this.#dirty, rectangle);
-    if (!this.project.history.begun) this.#rest();
+    if (!this.trimap.history.begun) this.#rest();
     else this.#send();
   }
 
@@ -105,11 +106,11 @@ export class Live extends EventTarget {
   #forget() {
     this.#fresh = true;
     this.#have = 0;
-    this.#dirty = this.project.area;
+    this.#dirty = this.trimap.area;
   }
 
   get #due() {
-    return this.#dirty && this.project.history.begun && !this.held && !this.closed;
+    return this.#dirty && this.trimap.history.begun && !this.held && !this.closed;
   }
 
   async #send() {
@@ -133,7 +134,7 @@ export class Live extends EventTarget {
   }
 
   async #edit(rectangle) {
-    const { project, server } = this;
+    const { trimap, server } = this;
     const controller = new AbortController();
     const response = await this.withPicture((id) => {
       const part = union(rectangle, this.#dirty); // the whole, after an upload
@@ -147,7 +148,7 @@ export class Live extends EventTarget {
           height: part.bottom - part.top,
           have: this.#have,
         },
-        body: cut(project.labels, project.width, part),
+        body: cut(trimap.labels, trimap.width, part),
         signal: controller.signal,
       });
     });
@@ -201,7 +202,7 @@ export class Live extends EventTarget {
   #breakOff() {
     this.#answer = null;
     this.#have = 0;
-    setTimeout(() => this.#answer || this.touch(this.project.area), PAUSE);
+    setTimeout(() => this.#answer || this.touch(this.trimap.area), PAUSE);
   }
 
   #tell(state, share = null) {

@@ -1,18 +1,22 @@
 /**
- * What the browser keeps: for each document its picture's file, its steps and their position, so
+ * What the browser keeps: for each project its picture's file, its steps and their position, so
  * that a reload or a crash loses nothing.
  *
  * @typedef {{id: string, name: string, width: number, height: number, fingerprint: string,
  *   position: number, saved: number, settings?: object}} Stored
  */
 
-const KEPT_DOCUMENTS = 12;
+const KEPT_PROJECTS = 12;
 
 /** @returns {Promise<IDBDatabase>} */
 const database = new Promise((resolve, reject) => {
-  const request = indexedDB.open("deepmatte studio", 1);
-  request.onupgradeneeded = () => {
-    request.result.createObjectStore("documents", { keyPath: "id" });
+  const request = indexedDB.open("deepmatte studio", 2);
+  request.onupgradeneeded = ({ oldVersion }) => {
+    if (oldVersion === 1) {
+      request.transaction.objectStore("documents").name = "projects";
+      return;
+    }
+    request.result.createObjectStore("projects", { keyPath: "id" });
     request.result.createObjectStore("files");
     request.result.createObjectStore("steps");
   };
@@ -21,12 +25,12 @@ const database = new Promise((resolve, reject) => {
 });
 database.catch(() => {}); // told by whoever uses it
 
-/** All steps of a document. */
+/** All steps of a project. */
 const stepsOf = (id) => IDBKeyRange.bound([id], [id, []]);
 
 /** Runs `work` on the stores in one transaction: all of it is kept, or nothing. */
 async function transaction(mode, work) {
-  const stores = ["documents", "files", "steps"];
+  const stores = ["projects", "files", "steps"];
   const running = (await database).transaction(stores, mode);
   const done = new Promise((resolve, reject) => {
     running.oncomplete = resolve;
@@ -37,48 +41,48 @@ async function transaction(mode, work) {
   return result?.result ?? result;
 }
 
-/** Keeps a new document. @param {Stored} stored @param {Blob} file */
+/** Keeps a new project. @param {Stored} stored @param {Blob} file */
 export function create(stored, file) {
-  return transaction("readwrite", (documents, files) => {
-    documents.put(stored);
+  return transaction("readwrite", (projects, files) => {
+    projects.put(stored);
     files.put(file, [stored.id, "picture"]);
   });
 }
 
-/** Forgets documents without any steps, and the oldest ones. @param {(id: string) => boolean} open */
+/** Forgets projects without any steps, and the oldest ones. @param {(id: string) => boolean} open */
 export async function tidy(open) {
   const closed = (await recent()).filter(({ id }) => !open(id));
   const painted = closed.filter(({ position }) => position > 0);
-  const kept = new Set(painted.slice(0, KEPT_DOCUMENTS));
+  const kept = new Set(painted.slice(0, KEPT_PROJECTS));
   for (const stored of closed) if (!kept.has(stored)) await remove(stored.id);
 }
 
 /** Keeps a new step and forgets those that it replaces. */
 export function keepStep(stored, index, step) {
-  return transaction("readwrite", (documents, files, steps) => {
+  return transaction("readwrite", (projects, files, steps) => {
     steps.delete(IDBKeyRange.bound([stored.id, index], [stored.id, []]));
     steps.put(step, [stored.id, index]);
-    documents.put(stored);
+    projects.put(stored);
   });
 }
 
 /** Keeps all steps at once, those of an opened project file. */
 export function keepSteps(stored, all) {
-  return transaction("readwrite", (documents, files, steps) => {
+  return transaction("readwrite", (projects, files, steps) => {
     steps.delete(stepsOf(stored.id));
     all.forEach((step, index) => steps.put(step, [stored.id, index]));
-    documents.put(stored);
+    projects.put(stored);
   });
 }
 
 /** Keeps a changed position or other settings. */
 export function keep(stored) {
-  return transaction("readwrite", (documents) => documents.put(stored));
+  return transaction("readwrite", (projects) => projects.put(stored));
 }
 
-/** Keeps a further file of a document, such as the background picture; null forgets it. */
+/** Keeps a further file of a project, such as the background picture; null forgets it. */
 export function keepFile(id, name, file) {
-  return transaction("readwrite", (documents, files) => {
+  return transaction("readwrite", (projects, files) => {
     if (file) files.put(file, [id, name]);
     else files.delete([id, name]);
   });
@@ -86,13 +90,13 @@ export function keepFile(id, name, file) {
 
 /** @returns {Promise<Blob | undefined>} */
 export function loadFile(id, name) {
-  return transaction("readonly", (documents, files) => files.get([id, name]));
+  return transaction("readonly", (projects, files) => files.get([id, name]));
 }
 
 /** @returns {Promise<{stored: Stored, file: Blob, steps: object[]} | null>} */
 export async function load(id) {
-  const found = await transaction("readonly", (documents, files, steps) => ({
-    stored: documents.get(id),
+  const found = await transaction("readonly", (projects, files, steps) => ({
+    stored: projects.get(id),
     file: files.get([id, "picture"]),
     steps: steps.getAll(stepsOf(id)),
   }));
@@ -102,15 +106,15 @@ export async function load(id) {
     : null;
 }
 
-/** All documents, the newest first. @returns {Promise<Stored[]>} */
+/** All projects, the newest first. @returns {Promise<Stored[]>} */
 export async function recent() {
-  const all = await transaction("readonly", (documents) => documents.getAll());
+  const all = await transaction("readonly", (projects) => projects.getAll());
   return all.sort((one, other) => other.saved - one.saved);
 }
 
 export function remove(id) {
-  return transaction("readwrite", (documents, files, steps) => {
-    documents.delete(id);
+  return transaction("readwrite", (projects, files, steps) => {
+    projects.delete(id);
     files.delete(IDBKeyRange.bound([id], [id, []]));
     steps.delete(stepsOf(id));
   });

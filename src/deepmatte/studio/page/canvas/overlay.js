@@ -6,8 +6,8 @@
  * the mean of theirs.
  */
 
-import { BACKGROUND, FOREGROUND, INK, STRONG, UNKNOWN } from "./labels.js";
-import { area, intersection, outward } from "./rectangle.js";
+import { BACKGROUND, FOREGROUND, INK, STRONG, UNKNOWN } from "../model/labels.js";
+import { area, intersection, outward } from "../model/rectangle.js";
 import { Grid, TILE } from "./tiles.js";
 
 const SAMPLES = 4; // across and down
@@ -27,14 +27,14 @@ export class Overlay {
   incomplete = false;
 
   /**
-   * @param {{labels: Uint8Array, width: number, height: number}} project
+   * @param {import("../model/trimap.js").Trimap} trimap
    * @param {{besides?: Uint8Array, unknown?: boolean, strong?: boolean}} options besides: show only
    *   what differs from these labels; unknown: whether unknown pixels are coloured; strong: little
    *   is marked, and it has to be seen
    */
-  constructor(project, { besides = null, unknown = true, strong = false } = {}) {
-    this.grid = new Grid(project.width, project.height);
-    this.labels = project.labels;
+  constructor(trimap, { besides = null, unknown = true, strong = false } = {}) {
+    this.grid = new Grid(trimap.width, trimap.height);
+    this.labels = trimap.labels;
     this.besides = besides;
     this.palettes = [1, 4, 16].map((samples) => palette(samples, unknown, strong));
   }

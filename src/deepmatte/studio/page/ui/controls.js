@@ -2,6 +2,8 @@
  * Buttons, sliders and lines of text around the stage: they show the state and change it.
  */
 
+import { furnish } from "./furnish.js";
+
 const EXPLAINED = {
   box: "Drag a box around the whole subject; what is in it will be looked for.",
   foreground: "Paint over what you want to keep.",
@@ -13,30 +15,18 @@ const EXPLAINED = {
   place: "Drag to move the background, wheel or pinch to scale it. Esc when done.",
 };
 
-/** What a command needs to make sense. */
-const NEEDS = {
-  trimap: "viewMarks viewChecks viewBlack viewWhite viewColour viewPicture viewMatte compare"
-    + " saveCutoutPng saveCutoutWebp saveAlpha saveForeground saveTrimap saveCompositePng"
-    + " saveCompositeJpg copy chooseBackdrop",
-  picture: "saveProject loadTrimap loadMask startOver keep remove findOut swap box brush erase"
-    + " fill move smaller larger fit actual zoomIn zoomOut donePlacing",
-  undo: "undo",
-  redo: "redo",
-  strokes: "grow",
-  backdrop: "placeBackdrop fitBackdrop",
-};
-const NEED_OF = Object.fromEntries(
-  Object.entries(NEEDS).flatMap(([need, names]) => names.split(" ").map((name) => [name, need])),
-);
-
 const REST = 300; // milliseconds without a move after which a slider is taken at its word
 
 export class Controls {
   #moving = false; // the slider of the band, and what is shown has not followed yet
 
-  /** @param {import("./studio.js").Studio} studio @param {Record<string, () => void>} commands */
+  /**
+   * @param {import("../studio.js").Studio} studio
+   * @param {Record<string, import("./commands.js").Command>} commands
+   */
   constructor(studio, commands) {
-    Object.assign(this, { studio, commands });
+    this.studio = studio;
+    this.commands = commands;
     const find = (id) => document.getElementById(id);
     this.found = {
       name: find("picture-name"),
@@ -56,6 +46,7 @@ export class Controls {
       place: find("place-field"),
       choose: find("choose"),
     };
+    furnish(document, commands);
     this.#bindCommands();
     this.#bindSettings();
     this.#bindBand();
@@ -66,23 +57,25 @@ export class Controls {
     this.#show();
   }
 
-  /** Does a command if it makes sense now. */
+  /** Does a command if it makes sense now. @param {string} name */
   run(name) {
-    if (this.#makesSense(NEED_OF[name])) this.commands[name]();
+    const { needs, run } = this.commands[name];
+    if (this.#makesSense(needs)) run();
   }
 
+  /** @param {string} need see `Command` */
   #makesSense(need) {
-    const { workspace, trimaps } = this.studio;
-    if (!need) return true;
-    if (!workspace) return false;
-    const { history } = workspace.project;
+    const { project, maker } = this.studio;
+    if (need === "nothing") return true;
+    if (!project) return false;
+    const { history } = project.trimap;
     const holds = {
-      picture: () => true,
-      trimap: () => history.begun,
+      project: () => true,
+      cutout: () => history.begun,
       undo: () => history.undoable,
       redo: () => history.redoable,
-      strokes: () => trimaps.canGrow,
-      backdrop: () => workspace.backdrop.ready,
+      strokes: () => maker.canGrow,
+      backdrop: () => project.layers.backdrop.ready,
     };
     return Boolean(holds[need]());
   }
@@ -115,7 +108,7 @@ export class Controls {
         range: () => fromSlider(name, Number(input.value)),
         color: () => input.value,
       }[input.type];
-      if (name === "colour") input.addEventListener("click", () => this.commands.viewColour());
+      if (name === "colour") input.addEventListener("click", () => this.run("viewColour"));
       input.addEventListener("input", () => {
         settings.set(name, read());
         if (name === "label" && settings.tool !== "fill") settings.set("tool", "brush");
@@ -127,7 +120,7 @@ export class Controls {
 
   #bindBand() {
     const { band, bandValue } = this.found;
-    const { trimaps } = this.studio;
+    const { maker } = this.studio;
     let timer = 0;
     band.addEventListener("input", () => {
       const pixels = Number(band.value);
@@ -135,7 +128,7 @@ export class Controls {
       this.#moving = true;
       clearTimeout(timer);
       timer = setTimeout(async () => {
-        await trimaps.band(pixels);
+        await maker.band(pixels);
         if (Number(band.value) === pixels) this.#moving = false;
         this.#show();
       }, REST);
@@ -143,18 +136,18 @@ export class Controls {
   }
 
   #show() {
-    const { workspace, settings, view, trimaps } = this.studio;
+    const { project, settings, view, maker } = this.studio;
     const { found } = this;
-    const begun = Boolean(workspace?.begun);
+    const begun = Boolean(project?.begun);
     document.documentElement.dataset.theme = settings.theme;
     document.body.dataset.tool = settings.tool;
     document.body.dataset.label = settings.label;
     document.body.dataset.behind = settings.behind;
-    found.empty.hidden = Boolean(workspace);
-    found.start.hidden = !workspace || begun;
+    found.empty.hidden = Boolean(project);
+    found.start.hidden = !project || begun;
     view.covered = found.start.offsetHeight;
     for (const button of document.querySelectorAll("[data-command]")) {
-      button.disabled = !this.#makesSense(NEED_OF[button.dataset.command]);
+      button.disabled = !this.#makesSense(this.commands[button.dataset.command].needs);
     }
     for (const field of document.querySelectorAll("fieldset[data-needs]")) {
       field.disabled = !this.#makesSense(field.dataset.needs);
@@ -162,28 +155,28 @@ export class Controls {
     this.#showSettings();
     found.strength.hidden = settings.view !== "marks";
     found.behind.hidden = settings.view !== "cutout";
-    found.choose.classList.toggle("main", !workspace?.backdrop.ready);
+    found.choose.classList.toggle("main", !project?.layers.backdrop.ready);
     found.place.hidden = settings.view !== "cutout" || settings.behind !== "picture";
     found.brush.textContent = `${settings.size} px`;
     this.#showZoom();
-    if (workspace) {
-      const { name, width, height } = workspace.project;
+    if (project) {
+      const { name, width, height } = project.photo;
       found.name.textContent = name;
       found.size.textContent = `${width} × ${height}`;
       document.title = `${name} – deepmatte studio`;
     }
     if (!this.#moving) {
-      found.band.value = trimaps.bandPixels;
-      found.bandValue.textContent = bandText(trimaps.bandPixels);
+      found.band.value = maker.bandPixels;
+      found.bandValue.textContent = bandText(maker.bandPixels);
     }
     const painting = settings.tool === "brush" ? settings.label : settings.tool;
-    found.explained.textContent = workspace ? EXPLAINED[painting] : "";
+    found.explained.textContent = project ? EXPLAINED[painting] : "";
     this.#showProgress();
   }
 
   #showZoom() {
-    const { workspace, view } = this.studio;
-    this.found.zoom.textContent = workspace ? `${Math.round(100 * view.scale)} %` : "–";
+    const { project, view } = this.studio;
+    this.found.zoom.textContent = project ? `${Math.round(100 * view.scale)} %` : "–";
   }
 
   #showSettings() {
@@ -198,17 +191,17 @@ export class Controls {
   }
 
   #showProgress() {
-    const { workspace, stage, server } = this.studio;
+    const { project, stage, server } = this.studio;
     const { status, progress } = this.found;
-    const { state, share } = workspace?.live ?? { state: "idle", share: null };
+    const { state, share } = project?.live ?? { state: "idle", share: null };
     const waiting = server.state !== "ok";
     const working = state === "working" && !waiting;
     stage.canvas.setAttribute("aria-busy", String(working));
     progress.hidden = !working;
     if (share === null) progress.removeAttribute("value");
     else progress.value = share;
-    if (!workspace) status.textContent = "";
-    else if (!workspace.begun) status.textContent = "Nothing is cut out yet";
+    if (!project) status.textContent = "";
+    else if (!project.begun) status.textContent = "Nothing is cut out yet";
     else if (waiting) status.textContent = "Waiting for the studio";
     else if (working && share !== null) status.textContent = `Working: ${Math.floor(100 * share)} %`;
     else if (working) status.textContent = "Working…";

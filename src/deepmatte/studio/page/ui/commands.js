@@ -1,0 +1,169 @@
+/**
+ * Everything that a button, a menu or a key can do: one table with what each command needs to make
+ * sense, its keys, its label and what is said about it. Buttons, menus, hints and the list of keys
+ * in the help are made of it.
+ */
+
+import { LARGEST_BRUSH } from "./painter.js";
+
+const PHOTOS = "image/*,.heic,.heif,.avif,.tif,.tiff";
+
+/**
+ * @typedef {"nothing" | "project" | "cutout" | "undo" | "redo" | "strokes" | "backdrop"} Need
+ * @typedef {object} Command
+ * @property {Need} needs
+ * @property {string[]} keys such as "F" or "Ctrl Shift Z"; the first one is shown
+ * @property {string} label
+ * @property {string} about a hint in one sentence
+ * @property {() => unknown} run
+ */
+
+/**
+ * @param {import("../studio.js").Studio} studio
+ * @param {{opening: import("./opening.js").Opening, downloads: import("./downloads.js").Downloads,
+ *   dialogs: import("./dialogs.js").Dialogs, gestures: import("./gestures.js").Gestures}} parts
+ * @returns {Record<string, Command>}
+ */
+export function makeCommands(studio, { opening, downloads, dialogs, gestures }) {
+  const { settings, maker, view } = studio;
+  const choose = (accept, use) => async () => {
+    const file = await dialogs.chooseFile(accept);
+    if (file) await use(file);
+  };
+  const mark = (name) => () => {
+    settings.set("label", name);
+    if (settings.tool !== "fill") settings.set("tool", "brush");
+  };
+  const tool = (name) => () => settings.set("tool", name);
+  const result = (name, behind = null) => () => {
+    settings.set("view", name);
+    if (behind) settings.set("behind", behind);
+  };
+  const resize = (factor) => () => {
+    const size = settings.size;
+    const next = factor > 1 ? Math.max(size + 1, size * factor) : Math.min(size - 1, size * factor);
+    settings.set("size", Math.max(1, Math.min(LARGEST_BRUSH, Math.round(next))));
+  };
+  const command = (needs, keys, label, about, run) => ({
+    needs,
+    keys: keys ? keys.split(", ") : [],
+    label,
+    about,
+    run,
+  });
+
+  return {
+    // Opening
+    openPhoto: command("nothing", "Ctrl O", "Photo…", "JPEG, PNG, WebP, TIFF, AVIF",
+      choose(PHOTOS, (file) => opening.photo(file))),
+    openProject: command("nothing", "", "Project…", "A .deepmatte file that was saved here",
+      choose(".deepmatte", (file) => opening.project(file))),
+    sample: command("nothing", "", "Sample photo", "A drawn animal with fur, to try things out",
+      () => opening.sample()),
+
+    // The trimap
+    loadTrimap: command("project", "", "Load a trimap…",
+      "White is kept, black is removed, grey is found out",
+      choose(PHOTOS, (file) => maker.fromFile(file, "trimap"))),
+    loadMask: command("project", "", "Load a mask, grow from its edges…",
+      "Black and white from another program",
+      choose(PHOTOS, (file) => maker.fromFile(file, "mask"))),
+    startOver: command("project", "", "Start over", "Forgets the marks; undo brings them back",
+      () => maker.clear()),
+    grow: command("strokes", "Enter", "find the subject",
+      "Finds the subject from your strokes; needs a stroke of each kind",
+      () => maker.fromStrokes()),
+    undo: command("undo", "Ctrl Z", "Undo", "Undo",
+      () => gestures.busy || studio.project.trimap.undo()),
+    redo: command("redo", "Ctrl Shift Z, Ctrl Y", "Redo", "Redo",
+      () => gestures.busy || studio.project.trimap.redo()),
+
+    // Marks and tools
+    keep: command("project", "F", "Keep (foreground)",
+      "Foreground: paint over what you want to keep", mark("foreground")),
+    remove: command("project", "B", "Remove (background)",
+      "Background: paint over what shall go", mark("background")),
+    findOut: command("project", "U", "Find out (unknown)",
+      "Unknown: hair, fur, glass, blurred edges; the studio finds out how much of each pixel"
+        + " belongs to the subject", mark("unknown")),
+    swap: command("project", "X", "Swap Keep and Remove", "Keep becomes Remove, and back",
+      () => mark(settings.label === "foreground" ? "background" : "foreground")()),
+    box: command("project", "M", "Box",
+      "Drag it around the subject, and the studio looks for the subject in it", tool("box")),
+    brush: command("project", "P", "Brush", "Paint marks. Shift click draws a straight line",
+      tool("brush")),
+    erase: command("project", "E", "Eraser",
+      "Takes back your marks; what was there before them returns", tool("erase")),
+    fill: command("project", "G", "Fill", "Click into an enclosed area to mark all of it",
+      tool("fill")),
+    move: command("project", "H", "Move", "Drag to move the photo; so does the space key",
+      tool("move")),
+    smaller: command("project", "[", "Smaller brush", "A smaller brush", resize(1 / 1.15)),
+    larger: command("project", "]", "Larger brush", "A larger brush", resize(1.15)),
+
+    // Looking
+    fit: command("project", "0, Ctrl 0", "Fit", "Show the whole photo", () => view.fit()),
+    actual: command("project", "Z", "100 %",
+      "One pixel of the photo on one of the screen; again: the whole photo",
+      () => view.toggleActualSize()),
+    zoomIn: command("project", "+, =, Ctrl +, Ctrl =", "Zoom in", "Larger; also Ctrl wheel, pinch",
+      () => view.zoomStep(1)),
+    zoomOut: command("project", "-, Ctrl -", "Zoom out", "Smaller; also Ctrl wheel, pinch",
+      () => view.zoomStep(-1)),
+    viewMarks: command("cutout", "1", "Marks", "The photo with your marks over it",
+      result("marks")),
+    viewChecks: command("cutout", "2", "Cut-out on checks", "Checkerboard: transparent",
+      result("cutout", "checks")),
+    viewBlack: command("cutout", "3", "Cut-out on black", "Black", result("cutout", "black")),
+    viewWhite: command("cutout", "4", "Cut-out on white", "White", result("cutout", "white")),
+    viewColour: command("cutout", "5", "Cut-out on a colour", "A colour of your choice",
+      result("cutout", "colour")),
+    viewPicture: command("cutout", "6", "Cut-out on a picture", "A picture of your own",
+      result("cutout", "picture")),
+    viewMatte: command("cutout", "7", "Matte",
+      "Alpha: white is kept, black is removed, grey is partly there", result("matte")),
+    compare: command("cutout", "S", "Compare", "Before on the left, after on the right", () => {
+      settings.set("compare", !settings.compare);
+      if (settings.view === "marks") settings.set("view", "cutout");
+    }),
+    chooseBackdrop: command("cutout", "", "Choose…", "Choose a background picture from your files",
+      choose("image/*", (file) => opening.backdrop(file))),
+    placeBackdrop: command("backdrop", "", "Place", "Drag to move the background", tool("place")),
+    fitBackdrop: command("backdrop", "", "Fit", "Cover the photo with the background",
+      () => studio.project.layers.backdrop.fit()),
+    donePlacing: command("project", "", "Done", "Ends placing the background", tool("brush")),
+
+    // Saving
+    saveCutoutPng: command("cutout", "", "Cut-out, PNG", "Transparent, for any program",
+      () => downloads.save("cutout", "png")),
+    saveCutoutWebp: command("cutout", "", "Cut-out, WebP", "Transparent, smaller, for the web",
+      () => downloads.save("cutout", "webp")),
+    copy: command("cutout", "Ctrl C", "Copy the cut-out", "To paste it elsewhere",
+      () => downloads.copy()),
+    saveCompositeJpg: command("cutout", "", "On the chosen background, JPEG", "A finished picture",
+      () => downloads.composite("jpg")),
+    saveCompositePng: command("cutout", "", "On the chosen background, PNG",
+      "A finished picture, without loss", () => downloads.composite("png")),
+    saveAlpha: command("cutout", "", "Matte", "PNG: white is kept, grey is partly there",
+      () => downloads.save("alpha", "png")),
+    saveForeground: command("cutout", "", "Foreground colours",
+      "PNG: without the background's spill, not cut out",
+      () => downloads.save("foreground", "png")),
+    saveTrimap: command("cutout", "", "Trimap", "PNG: your marks as black, grey, white",
+      () => downloads.save("trimap", "png")),
+    saveProject: command("project", "Ctrl S", "Project", "Marks and settings, to go on later",
+      () => downloads.project()),
+
+    // The page
+    theme: command("nothing", "", "Light or dark page", "Light or dark page",
+      () => settings.set("theme", otherTheme(settings.theme))),
+    help: command("nothing", "?", "Help", "How it works, and all keys", () => dialogs.help()),
+  };
+}
+
+/** The opposite of what is seen; as the system has it, where that is the same. */
+function otherTheme(theme) {
+  const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  const other = (theme === "auto" ? system : theme) === "dark" ? "light" : "dark";
+  return other === system ? "auto" : other;
+}
