@@ -43,7 +43,7 @@ needs_toys = pytest.mark.skipif(
     not TOYS.is_dir(), reason="needs shared/data/alphamatting_dev beside the clone"
 )
 SETTLED = "The cut-out is up to date"
-PATIENCE = 30_000  # milliseconds; other processes may have the cores for a while
+PATIENCE = 60_000  # milliseconds; other processes may have the cores for a while
 
 
 class Server:

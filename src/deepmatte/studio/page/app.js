@@ -10,14 +10,14 @@ import { Gestures } from "./ui/gestures.js";
 import { Opening } from "./ui/opening.js";
 import { LARGEST_BRUSH, Painter } from "./ui/painter.js";
 import { Studio } from "./studio.js";
+import { find } from "./ui/find.js";
 import { listenToKeys } from "./ui/keys.js";
 import { makeCommands } from "./ui/commands.js";
 import { showRecents } from "./ui/recents.js";
 import { watchToken } from "./model/session.js";
 
-const find = (id) => document.getElementById(id);
 const studio = new Studio(document);
-const dialogs = new Dialogs(document);
+const dialogs = new Dialogs();
 const opening = new Opening(studio, dialogs);
 const downloads = new Downloads(studio);
 const painter = new Painter(studio, find("box"));

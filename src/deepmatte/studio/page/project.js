@@ -65,12 +65,12 @@ export class Project {
 
   #follow() {
     const { trimap, live, layers, studio } = this;
-    trimap.addEventListener("change", ({ detail }) => this.#change(detail));
-    trimap.addEventListener("history", ({ detail }) => this.keep(detail.step));
-    live.addEventListener("pixels", ({ detail }) => layers.show(detail));
+    trimap.on("change", (detail) => this.#change(detail));
+    trimap.on("history", (detail) => this.keep(detail.step));
+    live.on("pixels", (detail) => layers.show(detail));
     live.addEventListener("state", () => this.#progress());
-    live.addEventListener("notes", ({ detail }) => studio.messages.notes(detail));
-    live.addEventListener("error", ({ detail }) => studio.messages.error(detail));
+    live.on("notes", (detail) => studio.messages.notes(detail));
+    live.on("error", (detail) => studio.messages.error(detail));
     layers.addEventListener("first", () => this.#reveal());
     layers.backdrop.addEventListener("change", () => this.keepSoon());
   }

@@ -3,6 +3,8 @@
  * project that is open.
  */
 
+import { find } from "./ui/find.js";
+import { Emitter } from "./model/emitter.js";
 import { Messages } from "./ui/messages.js";
 import { Server } from "./server/calls.js";
 import { Settings } from "./model/settings.js";
@@ -11,7 +13,7 @@ import { TrimapMaker } from "./ui/trimap_maker.js";
 import { View } from "./canvas/view.js";
 
 /** Event "change": something that the controls show may be different now. */
-export class Studio extends EventTarget {
+export class Studio extends Emitter {
   /** @type {import("./project.js").Project | null} */
   project = null;
   #told = false;
@@ -24,7 +26,7 @@ export class Studio extends EventTarget {
     this.settings = new Settings();
     this.maker = new TrimapMaker(this);
     this.view = new View();
-    this.stage = new Stage(page.getElementById("stage"), this.view, this.settings);
+    this.stage = new Stage(find("stage", HTMLCanvasElement), this.view, this.settings);
     this.server.addEventListener("state", () => this.messages.server(this.server.state));
   }
 
@@ -34,7 +36,7 @@ export class Studio extends EventTarget {
     this.project = project;
     this.stage.layers = project.layers;
     this.messages.clear();
-    this.dispatchEvent(new Event("change")); // what the controls cover decides what is seen
+    this.emit("change"); // what the controls cover decides what is seen
     this.view.open(project.photo.width, project.photo.height);
   }
 
@@ -44,7 +46,7 @@ export class Studio extends EventTarget {
     this.#told = true;
     queueMicrotask(() => {
       this.#told = false;
-      this.dispatchEvent(new Event("change"));
+      this.emit("change");
     });
   }
 }

@@ -2,12 +2,15 @@
  * The user's own background picture, and where it lies behind the subject.
  */
 
+import { Emitter } from "../model/emitter.js";
 import { Pyramid } from "./tiles.js";
 import { inSlices } from "../model/slices.js";
 
 /** Event "change". */
-export class Backdrop extends EventTarget {
+export class Backdrop extends Emitter {
   ready = false;
+  /** @type {Pyramid | null} */
+  pyramid = null;
   /** @type {Blob | null} */
   file = null;
   /** Where its top left corner is and how large it is, in pixels of the picture. */
@@ -18,7 +21,8 @@ export class Backdrop extends EventTarget {
   /** @param {{width: number, height: number}} picture in front @param view of the screen */
   constructor(picture, view) {
     super();
-    Object.assign(this, { picture, view });
+    this.picture = picture;
+    this.view = view;
   }
 
   /**
@@ -79,6 +83,6 @@ export class Backdrop extends EventTarget {
 
   #place(left, top, scale) {
     Object.assign(this, { left, top, scale });
-    this.dispatchEvent(new Event("change"));
+    this.emit("change");
   }
 }

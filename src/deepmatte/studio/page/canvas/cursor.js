@@ -10,9 +10,10 @@ export class Cursor {
 
   /** @param {import("../studio.js").Studio} studio @param {HTMLElement} circle */
   constructor(studio, circle) {
-    Object.assign(this, { studio, circle });
+    this.studio = studio;
+    this.circle = circle;
     studio.view.addEventListener("change", () => this.#draw());
-    studio.settings.addEventListener("change", ({ detail }) => {
+    studio.settings.on("change", (detail) => {
       if (detail === "size" && !this.#place) this.#flash();
       else this.#draw();
     });

@@ -2,13 +2,14 @@
  * Everything that is drawn of a project: photo, marks, result, background.
  */
 
+import { Emitter } from "../model/emitter.js";
 import { union } from "../model/rectangle.js";
 import { Backdrop } from "./backdrop.js";
 import { Overlay } from "./overlay.js";
 import { Pyramid } from "./tiles.js";
 
 /** Event "first": there is a result to show. */
-export class Layers extends EventTarget {
+export class Layers extends Emitter {
   /** Whether there is a result to show. */
   answered = false;
   /** @type {import("../model/rectangle.js").Rectangle | null} */
@@ -71,7 +72,7 @@ export class Layers extends EventTarget {
     if (current) this.clearInk();
     if (!this.answered || fresh) {
       this.answered = true;
-      this.dispatchEvent(new Event("first"));
+      this.emit("first");
       stage.redraw();
     } else {
       stage.invalidate({ left, top, right: left + image.width, bottom: top + image.height });

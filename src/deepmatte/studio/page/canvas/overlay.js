@@ -20,7 +20,7 @@ const COUNTS = new Uint16Array(256);
 for (const [label, one] of Object.entries(ONE)) COUNTS[label] = one;
 
 export class Overlay {
-  /** @type {Map<string, {canvas: OffscreenCanvas, tile: object}>} */
+  /** @type {Map<string, {canvas: OffscreenCanvas, tile: import("./tiles.js").Tile}>} */
   #tiles = new Map();
   #deadline = 0;
   /** Whether a tile had to be left out of the last drawing for want of time. */

@@ -2,6 +2,7 @@
  * The canvas: draws what the view asks for, only where something has changed, once a frame.
  */
 
+import { Emitter } from "../model/emitter.js";
 import { intersection, outward, union, whole } from "../model/rectangle.js";
 import { clip } from "./tiles.js";
 
@@ -9,7 +10,7 @@ const CHECK = 12; // CSS pixels
 const SEEN = new Set(["theme", "view", "behind", "colour", "strength", "compare", "split"]);
 
 /** Event "drawn", after each frame that drew anything. */
-export class Stage extends EventTarget {
+export class Stage extends Emitter {
   /** @type {{photo, result, overlay, ink, backdrop, begun: boolean, answered: boolean} | null} */
   layers = null;
   /** Called before each frame is drawn. */
@@ -25,10 +26,12 @@ export class Stage extends EventTarget {
    */
   constructor(canvas, view, settings) {
     super();
-    Object.assign(this, { canvas, view, settings });
+    this.canvas = canvas;
+    this.view = view;
+    this.settings = settings;
     this.context = canvas.getContext("2d", { alpha: false });
     view.addEventListener("change", () => this.redraw());
-    settings.addEventListener("change", ({ detail }) => SEEN.has(detail) && this.redraw());
+    settings.on("change", (detail) => SEEN.has(detail) && this.redraw());
     const dark = matchMedia("(prefers-color-scheme: dark)");
     dark.addEventListener("change", () => this.redraw());
     const observer = new ResizeObserver(([entry]) => this.#resize(entry));
@@ -88,7 +91,7 @@ export class Stage extends EventTarget {
     if (layers) this.#draw(damage);
     context.restore();
     if (layers?.overlay.incomplete) this.redraw();
-    this.dispatchEvent(new Event("drawn"));
+    this.emit("drawn");
   }
 
   /** Whether marks are drawn over the photo, and not the result. */
@@ -136,6 +139,7 @@ export class Stage extends EventTarget {
   #drawBehind(part) {
     const { context, settings, layers, view } = this;
     const { behind } = settings;
+    /** @type {[number, number, number, number]} */
     const rectangle = [part.left, part.top, part.right - part.left, part.bottom - part.top];
     this.checks.setTransform(new DOMMatrix().translate(Math.round(view.x), Math.round(view.y)));
     const fills = { checks: this.checks, black: "#000", white: "#fff", colour: settings.colour };
@@ -148,7 +152,8 @@ export class Stage extends EventTarget {
   #drawMatte(damage) {
     const area = this.#pictureOnScreen();
     this.#within(intersection(damage, area), (part) => {
-      const rectangle = [part.left, part.top, part.right - part.left, part.bottom - part.top];
+      /** @type {[number, number, number, number]} */
+    const rectangle = [part.left, part.top, part.right - part.left, part.bottom - part.top];
       const scratch = this.#scratch.getContext("2d");
       scratch.save();
       clip(scratch, part);

@@ -7,7 +7,9 @@
  *
  * @typedef {{scale: number, x: number, y: number}} Placement of a layer: device pixels a pixel, and
  *   where its top left corner is
+ * @typedef {{level: number, column: number, row: number, key: string}} Tile
  * @typedef {import("../model/rectangle.js").Rectangle} Rectangle
+ * @typedef {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} Context
  */
 
 import { intersection, outward, whole } from "../model/rectangle.js";
@@ -32,7 +34,7 @@ export class Grid {
     return Math.max(this.finest, Math.min(level, this.coarsest));
   }
 
-  /** What a tile covers, in pixels of the picture. @returns {Rectangle} */
+  /** What a tile covers, in pixels of the picture. @param {Tile} tile @returns {Rectangle} */
   covered({ level, column, row }) {
     const step = TILE * 2 ** level;
     return {
@@ -58,10 +60,10 @@ export class Grid {
   /**
    * Draws the tiles that lie in a part of the screen.
    *
-   * @param {CanvasRenderingContext2D} context clipped to `damage`
+   * @param {Context} context clipped to `damage`
    * @param {Placement} placement
    * @param {Rectangle} damage in device pixels
-   * @param {(tile: object) => CanvasImageSource | null | undefined} imageOf
+   * @param {(tile: Tile) => CanvasImageSource | null | undefined} imageOf
    */
   draw(context, { scale, x, y }, damage, imageOf) {
     const level = this.levelFor(scale);
@@ -134,7 +136,7 @@ export class Pyramid {
   /**
    * Draws a part anew in all levels; tiles that are missing stay so unless it is `visible`.
    *
-   * @param {(context: object, scale: number, x: number, y: number) => void} draw fills a tile of
+   * @param {(context: Context, scale: number, x: number, y: number) => void} draw fills a tile of
    *   the finest level, whose corner is at x, y of the picture
    */
   #draw(part, visible, draw) {

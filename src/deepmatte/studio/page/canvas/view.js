@@ -2,12 +2,14 @@
  * Which part of the picture the screen shows: the same scale both ways, always.
  */
 
+import { Emitter } from "../model/emitter.js";
+
 const LARGEST = 32; // device pixels a pixel
 const STEP = 1.25;
 const MARGIN = 24; // CSS pixels around a picture that is shown whole
 
 /** Event "change". */
-export class View extends EventTarget {
+export class View extends Emitter {
   /** Of the picture: pixels. */
   picture = { width: 1, height: 1 };
   /** Of the screen: device pixels. */
@@ -104,6 +106,6 @@ export class View extends EventTarget {
     this.scale = scale;
     this.x = clamp(x, kept - width * scale, this.screen.width - kept);
     this.y = clamp(y, kept - height * scale, this.screen.height - kept);
-    this.dispatchEvent(new Event("change"));
+    this.emit("change");
   }
 }

@@ -1,6 +1,8 @@
 /**
  * The project as one file: which picture, all steps, the settings. The picture itself stays where
  * it is and is asked for by name.
+ *
+ * @typedef {{name: string, width: number, height: number, fingerprint: string}} Wanted the picture
  */
 
 import { Refused } from "./errors.js";
@@ -32,7 +34,7 @@ export const isProject = (file) => file.name.toLowerCase().endsWith(SUFFIX);
 
 /**
  * @param {File} file
- * @returns {Promise<{picture: object, settings: object, position: number, steps: object[]}>}
+ * @returns {Promise<{picture: Wanted, settings: object, position: number, steps: object[]}>}
  * @throws {Refused} it is no project, or damaged
  */
 export async function readProject(file) {

@@ -64,7 +64,7 @@ function lock(id) {
   return new Promise((resolve) => {
     const options = { signal: AbortSignal.timeout(WAIT_FOR_LOCK) };
     navigator.locks
-      .request(lockName(id), options, () => new Promise((done) => resolve(done)))
+      .request(lockName(id), options, () => new Promise((done) => resolve(() => done(null))))
       .catch(() => resolve(null));
   });
 }

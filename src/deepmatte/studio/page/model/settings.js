@@ -2,29 +2,30 @@
  * What the user has chosen; kept in the browser from one visit to the next.
  */
 
+import { Emitter } from "./emitter.js";
+
 const KEY = "deepmatte studio settings";
 
-const DEFAULTS = {
-  theme: "auto", // "auto", "light", "dark"
-  tool: "box", // "box", "brush", "erase", "fill", "move", "place"
-  label: "foreground", // "foreground", "background", "unknown"
-  size: 40, // the brush's diameter in pixels of the picture
-  view: "marks", // "marks", "cutout", "matte"
-  behind: "checks", // "checks", "black", "white", "colour", "picture"
-  colour: "#00b140",
-  strength: 80, // of the marks, percent
-  compare: false,
-  split: 50, // where before ends and after begins, percent of the screen
-};
 const KEPT = ["theme", "behind", "colour", "strength", "split"];
 /** What a project file holds. */
 const SHARED = ["size", "view", "behind", "colour", "strength", "compare", "split"];
 
 /** Event "change" (detail: the setting's name). */
-export class Settings extends EventTarget {
+export class Settings extends Emitter {
+  theme = "auto"; // "auto", "light", "dark"
+  tool = "box"; // "box", "brush", "erase", "fill", "move", "place"
+  label = "foreground"; // "foreground", "background", "unknown"
+  size = 40; // the brush's diameter in pixels of the photo
+  view = "marks"; // "marks", "cutout", "matte"
+  behind = "checks"; // "checks", "black", "white", "colour", "picture"
+  colour = "#00b140";
+  strength = 80; // of the marks, percent
+  compare = false;
+  split = 50; // where before ends and after begins, percent of the screen
+
   constructor() {
     super();
-    Object.assign(this, DEFAULTS, known(stored(), KEPT));
+    Object.assign(this, this.#known(stored(), KEPT));
   }
 
   set(name, value) {
@@ -33,7 +34,7 @@ export class Settings extends EventTarget {
     // A background that is not seen is not moved either.
     const placed = this.view === "cutout" && this.behind === "picture";
     if (this.tool === "place" && !placed) this.tool = "brush";
-    this.dispatchEvent(new CustomEvent("change", { detail: name }));
+    this.emit("change", name);
     if (KEPT.includes(name)) {
       try {
         localStorage.setItem(KEY, JSON.stringify(pick(this, KEPT)));
@@ -50,17 +51,17 @@ export class Settings extends EventTarget {
 
   /** Takes over what a project file holds, as far as it makes sense. */
   share(values) {
-    for (const [name, value] of Object.entries(known(values, SHARED))) this.set(name, value);
+    for (const [name, value] of Object.entries(this.#known(values, SHARED))) this.set(name, value);
+  }
+
+  /** Those values that have a known name and the type of the present one. */
+  #known(values, names) {
+    const fits = (name) => typeof values?.[name] === typeof this[name];
+    return pick(values ?? {}, names.filter(fits));
   }
 }
 
 const pick = (from, names) => Object.fromEntries(names.map((name) => [name, from[name]]));
-
-/** Those values that have a known name and the type of its default. */
-function known(values, names) {
-  const fits = (name) => typeof values?.[name] === typeof DEFAULTS[name];
-  return pick(values ?? {}, names.filter(fits));
-}
 
 function stored() {
   try {

@@ -8,25 +8,25 @@ const SLICE = 8; // milliseconds; half of a frame
 
 /** Lets input and drawing have their turn. */
 function pause() {
-  return new Promise((resolve) => {
+  return /** @type {Promise<void>} */ (new Promise((resolve) => {
     const channel = new MessageChannel();
     channel.port1.onmessage = () => {
       channel.port1.close();
       resolve();
     };
     channel.port2.postMessage(null);
-  });
+  }));
 }
 
 /** The next animation frame; in a hidden page, which has none, a moment later. */
 export function nextFrame() {
-  return new Promise((resolve) => {
+  return /** @type {Promise<void>} */ (new Promise((resolve) => {
     const timer = setTimeout(resolve, 100);
     requestAnimationFrame(() => {
       clearTimeout(timer);
       resolve();
     });
-  });
+  }));
 }
 
 /**

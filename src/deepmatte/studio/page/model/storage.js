@@ -28,7 +28,12 @@ database.catch(() => {}); // told by whoever uses it
 /** All steps of a project. */
 const stepsOf = (id) => IDBKeyRange.bound([id], [id, []]);
 
-/** Runs `work` on the stores in one transaction: all of it is kept, or nothing. */
+/**
+ * Runs `work` on the stores in one transaction: all of it is kept, or nothing.
+ *
+ * @param {"readonly" | "readwrite"} mode
+ * @param {(stores: Record<"projects" | "files" | "steps", IDBObjectStore>) => any} work
+ */
 async function transaction(mode, work) {
   const stores = ["projects", "files", "steps"];
   const running = (await database).transaction(stores, mode);
@@ -36,14 +41,15 @@ async function transaction(mode, work) {
     running.oncomplete = resolve;
     running.onabort = running.onerror = () => reject(running.error);
   });
-  const result = work(...stores.map((name) => running.objectStore(name)));
+  const [projects, files, steps] = stores.map((name) => running.objectStore(name));
+  const result = work({ projects, files, steps });
   await done;
   return result?.result ?? result;
 }
 
 /** Keeps a new project. @param {Stored} stored @param {Blob} file */
 export function create(stored, file) {
-  return transaction("readwrite", (projects, files) => {
+  return transaction("readwrite", ({ projects, files }) => {
     projects.put(stored);
     files.put(file, [stored.id, "picture"]);
   });
@@ -59,7 +65,7 @@ export async function tidy(open) {
 
 /** Keeps a new step and forgets those that it replaces. */
 export function keepStep(stored, index, step) {
-  return transaction("readwrite", (projects, files, steps) => {
+  return transaction("readwrite", ({ projects, steps }) => {
     steps.delete(IDBKeyRange.bound([stored.id, index], [stored.id, []]));
     steps.put(step, [stored.id, index]);
     projects.put(stored);
@@ -68,21 +74,21 @@ export function keepStep(stored, index, step) {
 
 /** Keeps all steps at once, those of an opened project file. */
 export function keepSteps(stored, all) {
-  return transaction("readwrite", (projects, files, steps) => {
+  return transaction("readwrite", ({ projects, steps }) => {
     steps.delete(stepsOf(stored.id));
-    all.forEach((step, index) => steps.put(step, [stored.id, index]));
+    for (const [index, step] of all.entries()) steps.put(step, [stored.id, index]);
     projects.put(stored);
   });
 }
 
 /** Keeps a changed position or other settings. */
 export function keep(stored) {
-  return transaction("readwrite", (projects) => projects.put(stored));
+  return transaction("readwrite", ({ projects }) => projects.put(stored));
 }
 
 /** Keeps a further file of a project, such as the background picture; null forgets it. */
 export function keepFile(id, name, file) {
-  return transaction("readwrite", (projects, files) => {
+  return transaction("readwrite", ({ files }) => {
     if (file) files.put(file, [id, name]);
     else files.delete([id, name]);
   });
@@ -90,12 +96,12 @@ export function keepFile(id, name, file) {
 
 /** @returns {Promise<Blob | undefined>} */
 export function loadFile(id, name) {
-  return transaction("readonly", (projects, files) => files.get([id, name]));
+  return transaction("readonly", ({ files }) => files.get([id, name]));
 }
 
 /** @returns {Promise<{stored: Stored, file: Blob, steps: object[]} | null>} */
 export async function load(id) {
-  const found = await transaction("readonly", (projects, files, steps) => ({
+  const found = await transaction("readonly", ({ projects, files, steps }) => ({
     stored: projects.get(id),
     file: files.get([id, "picture"]),
     steps: steps.getAll(stepsOf(id)),
@@ -108,12 +114,12 @@ export async function load(id) {
 
 /** All projects, the newest first. @returns {Promise<Stored[]>} */
 export async function recent() {
-  const all = await transaction("readonly", (projects) => projects.getAll());
+  const all = await transaction("readonly", ({ projects }) => projects.getAll());
   return all.sort((one, other) => other.saved - one.saved);
 }
 
 export function remove(id) {
-  return transaction("readwrite", (projects, files, steps) => {
+  return transaction("readwrite", ({ projects, files, steps }) => {
     projects.delete(id);
     files.delete(IDBKeyRange.bound([id], [id, []]));
     steps.delete(stepsOf(id));

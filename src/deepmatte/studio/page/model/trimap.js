@@ -5,6 +5,7 @@
  * they were before the marks, to which the eraser goes back.
  */
 
+import { Emitter } from "./emitter.js";
 import { UNKNOWN } from "./labels.js";
 import { whole } from "./rectangle.js";
 import { History, apply, record } from "./history.js";
@@ -14,7 +15,7 @@ import { inSlices } from "./slices.js";
  * Events: "change" (detail: rectangle, painted: whether the marks are on screen already) and
  * "history" (detail: step, the new one, if there is one).
  */
-export class Trimap extends EventTarget {
+export class Trimap extends Emitter {
   /** One change after the other, whatever they wait for. */
   #turn = Promise.resolve();
 
@@ -116,7 +117,7 @@ export class Trimap extends EventTarget {
   }
 
   #tell(rectangle, painted, step = null) {
-    this.dispatchEvent(new CustomEvent("history", { detail: { step } }));
-    this.dispatchEvent(new CustomEvent("change", { detail: { rectangle, painted } }));
+    this.emit("history", { step });
+    this.emit("change", { rectangle, painted });
   }
 }

@@ -2,6 +2,7 @@
  * Talking with the studio's server, which may be busy, gone for a while, or another one by now.
  */
 
+import { Emitter } from "../model/emitter.js";
 import { Refused } from "../model/errors.js";
 
 const POLL = 1000; // milliseconds
@@ -11,7 +12,8 @@ const TRIES = 3; // before a connection that breaks although the server lives is
 export class UnknownPicture extends Refused {}
 
 /** Event "state": `state` is "ok", "gone" (no answer) or "locked" (another run's token). */
-export class Server extends EventTarget {
+export class Server extends Emitter {
+  /** @type {"ok" | "gone" | "locked"} */
   state = "ok";
   #token = "";
   #returning = null;
@@ -21,13 +23,14 @@ export class Server extends EventTarget {
     this.#retryNow();
   }
 
+  /** @type {(value?: any) => void} */
   #retryNow = () => {};
 
   /**
    * Calls a route; waits while the server is busy or gone.
    *
    * @param {string} path below /api/
-   * @param {{method?: string, query?: object, body?: BodyInit, signal?: AbortSignal}} [options]
+   * @param {{method?: string, query?: Record<string, any>, body?: BodyInit, signal?: AbortSignal}} [options]
    * @returns {Promise<Response>} with a good status
    * @throws {Refused | UnknownPicture | DOMException} the latter by `signal`
    */
@@ -81,7 +84,7 @@ export class Server extends EventTarget {
       const state = await this.#probe();
       if (state !== this.state) {
         this.state = state;
-        this.dispatchEvent(new Event("state"));
+        this.emit("state");
       }
       if (state === "ok") return first ? "at once" : "later";
       await Promise.race([wait(POLL), new Promise((resolve) => (this.#retryNow = resolve))]);

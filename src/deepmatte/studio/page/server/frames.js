@@ -14,6 +14,7 @@
  */
 export async function* frames(stream) {
   const reader = stream.getReader();
+  /** @type {Uint8Array} */
   let chunk = new Uint8Array();
 
   /** Fills `target`; false where the stream ends before. */

@@ -6,6 +6,7 @@
  * Of an answer that a newer edit has overtaken, nothing is shown any more.
  */
 
+import { Emitter } from "../model/emitter.js";
 import { cut } from "../model/labels.js";
 import { union } from "../model/rectangle.js";
 import { frames } from "./frames.js";
@@ -21,7 +22,7 @@ const PAUSE = 500; // milliseconds before a broken answer is asked for again
  * are void), "notes" (detail: sentences) and
  * "error" (detail: a sentence).
  */
-export class Live extends EventTarget {
+export class Live extends Emitter {
   state = "idle";
   share = null;
   #dirty = null;
@@ -40,7 +41,10 @@ export class Live extends EventTarget {
    */
   constructor(trimap, server, upload, breathe) {
     super();
-    Object.assign(this, { trimap, server, upload, breathe });
+    this.trimap = trimap;
+    this.server = server;
+    this.upload = upload;
+    this.breathe = breathe;
     this.id = null;
   }
 
@@ -165,7 +169,7 @@ export class Live extends EventTarget {
         if (!current()) return;
         if (header.kind === "pixels") await this.#show(header, pixels);
         else if (header.kind === "progress") this.#tell("working", header.share);
-        else if (header.kind === "notes") this.#emit("notes", header.notes);
+        else if (header.kind === "notes") this.emit("notes", header.notes);
         else if (header.kind === "error") return this.#fail(header.error);
         else if (header.kind === "done") return this.#finish(header.answer);
         if (!current()) return;
@@ -181,7 +185,7 @@ export class Live extends EventTarget {
     const image = new ImageData(pixels, header.width, header.height);
     const { left, top } = header;
     const current = !this.#dirty && !this.#sending;
-    this.#emit("pixels", { image, left, top, current, fresh: this.#fresh });
+    this.emit("pixels", { image, left, top, current, fresh: this.#fresh });
     this.#fresh = false;
     await this.breathe();
   }
@@ -194,7 +198,7 @@ export class Live extends EventTarget {
 
   #fail(sentence) {
     this.#answer = null;
-    this.#emit("error", sentence);
+    this.emit("error", sentence);
     this.#tell("idle");
   }
 
@@ -208,10 +212,6 @@ export class Live extends EventTarget {
   #tell(state, share = null) {
     this.state = state;
     this.share = share;
-    this.#emit("state");
-  }
-
-  #emit(type, detail = null) {
-    this.dispatchEvent(new CustomEvent(type, { detail }));
+    this.emit("state");
   }
 }

@@ -2,6 +2,7 @@
  * Buttons, sliders and lines of text around the stage: they show the state and change it.
  */
 
+import { all, find } from "./find.js";
 import { furnish } from "./furnish.js";
 
 const EXPLAINED = {
@@ -27,7 +28,6 @@ export class Controls {
   constructor(studio, commands) {
     this.studio = studio;
     this.commands = commands;
-    const find = (id) => document.getElementById(id);
     this.found = {
       name: find("picture-name"),
       size: find("picture-size"),
@@ -35,18 +35,18 @@ export class Controls {
       brush: find("brush-size"),
       explained: find("explained"),
       status: find("status"),
-      progress: find("progress"),
+      progress: find("progress", HTMLProgressElement),
       empty: find("empty"),
       start: find("start"),
       grow: find("grow"),
-      band: find("band"),
+      band: find("band", HTMLInputElement),
       bandValue: find("band-value"),
       strength: find("strength-field"),
       behind: find("behind-field"),
       place: find("place-field"),
       choose: find("choose"),
     };
-    furnish(document, commands);
+    furnish(commands);
     this.#bindCommands();
     this.#bindSettings();
     this.#bindBand();
@@ -81,16 +81,17 @@ export class Controls {
   }
 
   #bindCommands() {
-    for (const button of document.querySelectorAll("[data-command]")) {
+    for (const button of all("[data-command]", HTMLButtonElement)) {
       button.addEventListener("click", () => {
-        button.closest("[popover]")?.hidePopover();
+        /** @type {HTMLElement} */ (button.closest("[popover]"))?.hidePopover();
         this.run(button.dataset.command);
       });
     }
     // A control that was clicked gives the focus back, so that the space key pans.
     document.addEventListener("pointerup", ({ target }) => {
-      const control = target.closest?.("label, button");
-      if (!control || control.closest("dialog, [popover], #empty") || control.popoverTargetElement) {
+      if (!(target instanceof Element)) return;
+      const control = target.closest("label, button");
+      if (!control || control.closest("dialog, [popover], #empty") || control.hasAttribute("popovertarget")) {
         return;
       }
       setTimeout(() => this.studio.stage.canvas.focus({ preventScroll: true }));
@@ -100,7 +101,7 @@ export class Controls {
   /** Inputs named after a setting. */
   #bindSettings() {
     const { settings } = this.studio;
-    for (const input of document.querySelectorAll("[data-setting]")) {
+    for (const input of all("[data-setting]", HTMLInputElement)) {
       const name = input.dataset.setting;
       const read = {
         radio: () => input.value,
@@ -146,10 +147,10 @@ export class Controls {
     found.empty.hidden = Boolean(project);
     found.start.hidden = !project || begun;
     view.covered = found.start.offsetHeight;
-    for (const button of document.querySelectorAll("[data-command]")) {
+    for (const button of all("[data-command]", HTMLButtonElement)) {
       button.disabled = !this.#makesSense(this.commands[button.dataset.command].needs);
     }
-    for (const field of document.querySelectorAll("fieldset[data-needs]")) {
+    for (const field of all("fieldset[data-needs]", HTMLFieldSetElement)) {
       field.disabled = !this.#makesSense(field.dataset.needs);
     }
     this.#showSettings();
@@ -166,7 +167,7 @@ export class Controls {
       document.title = `${name} – deepmatte studio`;
     }
     if (!this.#moving) {
-      found.band.value = maker.bandPixels;
+      found.band.value = String(maker.bandPixels);
       found.bandValue.textContent = bandText(maker.bandPixels);
     }
     const painting = settings.tool === "brush" ? settings.label : settings.tool;
@@ -181,12 +182,12 @@ export class Controls {
 
   #showSettings() {
     const { settings } = this.studio;
-    for (const input of document.querySelectorAll("[data-setting]")) {
+    for (const input of all("[data-setting]", HTMLInputElement)) {
       const value = settings[input.dataset.setting];
       if (input.type === "radio") input.checked = input.value === value;
       else if (input.type === "checkbox") input.checked = value;
-      else if (input.type === "range") input.value = toSlider(input.dataset.setting, value);
-      else input.value = value;
+      else if (input.type === "range") input.value = String(toSlider(input.dataset.setting, value));
+      else input.value = String(value);
     }
   }
 

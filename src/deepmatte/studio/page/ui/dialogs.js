@@ -2,11 +2,11 @@
  * Questions that need an answer, and choosing files.
  */
 
+import { all, find } from "./find.js";
+
 export class Dialogs {
-  /** @param {Document} page */
-  constructor(page) {
-    this.page = page;
-    for (const dialog of page.querySelectorAll("dialog")) {
+  constructor() {
+    for (const dialog of all("dialog", HTMLDialogElement)) {
       dialog.addEventListener("click", (event) => {
         if (event.target === dialog) dialog.close("");
       });
@@ -15,7 +15,7 @@ export class Dialogs {
 
   /** @param {string} accept @returns {Promise<File | null>} null: none was chosen */
   chooseFile(accept) {
-    const input = this.page.getElementById("file");
+    const input = find("file", HTMLInputElement);
     input.accept = accept;
     input.value = "";
     return new Promise((resolve) => {
@@ -27,26 +27,26 @@ export class Dialogs {
 
   /** What a dropped picture is for. @returns {Promise<string>} "" for nothing */
   askUse(name) {
-    this.page.getElementById("use-name").textContent = name;
+    find("use-name").textContent = name;
     return this.#ask("use");
   }
 
   /** Asks for the picture of a project by its name. @returns {Promise<File | null>} */
   async askPicture({ name, width, height }) {
-    this.page.getElementById("wanted-name").textContent = name;
-    this.page.getElementById("wanted-size").textContent = `${width} × ${height} pixels`;
+    find("wanted-name").textContent = name;
+    find("wanted-size").textContent = `${width} × ${height} pixels`;
     const answer = await this.#ask("wanted");
     return answer === "choose" ? this.chooseFile("image/*") : null;
   }
 
   help() {
-    const dialog = this.page.getElementById("help");
+    const dialog = find("help", HTMLDialogElement);
     if (dialog.open) dialog.close("");
     else dialog.showModal();
   }
 
   #ask(id) {
-    const dialog = this.page.getElementById(id);
+    const dialog = find(id, HTMLDialogElement);
     dialog.returnValue = "";
     dialog.showModal();
     return new Promise((resolve) => {

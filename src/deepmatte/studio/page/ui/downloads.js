@@ -65,7 +65,11 @@ export class Downloads {
     return this.#call((id) => [`pictures/${id}/composite`, { method, query, body, signal }]);
   }
 
-  /** Calls a route of the picture once the server has all of its labels. */
+  /**
+   * Calls a route of the picture once the server has all of its labels.
+   *
+   * @param {(id: string) => [string, object]} route
+   */
   #call(route) {
     const { project, server } = this.studio;
     return project.live.withPicture(async () => {

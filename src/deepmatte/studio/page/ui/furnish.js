@@ -3,20 +3,19 @@
  * menus, the list of keys.
  */
 
-/**
- * @param {Document} page
- * @param {Record<string, import("./commands.js").Command>} commands
- */
-export function furnish(page, commands) {
-  for (const menu of page.querySelectorAll("[data-menu]")) {
+import { all } from "./find.js";
+
+/** @param {Record<string, import("./commands.js").Command>} commands */
+export function furnish(commands) {
+  for (const menu of all("[data-menu]")) {
     const names = menu.dataset.menu.split(/\s+/);
-    menu.append(...names.map((name) => entry(page, name, commands[name])));
+    menu.append(...names.map((name) => entry(name, commands[name])));
   }
-  for (const list of page.querySelectorAll("[data-keys]")) {
+  for (const list of all("[data-keys]")) {
     const names = list.dataset.keys.split(/\s+/);
-    list.prepend(...names.flatMap((name) => line(page, commands[name])));
+    list.prepend(...names.flatMap((name) => line(commands[name])));
   }
-  for (const element of page.querySelectorAll("[data-command], [data-hint]")) {
+  for (const element of all("[data-command], [data-hint]")) {
     const command = commands[element.dataset.command ?? element.dataset.hint];
     element.title = hint(command);
     const isButton = element.matches("button");
@@ -27,29 +26,29 @@ export function furnish(page, commands) {
 const hint = ({ about, keys }) => (keys.length ? `${about} (${keys[0]})` : about);
 
 /** An entry of a menu; "-" is a line between two. */
-function entry(page, name, command) {
-  if (name === "-") return page.createElement("hr");
-  const button = page.createElement("button");
+function entry(name, command) {
+  if (name === "-") return document.createElement("hr");
+  const button = document.createElement("button");
   button.type = "button";
   button.dataset.command = name;
-  const label = page.createElement("b");
+  const label = document.createElement("b");
   label.textContent = command.label;
-  const about = page.createElement("small");
+  const about = document.createElement("small");
   about.textContent = command.about;
   button.append(label, about);
   return button;
 }
 
 /** A line of the list of keys. */
-function line(page, { keys, label }) {
-  const term = page.createElement("dt");
+function line({ keys, label }) {
+  const term = document.createElement("dt");
   for (const key of keys[0].split(" ")) {
-    const cap = page.createElement("kbd");
+    const cap = document.createElement("kbd");
     cap.textContent = key === "-" ? "−" : key;
     if (term.hasChildNodes()) term.append(" ");
     term.append(cap);
   }
-  const does = page.createElement("dd");
+  const does = document.createElement("dd");
   does.textContent = label;
   return [term, does];
 }

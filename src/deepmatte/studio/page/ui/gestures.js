@@ -11,6 +11,8 @@ const GESTURE_END = 200; // milliseconds without wheel events
 
 /**
  * @typedef {{x: number, y: number, pressure: number}} Point in device pixels of the stage
+ * @typedef {{pan: (x: number, y: number) => void,
+ *   zoom: (factor: number, x: number, y: number) => void}} Movable
  * @typedef {object} Handlers
  * @property {(point: Point, event: PointerEvent) => boolean} begin whether the tool takes it
  * @property {(points: Point[]) => void} move
@@ -18,7 +20,7 @@ const GESTURE_END = 200; // milliseconds without wheel events
  * @property {() => void} cancel
  * @property {(point: Point | null) => void} hover
  * @property {(notches: number) => boolean} resize by the wheel; false: not by this tool
- * @property {() => {pan: Function, zoom: Function}} moved what panning and zooming move
+ * @property {(panning: boolean) => Movable} moved what panning and zooming move
  */
 
 export class Gestures {
@@ -32,7 +34,8 @@ export class Gestures {
 
   /** @param {HTMLElement} element @param {Handlers} handlers */
   constructor(element, handlers) {
-    Object.assign(this, { element, handlers });
+    this.element = element;
+    this.handlers = handlers;
     const listen = (name, listener) => element.addEventListener(name, listener);
     listen("pointerdown", (event) => this.#down(event));
     listen("pointermove", (event) => this.#move(event));

@@ -102,7 +102,13 @@ export class Messages {
     const words = document.createElement("p");
     words.textContent = text;
     note.append(words);
-    if (action) note.append(button(action.label, "Do this", () => (note.remove(), action.run())));
+    if (action) {
+      const run = () => {
+        note.remove();
+        action.run();
+      };
+      note.append(button(action.label, "Do this", run));
+    }
     const close = button("×", "Close this message", () => note.remove());
     close.className = "plain";
     note.append(close);

@@ -17,7 +17,8 @@ const BRUSH_SHARE = 0.03; // of the picture's side
 export class Opening {
   /** @param {import("../studio.js").Studio} studio @param {import("./dialogs.js").Dialogs} dialogs */
   constructor(studio, dialogs) {
-    Object.assign(this, { studio, dialogs });
+    this.studio = studio;
+    this.dialogs = dialogs;
   }
 
   /** What this tab had open, or else the picture named on the command line. */
@@ -37,6 +38,7 @@ export class Opening {
     if (saved) return this.project(saved, picture);
     if (!picture) return null;
     if (!this.studio.project) return this.photo(picture);
+    /** @type {any} */
     const use = await this.dialogs.askUse(picture.name);
     if (use === "picture") return this.photo(picture);
     if (use === "backdrop") return this.backdrop(picture);
@@ -71,6 +73,7 @@ export class Opening {
   project(file, picture = null) {
     return this.#guard(`Opening ${file.name}`, async () => {
       const content = await readProject(file);
+      /** @type {any} a file that the browser has kept has no name */
       const source = picture ?? (await this.#pictureOf(content.picture));
       if (!source) return;
       const kept = await inMemory(source);

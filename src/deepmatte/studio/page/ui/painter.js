@@ -20,7 +20,8 @@ export class Painter {
 
   /** @param {import("../studio.js").Studio} studio @param {HTMLElement} boxElement */
   constructor(studio, boxElement) {
-    Object.assign(this, { studio, boxElement });
+    this.studio = studio;
+    this.boxElement = boxElement;
     studio.view.addEventListener("change", () => this.boxElement.hidden || this.#showBox());
   }
 
@@ -170,7 +171,11 @@ const around = (one, other) => ({
   bottom: Math.max(one.y, other.y),
 });
 
-/** A way on which the pen's pressure changes, as pieces of one whole diameter each. */
+/**
+ * A way on which the pen's pressure changes, as pieces of one whole diameter each.
+ *
+ * @returns {Generator<[{x: number, y: number}, {x: number, y: number}, number]>}
+ */
 function* pieces(from, to) {
   const diameters = [Math.round(from.diameter), Math.round(to.diameter)];
   const count = Math.abs(diameters[1] - diameters[0]) + 1;

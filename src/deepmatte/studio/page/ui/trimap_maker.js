@@ -43,7 +43,7 @@ export class TrimapMaker {
     );
   }
 
-  /** @param {Blob} file @param {"trimap" | "mask"} kind */
+  /** @param {File} file @param {"trimap" | "mask"} kind */
   fromFile(file, kind) {
     const name = kind === "mask" ? "Mask" : "Trimap";
     return this.#make(name, `Reading the ${kind}`, "file", { kind, name: file.name }, () => file);
