@@ -10,10 +10,16 @@ Example:
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from deepmatte.errors import DataError, ImageError, MattingError, ModelError, TrimapError
+from deepmatte.errors import (
+    DataError,
+    ImageError,
+    MattingError,
+    ModelError,
+    SubjectError,
+    TrimapError,
+)
 from deepmatte.privacy import keep_to_this_machine
 
 keep_to_this_machine()  # before a library that listens to it can be loaded
@@ -22,6 +28,7 @@ from deepmatte.matting import Matte, Matter, matte  # noqa: E402
 
 if TYPE_CHECKING:
     from deepmatte import trimap
+    from deepmatte.subject import find_subject, matte_subject
 
 __version__ = "0.1.0"
 
@@ -32,17 +39,22 @@ __all__ = [
     "Matter",
     "MattingError",
     "ModelError",
+    "SubjectError",
     "TrimapError",
     "__version__",
+    "find_subject",
     "matte",
+    "matte_subject",
     "trimap",
 ]
 
 
-def __getattr__(name: str) -> ModuleType:
-    """Import `deepmatte.trimap` when it is first asked for (PEP 562): it loads OpenCV."""
+def __getattr__(name: str) -> Any:
+    """Import what loads NumPy or OpenCV when it is first asked for (PEP 562)."""
     if name == "trimap":
         return importlib.import_module("deepmatte.trimap")
+    if name in ("find_subject", "matte_subject"):
+        return getattr(importlib.import_module("deepmatte.subject"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

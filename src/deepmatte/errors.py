@@ -5,6 +5,7 @@ Every one of them carries a single sentence for a person: what came, and what wa
     MattingError          anything below; catch this one to catch them all
     |-- ImageError        a picture could not be read or written
     |-- TrimapError       a trimap, mask, box or stroke picture does not make sense
+    |-- SubjectError      no subject was found, or there is no segmenter that could find it
     |-- ModelError        a network could not be loaded or run (unknown name, bad file, no device)
     `-- DataError         training or evaluation data, or a checkpoint, is missing or malformed
 
@@ -31,6 +32,10 @@ class ImageError(MattingError):
 
 class TrimapError(MattingError):
     """A trimap, mask, box or stroke picture does not make sense."""
+
+
+class SubjectError(MattingError):
+    """No subject was found, or there is no segmenter that could find it."""
 
 
 class ModelError(MattingError):

@@ -227,7 +227,8 @@ def _notes(picture: Picture, trimap: NDArray[np.uint8]) -> tuple[str, ...]:
 
 
 @functools.cache
-def _shared_matter() -> Matter:
+def shared_matter() -> Matter:
+    """The shipped network, loaded once and kept."""
     return Matter()
 
 
@@ -239,4 +240,4 @@ def matte(image: Source, trimap: Source, *, resize_trimap: bool = False) -> Matt
     Example:
         alpha = deepmatte.matte("photo.jpg", "trimap.png").alpha    # (H, W), 0..1
     """
-    return _shared_matter()(image, trimap, resize_trimap=resize_trimap)
+    return shared_matter()(image, trimap, resize_trimap=resize_trimap)

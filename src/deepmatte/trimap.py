@@ -36,6 +36,9 @@ SURE_BACKGROUND, SURE_FOREGROUND = 10 / 255, 240 / 255
 # The default band around a border, as a share of the geometric mean of width and height.
 BAND = 0.04
 
+# Of a limb thinner than the band around a rough mask, this share of its half becomes unknown.
+_LIMB = 0.6
+
 
 def open_trimap(
     source: Source, size: tuple[int, int] | None = None, *, resize: bool = False
@@ -118,6 +121,27 @@ def from_mask(mask: Source, *, width: float | None = None) -> Trimap:
     alpha = open_alpha(mask)
     reach = _reach(width, alpha.shape)
     return _banded(alpha >= SURE_FOREGROUND, alpha <= SURE_BACKGROUND, reach, reach)
+
+
+def from_rough_mask(mask: Source, *, width: float | None = None) -> Trimap:
+    """Make a trimap of a mask that is wrong by some pixels at its edge, as a segmenter's is.
+
+    As `from_mask`, with two differences. Only the middle level of a soft mask counts, for its
+    softness tells how unsure the segmenter is, not how transparent the subject. And limbs and gaps
+    that are narrower than the band keep a known middle: an arm of which nothing is known would be
+    lost.
+
+    Args:
+        mask: picture or array (H, W), hard or soft, as `images.open_alpha` takes it.
+        width: of the band, as for `from_mask`.
+
+    Raises:
+        ImageError: the mask cannot be read.
+        TrimapError: it has colours, or the width is negative.
+    """
+    inside: Mask = open_alpha(mask) >= 0.5
+    reach = _reach(width, inside.shape)
+    return _labelled(_core(inside, reach), _core(~inside, reach))
 
 
 def from_alpha(alpha: Source, *, erode: float | None = None, dilate: float | None = None) -> Trimap:
@@ -216,7 +240,7 @@ def from_box(
     """
     rgb = open_image(image).rgb
     size = (rgb.shape[0], rgb.shape[1])
-    left, top, right, bottom = _checked_box(box, size)
+    left, top, right, bottom = checked_box(box, size)
     # Half a box of surroundings is background enough; more of it would only cost resolution.
     margin_x, margin_y = (right - left + 1) // 2, (bottom - top + 1) // 2
     window = (
@@ -253,9 +277,9 @@ def widen(trimap: Trimap, pixels: float) -> Trimap:
         raise TrimapError(f"The band is to grow by {pixels} pixels; expected a finite number.")
     changed: Trimap = trimap.copy()
     if pixels >= 0:
-        changed[_distance(trimap == UNKNOWN) <= pixels] = UNKNOWN
+        changed[distance_to(trimap == UNKNOWN) <= pixels] = UNKNOWN
         return changed
-    background, foreground = _distance(trimap == BACKGROUND), _distance(trimap == FOREGROUND)
+    background, foreground = distance_to(trimap == BACKGROUND), distance_to(trimap == FOREGROUND)
     nearer = np.where(foreground < background, FOREGROUND, BACKGROUND).astype(np.uint8)
     near = (trimap == UNKNOWN) & (np.minimum(background, foreground) <= -pixels)
     changed[near] = nearer[near]
@@ -290,12 +314,34 @@ def _banded(foreground: Mask, background: Mask, erode: float, dilate: float) -> 
     """
 
     def inner(mask: Mask, reach: float) -> Mask:
-        return mask if reach <= 0 else mask & (_distance(~mask) > reach)
+        return mask if reach <= 0 else mask & (distance_to(~mask) > reach)
 
     return _labelled(inner(foreground, erode), inner(background, dilate))
 
 
-def _distance(mask: Mask) -> NDArray[np.float32]:
+def _core(part: Mask, reach: float) -> Mask:
+    """What lies further inside than the reach, and the middle of limbs that are too thin for that.
+
+    Args:
+        part: (H, W), of the subject or of the background.
+        reach: of the band, pixels.
+    """
+    import cv2
+
+    depth = distance_to(~part)
+    if part.all() or reach <= 0:
+        return part
+    deep = depth > reach
+    # A limb begins some way off what is thick; nearer are the corners of what is thick.
+    limbs = part & (distance_to(distance_to(deep) <= reach) > reach / 2)
+    size = 2 * math.ceil(reach) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    half = np.asarray(cv2.dilate(np.where(limbs, depth, 0).astype(np.float32), disc))
+    core: Mask = deep | (limbs & (depth > _LIMB * half))
+    return core
+
+
+def distance_to(mask: Mask) -> NDArray[np.float32]:
     """How far each pixel is from the nearest of a mask, infinite if there is none: (H, W)."""
     import cv2
 
@@ -328,9 +374,12 @@ def _stroke_mask(mask: Source, size: tuple[int, int]) -> Mask:
     return marked
 
 
-def _checked_box(
-    box: tuple[int, int, int, int], size: tuple[int, int]
-) -> tuple[int, int, int, int]:
+def checked_box(box: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """A box as four integers.
+
+    Raises:
+        TrimapError: the box is empty, reaches out of the picture, or leaves nothing outside.
+    """
     height, width = size
     try:
         left, top, right, bottom = (int(edge) for edge in box)

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from deepmatte.cli import outputs
-from deepmatte.cli.options import parse_memory
+from deepmatte.cli.options import parse_box, parse_memory, parse_point
 from deepmatte.cli.outputs import Output
 from deepmatte.errors import TrimapError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from deepmatte.images import Source
-    from deepmatte.matting import Matte
+    from deepmatte.matting import Matte, Matter
 
 EXAMPLE = """\b
 Example:
   deepmatte matte photo.jpg trimap.png
   deepmatte matte photo.jpg trimap.png --alpha alpha.png --over beach.jpg --composite new.jpg
   deepmatte matte photo.jpg --mask person.png
+  deepmatte matte photo.jpg --subject
   cat photo.jpg | deepmatte matte - trimap.png > cutout.png
 """
 
@@ -40,6 +41,36 @@ def matte(
     mask: Annotated[
         str | None,
         typer.Option(metavar="M.png", help="Make the trimap from a segmenter's mask instead."),
+    ] = None,
+    subject: Annotated[
+        bool, typer.Option("--subject", help="Find the subject instead, by a segmenter.")
+    ] = False,
+    point: Annotated[
+        list[Any],
+        typer.Option(
+            metavar="X,Y",
+            parser=parse_point,
+            help="A pixel on the subject that is to be found; may be repeated.",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006 (typer copies it)
+    box: Annotated[
+        Any,
+        typer.Option(
+            metavar="LEFT,TOP,RIGHT,BOTTOM",
+            parser=parse_box,
+            help="A box around the subject that is to be found, pixels; needs no segmenter.",
+            show_default=False,
+        ),
+    ] = None,
+    segmenter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="people|rembg|osam|box",
+            help="What finds the subject; if left out, the best that is installed and needs no "
+            "download. rembg:MODEL and osam:MODEL take a model of theirs.",
+            show_default=False,
+        ),
     ] = None,
     alpha: Annotated[
         str | None, typer.Option(metavar="A.png", help="Write the alpha matte, grey.")
@@ -106,8 +137,8 @@ def matte(
     Without any output option the cut-out is written beside IMAGE, or to standard output if IMAGE
     is a pipe.
     """
-    if (trimap is None) == (mask is None):
-        raise typer.BadParameter("give either a TRIMAP or a --mask.")
+    subject = subject or bool(point) or box is not None or segmenter is not None
+    _check_source(image, trimap, mask, subject)
     if composite is not None and over is None:
         raise typer.BadParameter("needs --over, the new background.", param_hint="--composite")
     if over is not None and composite is None:
@@ -121,17 +152,19 @@ def matte(
     from deepmatte.matting import Matter
 
     started = time.perf_counter()
-    labels = _from_mask(mask) if mask is not None else outputs.read(trimap or "")
     background = None if over is None else outputs.read(over)
     picture = outputs.read(image)
     matter = Matter(
         model, device=device, threads=threads, tile=tile, memory=memory, quality=quality
     )
-    try:
-        result = matter(picture, labels, resize_trimap=resize_trimap)
-    except TrimapError as error:
-        # A trimap made from a mask is an array, which has no name of its own.
-        raise error if mask is None else TrimapError(f"{mask}: {error}") from error
+    if subject:
+        from deepmatte.subject import matte_subject
+
+        result = matte_subject(picture, points=point, box=box, segmenter=segmenter, matter=matter)
+    elif mask is not None:
+        result = _with_mask(matter, picture, mask, resize_trimap)
+    else:
+        result = matter(picture, outputs.read(trimap or ""), resize_trimap=resize_trimap)
     _write(result, targets, background)
     for note in result.notes:
         outputs.log(f"deepmatte: {note}")
@@ -153,10 +186,42 @@ def _targets(
     return [Output(option, name, deep) for option, name, deep in targets if name is not None]
 
 
-def _from_mask(mask: str) -> Source:
+def _check_source(image: str, trimap: str | None, mask: str | None, subject: bool) -> None:
+    """Refuse a command that does not say, in one way, what the subject is.
+
+    Raises:
+        typer.BadParameter: it says it in no way, or in several.
+    """
+    given = [
+        name
+        for name, there in (
+            ("TRIMAP", trimap is not None),
+            ("--mask", mask is not None),
+            ("--subject", subject),
+        )
+        if there
+    ]
+    if len(given) > 1:
+        raise typer.BadParameter(f"{' and '.join(given)} were given; expected one of them.")
+    if not given:
+        picture = "PHOTO" if image == outputs.PIPE else shlex.quote(image)
+        raise typer.BadParameter(
+            "nothing says what the subject is. Besides a TRIMAP or a --mask there are three ways:"
+            f"\n  deepmatte matte {picture} --subject    finds it by itself"
+            f"\n  deepmatte matte {picture} --box LEFT,TOP,RIGHT,BOTTOM    finds it in a box"
+            f"\n  deepmatte studio {picture}    lets you paint it in the browser"
+        )
+
+
+def _with_mask(matter: Matter, picture: str | bytes, mask: str, resize_trimap: bool) -> Matte:
     from deepmatte.trimap import from_mask
 
-    return from_mask(outputs.read(mask))
+    labels = from_mask(outputs.read(mask))
+    try:
+        return matter(picture, labels, resize_trimap=resize_trimap)
+    except TrimapError as error:
+        # A trimap made from a mask is an array, which has no name of its own.
+        raise TrimapError(f"{mask}: {error}") from error
 
 
 def _write(result: Matte, targets: list[Output], background: str | bytes | None) -> None:
