@@ -22,7 +22,8 @@ from deepmatte.errors import DataError  # noqa: E402
 from deepmatte.networks.dim import DeepImageMatting, DimConfig, EncoderDecoder  # noqa: E402
 from deepmatte.networks.export import export  # noqa: E402
 from deepmatte.networks.vgg16 import load_imagenet  # noqa: E402
-from deepmatte.solver.engine import TILE, Engine  # noqa: E402
+from deepmatte.solver.budget import TILE  # noqa: E402
+from deepmatte.solver.engine import Engine  # noqa: E402
 from deepmatte.solver.inputs import PictureAndTrimap  # noqa: E402
 from deepmatte.solver.tiles import STRIDE, tiles  # noqa: E402
 

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from deepmatte.errors import ModelError
 from deepmatte.machine import usable_cores
-from deepmatte.solver.engine import KEPT, Engine
+from deepmatte.solver.budget import KEPT
+from deepmatte.solver.engine import Engine
 from deepmatte.solver.inputs import NetworkInputs
-from deepmatte.solver.runtime import Network, Progress
+from deepmatte.solver.runtime import OnnxNetwork, Progress
 from deepmatte.weights import catalogue
 
 
@@ -176,9 +177,9 @@ def test_the_network_keeps_memory_for_windows_of_few_shapes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     freed = []
-    run = Network.run
+    run = OnnxNetwork.run
     monkeypatch.setattr(
-        Network,
+        OnnxNetwork,
         "run",
         lambda self, inputs, p, *, frees: freed.append(frees) or run(self, inputs, p, frees=frees),
     )

@@ -15,7 +15,7 @@ from deepmatte.networks.export import export, restore  # noqa: E402
 from deepmatte.networks.lite import ENCODER_CHANNELS, LiteMatting  # noqa: E402
 from deepmatte.solver.engine import Engine  # noqa: E402
 from deepmatte.solver.inputs import GUESS, INPUT_CHANNELS, network_inputs  # noqa: E402
-from deepmatte.solver.runtime import Network, Progress  # noqa: E402
+from deepmatte.solver.runtime import OnnxNetwork, Progress  # noqa: E402
 from deepmatte.solver.tiles import STRIDE  # noqa: E402
 
 
@@ -73,7 +73,7 @@ def test_wrong_encoder_weights_are_named(tmp_path: Path) -> None:
 def test_the_exported_network_equals_torch_at_other_sizes(
     trained: LiteMatting, exported: Path
 ) -> None:
-    network = Network(exported.read_bytes(), "cpu", 1)
+    network = OnnxNetwork(exported.read_bytes(), "cpu", 1)
     rng = np.random.default_rng(0)
     for height, width in ((3 * STRIDE, STRIDE), (4 * STRIDE, 7 * STRIDE)):
         image = rng.random((height, width, 3), np.float32)

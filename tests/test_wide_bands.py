@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -11,9 +14,9 @@ from numpy.typing import NDArray
 
 from deepmatte.solver.engine import Engine, Quality
 from deepmatte.solver.resample import halve
-from deepmatte.solver.runtime import Network
-from deepmatte.solver.upsample import carry
-from deepmatte.solver.wide_bands import narrowed, wide
+from deepmatte.solver.runtime import OnnxNetwork
+from deepmatte.solver.upsample import refine, upsample
+from deepmatte.solver.wide_bands import WORTH_HALF, WORTH_WHOLE, narrowed, wide
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
 
 LABELS = np.uint8([BACKGROUND, UNKNOWN, FOREGROUND])
@@ -31,13 +34,15 @@ def trimaps(draw: st.DrawFn) -> Trimap:
 def watched(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[np.float32]]:
     """The inputs that networks are run on from now on."""
     seen: list[NDArray[np.float32]] = []
-    run = Network.run
+    run = OnnxNetwork.run
 
-    def noting(self: Network, inputs: NDArray[np.float32], *rest, **named) -> NDArray[np.float32]:
+    def noting(
+        self: OnnxNetwork, inputs: NDArray[np.float32], *rest, **named
+    ) -> NDArray[np.float32]:
         seen.append(inputs)
         return run(self, inputs, *rest, **named)
 
-    monkeypatch.setattr(Network, "run", noting)
+    monkeypatch.setattr(OnnxNetwork, "run", noting)
     return seen
 
 
@@ -76,7 +81,7 @@ def test_a_band_is_wide_only_where_known_pixels_are_far() -> None:
     trimap[60:140, 40:200] = UNKNOWN  # a block 80 pixels high
     trimap[95:105, 200:360] = UNKNOWN  # and a tail 10 pixels high
 
-    found = wide(trimap)
+    found = wide(trimap, WORTH_HALF)
 
     assert not found[trimap != UNKNOWN].any()
     assert found[78:122, 80:160].all()
@@ -84,10 +89,10 @@ def test_a_band_is_wide_only_where_known_pixels_are_far() -> None:
     # It is not most of what is unknown: a look as large as the second would not be worth it.
     trimap[95:105, 200:360] = FOREGROUND
     trimap[5:15, :] = trimap[185:195, :] = UNKNOWN
-    assert 0.35 < wide(trimap).sum() / (trimap == UNKNOWN).sum() < 0.6
-    assert not wide(trimap, smaller=False).any()
-    assert not wide(np.full((40, 50), FOREGROUND, np.uint8)).any()
-    assert wide(np.full((40, 50), UNKNOWN, np.uint8)).all()
+    assert 0.35 < wide(trimap, WORTH_HALF).sum() / (trimap == UNKNOWN).sum() < 0.6
+    assert not wide(trimap, WORTH_WHOLE).any()
+    assert not wide(np.full((40, 50), FOREGROUND, np.uint8), WORTH_HALF).any()
+    assert wide(np.full((40, 50), UNKNOWN, np.uint8), WORTH_HALF).all()
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -168,6 +173,26 @@ def test_a_wide_band_is_looked_at_twice_where_half_would_be_too_little(
     assert (far == 0).mean() > 0.98
 
 
+def upsampled(
+    coarse: NDArray[np.float32], image: NDArray[Any], wanted: NDArray[np.bool_], elsewhere: float
+) -> NDArray[np.float32]:
+    """Alpha (H, W), from alpha at half the size; so much at pixels that are not wanted."""
+    small, _ = halve(image, np.zeros(wanted.shape, np.uint8))
+    return joined(upsample(coarse, small, image, wanted), wanted, elsewhere)
+
+
+def joined(
+    parts: Iterator[tuple[tuple[slice, slice], NDArray[np.float32]]],
+    wanted: NDArray[np.bool_],
+    elsewhere: float = 0,
+) -> NDArray[np.float32]:
+    """Alpha (H, W) of what `upsample` or `refine` yields."""
+    alpha = np.full(wanted.shape, elsewhere, np.float32)
+    for window, values in parts:
+        alpha[window][wanted[window]] = values
+    return alpha
+
+
 @pytest.mark.parametrize("size", [(64, 80), (63, 81), (1, 1), (2, 3), (1100, 70)])
 def test_alpha_that_goes_with_the_colours_is_carried_exactly(size: tuple[int, int]) -> None:
     rng = np.random.default_rng(2)
@@ -175,9 +200,8 @@ def test_alpha_that_goes_with_the_colours_is_carried_exactly(size: tuple[int, in
     wanted = rng.random(size) < 0.7
     small, _ = halve(image, np.zeros(size, np.uint8))
     slopes = np.float32([0.2, 0.3, 0.4])
-    alpha = np.full(size, 9, np.float32)
 
-    carry(small @ slopes + np.float32(0.05), image, wanted, alpha)
+    alpha = upsampled(small @ slopes + np.float32(0.05), image, wanted, 9)
 
     truth = (image / np.float32(255)) @ slopes + np.float32(0.05)
     # The line is held flat by a small part of the colours' variance.
@@ -197,8 +221,7 @@ def test_carried_alpha_does_not_depend_on_the_strips(monkeypatch: pytest.MonkeyP
     carried = []
     for strip in (256, 10):
         monkeypatch.setattr("deepmatte.solver.upsample._STRIP", strip)
-        carried.append(np.zeros((150, 90), np.float32))
-        carry(coarse, image, wanted, carried[-1])
+        carried.append(upsampled(coarse, image, wanted, 0))
 
     np.testing.assert_allclose(carried[0], carried[1], atol=1e-5)
     assert carried[0][wanted].std() > 0.01
@@ -209,9 +232,8 @@ def test_what_is_plain_stays_plain_when_carried() -> None:
     image = rng.integers(0, 256, (64, 64, 3), np.uint8)
     coarse = np.zeros((32, 32), np.float32)
     coarse[:, 16:] = 1
-    alpha = np.full((64, 64), 0.5, np.float32)
 
-    carry(coarse, image, np.ones((64, 64), np.bool_), alpha)
+    alpha = upsampled(coarse, image, np.ones((64, 64), np.bool_), 0)
 
     assert alpha[:, :28].max() < 0.5 / 255
     assert alpha[:, 36:].min() > 1 - 0.5 / 255
@@ -265,9 +287,12 @@ def test_what_is_nearly_known_is_exactly_that_whatever_the_colours(fine: bool) -
     for start, expected in ((0.0, 0), (0.991, 1)):
         alpha = rng.uniform(start, start + 0.009, (64, 64)).astype(np.float32)
 
-        carry(None if fine else alpha[::2, ::2].copy(), image, everywhere, alpha)
+        if fine:
+            carried = joined(refine(alpha, image, everywhere), everywhere)
+        else:
+            carried = upsampled(alpha[::2, ::2].copy(), image, everywhere, 0.5)
 
-        assert (alpha == expected).all()
+        assert (carried == expected).all()
 
 
 def test_alpha_at_full_size_is_halved_and_carried() -> None:
@@ -282,7 +307,7 @@ def test_alpha_at_full_size_is_halved_and_carried() -> None:
     alpha = np.where(wanted, noisy, truth).astype(np.float32)
     pairs = wanted.reshape(64, 32, 2).all(axis=2).repeat(2, axis=1)
 
-    carry(None, image, wanted, alpha)
+    alpha = np.where(wanted, joined(refine(alpha, image, wanted), wanted), alpha)
 
     assert np.abs(noisy - truth)[pairs].mean() > 0.04
     assert np.abs(alpha - truth)[pairs].mean() < 0.03

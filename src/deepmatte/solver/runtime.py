@@ -31,6 +31,7 @@ class Progress:
 
     def __init__(self) -> None:
         self.share = 0.0
+        self._part = 0.0, 1.0
         self._cancelled = False
         self._stop: Callable[[], None] | None = None
 
@@ -42,12 +43,27 @@ class Progress:
             stop()
 
     def advance(self, share: float) -> None:
-        """Say how much is done.
+        """Say how much is done, 0..1, of the whole or of the `part` that is under way.
 
         Raises:
             CancelledError: by `cancel`.
         """
-        self.share = share
+        start, end = self._part
+        self.share = start + (end - start) * share
+        self._raise_if_cancelled()
+
+    @contextlib.contextmanager
+    def part(self, start: float, end: float) -> Iterator[None]:
+        """Within, 0..1 stands for ``start``..``end`` of what it stands for outside."""
+        outer = self._part
+        length = outer[1] - outer[0]
+        self._part = outer[0] + length * start, outer[0] + length * end
+        try:
+            yield
+        finally:
+            self._part = outer
+
+    def _raise_if_cancelled(self) -> None:
         if self._cancelled:
             raise CancelledError
 
@@ -55,7 +71,7 @@ class Progress:
     def stopped_by(self, stop: Callable[[], None]) -> Iterator[None]:
         """While a network runs: how to end it where it is, not only between tiles."""
         self._stop = stop
-        self.advance(self.share)  # cancelled before there was anything to stop
+        self._raise_if_cancelled()  # cancelled before there was anything to stop
         try:
             yield
         except Exception as error:
@@ -66,7 +82,7 @@ class Progress:
             self._stop = None
 
 
-class Network:
+class OnnxNetwork:
     """A loaded network.
 
     Args:

@@ -17,7 +17,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmatte.types import Window
+from deepmatte.trimap import BACKGROUND, FOREGROUND, Trimap
+from deepmatte.types import Flags, Window
 
 STRIDE = 32
 """Windows start at multiples of this: the network is blind to shifts by those alone. All is
@@ -97,6 +98,19 @@ def tiles(unknown: NDArray[np.bool_], area: int, reach: int) -> list[Tile]:
         else:
             waiting += _divide(part, cut)
     return sorted(found, key=lambda tile: [span.start for span in tile.window])
+
+
+def surroundings(trimap: Trimap, unknown: Flags, context: int) -> Window:
+    """The box around the unknown pixels that holds all that priors and network get to see.
+
+    All of the picture where only that holds known pixels of both kinds, if it has both.
+    """
+    rows, columns = (_around(np.any(unknown, axis=axis), context) for axis in (1, 0))
+    inside = trimap[rows, columns]
+    for label in (FOREGROUND, BACKGROUND):
+        if not (inside == label).any() and (trimap == label).any():
+            return slice(None), slice(None)
+    return rows, columns
 
 
 def smallest_side(reach: int) -> int:
@@ -243,3 +257,10 @@ def _divide(part: _Part, cut: _Cut) -> list[_Part]:
     if cut.axis == 0:
         return [replace(part, rows=blocks, down=counts) for blocks, counts in sides]
     return [replace(part, columns=blocks, across=counts) for blocks, counts in sides]
+
+
+def _around(used: Flags, context: int) -> slice:
+    """From the first to the last used index, and so many around; its half starts at a stride."""
+    indices = np.flatnonzero(used)
+    first = max(0, int(indices[0]) - context) // (2 * STRIDE) * (2 * STRIDE)
+    return slice(first, min(len(used), int(indices[-1]) + 1 + context))

@@ -1,4 +1,4 @@
-"""From alpha at half the size to alpha at full size, by the picture's colours.
+"""Alpha at full size by the picture's colours, from alpha at half the size: a guided filter.
 
 Around each pixel alpha is a linear function of the colours (He and Sun, "Fast Guided Filter",
 2015): its slopes are found at half the size and applied to the colours of the full size.
@@ -6,6 +6,8 @@ Around each pixel alpha is a linear function of the colours (He and Sun, "Fast G
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from deepmatte.images.arrays import to_unit
 from deepmatte.solver.closed_form import alpha_of_lines, lines_of
 from deepmatte.solver.resample import grow, half
-from deepmatte.types import Flags, Floats
+from deepmatte.types import Flags, Floats, Window
 
 # Alpha so near to 0 or 1 is that: the colours' noise would make a haze of it. From this far away,
 # beyond that, all of alpha comes from the colours.
@@ -26,59 +28,100 @@ _STRIP = 128
 _AROUND = 2
 
 
-def carry(
-    coarse: Floats | None,
-    image: NDArray[Any],
-    wanted: Flags,
-    alpha: Floats,
-    small: Floats | None = None,
-) -> None:
-    """Write alpha (H, W) at the wanted pixels, from alpha at half the size, by the colours.
+def upsample(
+    coarse: Floats, small: Floats, image: NDArray[Any], wanted: Flags
+) -> Iterator[tuple[Window, Floats]]:
+    """Alpha at full size, from alpha and picture at half the size.
 
     Args:
-        coarse: (h, w), alpha at half the size, 0..1; None where ``alpha`` is there already: that is
-            halved then.
-        image: (H, W, 3), the picture.
-        wanted: (H, W).
-        alpha: (H, W), float32, 0..1.
-        small: (h, w, 3), the picture as `halve` made it, or None: it is halved here.
+        coarse: (h, w), alpha at half the size, 0..1.
+        small: (h, w, 3), the picture as `resample.halve` made it.
+        image: (H, W, 3), uint8, uint16, or float32 in 0..1.
+        wanted: (H, W), N pixels.
+
+    Yields:
+        Windows that hold all wanted pixels, and alpha (n,), 0..1, of those in each.
     """
-    fine = coarse is None
-    if coarse is None:
-        _settle(alpha, out=alpha)
-        coarse = half(alpha)
-    else:
-        coarse = _settle(coarse, out=np.empty_like(coarse))
-    for top in range(0, len(coarse), _STRIP):
-        rows = slice(2 * top, 2 * (top + _STRIP))
+    coarse = _settled(coarse)
+    for strip in _strips(wanted):
+        alpha = coarse[strip.around]
+        lines = lines_of(small[strip.around], alpha)
+        plain = strip.grown(alpha)[:, 0]
+        yield strip.window, strip.carried(lines, image, plain)
+
+
+def refine(alpha: Floats, image: NDArray[Any], wanted: Flags) -> Iterator[tuple[Window, Floats]]:
+    """Alpha that is already there at full size: halved, and upsampled by the colours.
+
+    Args:
+        alpha: (H, W), 0..1.
+        image: as for `upsample`.
+        wanted: as for `upsample`.
+
+    Yields:
+        As `upsample`.
+    """
+    coarse = half(_settled(alpha))
+    for strip in _strips(wanted):
+        rows, columns = (slice(2 * span.start, 2 * span.stop) for span in strip.around)
+        lines = lines_of(half(to_unit(image[rows, columns])), coarse[strip.around])
+        plain = _settled(alpha[strip.window][strip.wanted])
+        yield strip.window, strip.carried(lines, image, plain)
+
+
+@dataclass(frozen=True)
+class _Strip:
+    """Some rows of the picture.
+
+    Attributes:
+        window: rows and columns at full size that hold all wanted pixels of these rows.
+        around: rows and columns at half the size that their lines depend on.
+        wanted: the window's part of the wanted pixels, n of them.
+    """
+
+    window: Window
+    around: Window
+    wanted: Flags
+
+    def grown(self, array: Floats) -> Floats:
+        """An array (h, w[, C]) of what is `around`, enlarged: (n, C), of the wanted pixels."""
+        down, across = (
+            full.start - 2 * around.start
+            for full, around in zip(self.window, self.around, strict=True)
+        )
+        height, width = self.wanted.shape
+        grown = grow(array, (2 * array.shape[0], 2 * array.shape[1]))
+        return grown[down : down + height, across : across + width][self.wanted]
+
+    def carried(self, lines: Floats, image: NDArray[Any], plain: Floats) -> Floats:
+        """Alpha (n,): by the lines of what is `around` where it is soft, else the plain one."""
+        colours = to_unit(image[self.window][self.wanted])
+        carried = alpha_of_lines(self.grown(lines), colours)
+        # Little by little, or else a tile's least difference would be seen.
+        softness = np.clip(np.minimum(plain, 1 - plain) / np.float32(_RISE), 0, 1)
+        alpha: Floats = plain + softness * (carried - plain)
+        return alpha
+
+
+def _strips(wanted: Flags) -> Iterator[_Strip]:
+    """Strips that hold all wanted pixels."""
+    height = len(wanted)
+    for top in range(0, (height + 1) // 2, _STRIP):
+        rows = slice(2 * top, min(2 * (top + _STRIP), height))
         columns = np.flatnonzero(wanted[rows].any(axis=0))
         if not columns.size:
             continue
         left, right = int(columns[0]) // 2 * 2, int(columns[-1]) + 1
-        here = rows, slice(left, right)
-        first = max(0, top - _AROUND), max(0, left // 2 - _AROUND)
-        last = top + _STRIP + _AROUND, (right + 1) // 2 + _AROUND
-        around = slice(first[0], last[0]), slice(first[1], last[1])
-        if small is None:
-            twice = tuple(slice(2 * span.start, 2 * span.stop) for span in around)
-            colours = half(to_unit(image[twice]))
-        else:
-            colours = small[around]
-        lines = lines_of(colours, coarse[around])
-        size = 2 * lines.shape[0], 2 * lines.shape[1]
-        down, across = 2 * (top - first[0]), left - 2 * first[1]
-        at = wanted[here]
-        height, width = at.shape
-        inside = slice(down, down + height), slice(across, across + width)
-        carried = alpha_of_lines(grow(lines, size)[inside][at], to_unit(image[here][at]))
-        plain = alpha[here][at] if fine else grow(coarse[around], size)[inside][at][:, 0]
-        # Little by little, or else a tile's least difference would be seen.
-        softness = np.clip(np.minimum(plain, 1 - plain) / np.float32(_RISE), 0, 1)
-        alpha[here][at] = plain + softness * (carried - plain)
+        around = (
+            slice(max(0, top - _AROUND), top + _STRIP + _AROUND),
+            slice(max(0, left // 2 - _AROUND), (right + 1) // 2 + _AROUND),
+        )
+        window = rows, slice(left, right)
+        yield _Strip(window, around, wanted[window])
 
 
-def _settle(alpha: Floats, out: Floats) -> Floats:
+def _settled(alpha: Floats) -> Floats:
     """Alpha, stretched so that what nearly is 0 or 1 is exactly that."""
-    np.subtract(alpha, np.float32(_PLAIN), out=out)
-    out *= np.float32(1 / (1 - 2 * _PLAIN))
-    return np.clip(out, 0, 1, out=out)
+    settled: Floats = alpha - np.float32(_PLAIN)
+    settled *= np.float32(1 / (1 - 2 * _PLAIN))
+    return np.clip(settled, 0, 1, out=settled)

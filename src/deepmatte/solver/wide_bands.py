@@ -24,7 +24,7 @@ _WIDE = 14
 _REACH = 10
 # Bands are wide where more than this share of what is unknown lies in such: a first look at less is
 # not worth its time. Where that look is as large as the second, it takes more.
-_MUCH, _MOST = 0.35, 0.6
+WORTH_HALF, WORTH_WHOLE = 0.35, 0.6
 # Alpha this close to 0 or 1 is not soft.
 _SOFT = 0.04
 # Distance, in those pixels, from anything soft at which a pixel is settled.
@@ -36,21 +36,25 @@ _TRANSLUCENT = 0.06
 _EVEN = 0.1
 
 
-def wide(trimap: Trimap, smaller: bool = True) -> Flags:
-    """Which unknown pixels of the trimap of a first look lie in wide bands, (h, w).
+def is_halved(shape: tuple[int, ...]) -> bool:
+    """Whether a picture of this shape is large enough to be looked at at half the size."""
+    return min(shape) >= 2 * SMALLEST
 
-    None do where that were few of all.
+
+def wide(trimap: Trimap, least_share: float) -> Flags:
+    """Which unknown pixels of the trimap of a first look lie in wide bands, (h, w).
 
     Args:
         trimap: (h, w).
-        smaller: whether the first look is smaller than the second.
+        least_share: where no more than this share of the unknown pixels lies in wide bands, none
+            do: `WORTH_HALF` for a first look at half the size, `WORTH_WHOLE` for one at the same.
     """
     unknown = trimap == UNKNOWN
     core = _distance(~unknown) > _WIDE
     if not core.any():
         return core
     found: Flags = unknown & (_distance(core) < _REACH)
-    if found.sum() <= (_MUCH if smaller else _MOST) * unknown.sum():
+    if found.sum() <= least_share * unknown.sum():
         return np.zeros_like(found)
     return found
 

@@ -1,0 +1,122 @@
+"""A window through the network: loaded, padded, mirrored where that is asked, and checked."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import CancelledError
+
+import numpy as np
+
+from deepmatte.errors import ModelError
+from deepmatte.solver.inputs import NetworkInputs, PictureAndTrimap
+from deepmatte.solver.runtime import OnnxNetwork, Progress
+from deepmatte.solver.tiles import STRIDE
+from deepmatte.types import Floats
+from deepmatte.weights import catalogue
+
+
+class Predictor:
+    """Alpha of a window, from what the network sees of it.
+
+    Args:
+        model: a shipped network's name, or the path of an ONNX file.
+        device: ``"cpu"`` or ``"cuda"``.
+        threads: of the network.
+        mirrors: whether the answer is the mean of the window's own and its mirror image's.
+        kept: bytes that the network may keep from one window to the next.
+
+    Attributes:
+        inputs: what the network sees; the ONNX file says which of both it is.
+
+    Raises:
+        ModelError: the network is missing, damaged, made for other inputs, or the device cannot be
+            used.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str],
+        device: str,
+        threads: int,
+        *,
+        mirrors: bool,
+        kept: int,
+    ) -> None:
+        self._name = os.fspath(model)
+        content = catalogue.find(model)
+        try:
+            self._network = OnnxNetwork(content, device, threads)
+        except (ModelError, ImportError):
+            raise
+        except Exception as error:
+            raise ModelError(
+                f"{model}: not a network that ONNX Runtime can load: {error}"
+            ) from error
+        known = {",".join(kind.channels): kind for kind in (NetworkInputs, PictureAndTrimap)}
+        if self._network.channels not in known:
+            raise ModelError(
+                f"{model}: made for the inputs {self._network.channels or '(unknown)'}, "
+                f"expected {' or '.join(known)}: export it with this version"
+            )
+        self.inputs: type[NetworkInputs | PictureAndTrimap] = known[self._network.channels]
+        self._mirrors = mirrors
+        self._kept = kept
+        self._shapes: set[tuple[int, ...]] = set()  # of the windows whose memory is kept
+
+    @property
+    def tile_pixel(self) -> int:
+        """Bytes that a pixel of a tile takes while the network runs; a mirrored one is a copy."""
+        return self.inputs.memory + (len(self.inputs.channels) * 4 if self._mirrors else 0)
+
+    def __call__(self, window: Floats, progress: Progress) -> Floats:
+        """Alpha, float32 ``(h, w)``, 0..1, of a window of inputs ``(C, h, w)``.
+
+        Args:
+            window: what `inputs` reads of the picture; padded here to multiples of `STRIDE`.
+            progress: lets another thread end it.
+
+        Raises:
+            ModelError: the network fails, or does not answer with an alpha.
+            CancelledError: by ``progress``.
+        """
+        height, width = window.shape[1:]
+        padded = window
+        if height % STRIDE or width % STRIDE:
+            padding = ((0, 0), (0, -height % STRIDE), (0, -width % STRIDE))
+            padded = np.pad(window, padding, mode=self.inputs.padding)
+        alpha = self._answer(padded, progress)
+        if self._mirrors:
+            mirrored = self._answer(np.ascontiguousarray(padded[..., ::-1]), progress)
+            alpha = np.float32(0.5) * (alpha + mirrored[:, ::-1])
+        return alpha[:height, :width]
+
+    def _answer(self, inputs: Floats, progress: Progress) -> Floats:
+        """Alpha (H, W) of inputs (C, H, W), H and W multiples of `STRIDE`."""
+        frees = self._frees(inputs.shape[1:])
+        try:
+            alpha = self._network.run(inputs[None], progress, frees=frees)
+        except CancelledError:
+            raise
+        except Exception as error:
+            if "alloc" in str(error):  # "Failed to allocate memory", "std::bad_alloc"
+                raise MemoryError("There is not enough memory for this picture.") from error
+            first = str(error).splitlines()[0]
+            raise ModelError(f"{self._name}: the network cannot be run: {first}") from error
+        if alpha.shape != (1, 1, *inputs.shape[1:]) or not np.isfinite(alpha).all():
+            raise ModelError(
+                f"{self._name}: the network answered with shape {alpha.shape} or values that are "
+                f"not finite; expected an alpha of shape {(1, 1, *inputs.shape[1:])}"
+            )
+        return np.asarray(alpha[0, 0].clip(0, 1), np.float32)
+
+    def _frees(self, shape: tuple[int, ...]) -> bool:
+        """Whether a window of this shape is the last before the network's memory is given back.
+
+        A window takes the memory that earlier ones of its shape took. Without a limit it would
+        grow with every new shape.
+        """
+        shapes = {*self._shapes, shape}
+        pixels = sum(height * width for height, width in shapes)
+        frees = pixels * self.inputs.memory > self._kept
+        self._shapes = set() if frees else shapes
+        return frees
