@@ -23,6 +23,7 @@ from PIL import Image, ImageCms, features
 
 from deepmatte.errors import ImageError, TrimapError
 from deepmatte.images import (
+    Metadata,
     open_alpha,
     open_image,
     open_levels,
@@ -385,17 +386,19 @@ class TestMetadata:
             red, green, blue = picture.rgb.mean((0, 1))
             assert red > 0.9
             assert max(green, blue) < 0.2
-            assert picture.icc_profile is not None
-            assert ImageCms.getProfileName(io.BytesIO(picture.icc_profile)).startswith("sRGB")
+            assert picture.metadata.icc_profile is not None
+            assert ImageCms.getProfileName(io.BytesIO(picture.metadata.icc_profile)).startswith(
+                "sRGB"
+            )
             # Without a profile, black ink is black.
             assert open_image(encoded(inks, kind)).rgb.max() < 0.02
 
     def test_one_picture_has_one_profile_whenever_it_is_opened(self) -> None:
         inks = encoded(Image.new("CMYK", (8, 8)), "TIFF", icc_profile=cmyk_profile())
-        first = open_image(inks).icc_profile
+        first = open_image(inks).metadata.icc_profile
         time.sleep(1.1)
         assert first is not None
-        assert open_image(inks).icc_profile == first
+        assert open_image(inks).metadata.icc_profile == first
 
     def test_a_damaged_cmyk_profile_is_as_good_as_none(self) -> None:
         inks = Image.new("CMYK", (8, 8), (0, 0, 0, 255))
@@ -407,7 +410,7 @@ class TestMetadata:
         photo = Image.fromarray(gradient())
         for kind in ("PNG", "JPEG", "TIFF", "WEBP"):
             picture = open_image(encoded(photo, kind, icc_profile=profile))
-            assert picture.icc_profile == profile
+            assert picture.metadata.icc_profile == profile
         np.testing.assert_array_equal(
             open_image(encoded(photo, "PNG", icc_profile=profile)).rgb, open_image(photo).rgb
         )
@@ -415,7 +418,9 @@ class TestMetadata:
     def test_a_profile_for_other_channels_or_a_damaged_one_is_left_out(self) -> None:
         photo = Image.fromarray(gradient())
         for profile in (cmyk_profile()[:60], b"nonsense" * 40):
-            assert open_image(encoded(photo, "TIFF", icc_profile=profile)).icc_profile is None
+            assert (
+                open_image(encoded(photo, "TIFF", icc_profile=profile)).metadata.icc_profile is None
+            )
 
     @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
     def test_grey_goes_through_its_profile_but_labels_do_not(self, dtype: type) -> None:
@@ -428,30 +433,30 @@ class TestMetadata:
             linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055
         )
         np.testing.assert_allclose(picture.rgb[0, :, 0], expected, atol=0.01)
-        assert picture.icc_profile is not None
+        assert picture.metadata.icc_profile is not None
         np.testing.assert_array_equal(open_levels(data), levels)
 
     def test_resolution_is_read_from_every_format(self) -> None:
         for kind in ("PNG", "JPEG", "TIFF", "BMP"):
             data = encoded(Image.fromarray(gradient()), kind, dpi=(300, 150))
-            assert open_image(data).dpi == pytest.approx((300, 150), rel=1e-3)
+            assert open_image(data).metadata.dpi == pytest.approx((300, 150), rel=1e-3)
 
     @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
     def test_a_picture_without_resolution_has_none(self, kind: str) -> None:
-        assert open_image(encoded(Image.fromarray(gradient()), kind)).dpi is None
+        assert open_image(encoded(Image.fromarray(gradient()), kind)).metadata.dpi is None
 
     def test_a_resolution_without_unit_is_none(self) -> None:
         data = encoded(
             Image.fromarray(gradient()), "TIFF", resolution_unit=1, x_resolution=4, y_resolution=2
         )
-        assert open_image(data).dpi is None
+        assert open_image(data).metadata.dpi is None
 
     @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
     def test_resolution_turns_with_the_picture(self, kind: str) -> None:
         exif = Image.Exif()
         exif[274] = 6
         data = encoded(Image.fromarray(gradient()), kind, dpi=(300, 150), exif=exif)
-        assert open_image(data).dpi == pytest.approx((150, 300), rel=1e-3)
+        assert open_image(data).metadata.dpi == pytest.approx((150, 300), rel=1e-3)
 
     def test_damaged_metadata_does_not_cost_the_picture(self) -> None:
         for kind in ("JPEG", "PNG", "WEBP"):
@@ -575,23 +580,25 @@ class TestSaving:
     @pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".tiff", ".PNG"])
     def test_cutouts_come_back_exactly(self, suffix: str, tmp_path: pathlib.Path) -> None:
         path = tmp_path / f"cutout{suffix}"
-        save_image(path, self.rgba, icc_profile=srgb_profile(), dpi=(300, 150))
+        save_image(path, self.rgba, metadata=Metadata(icc_profile=srgb_profile(), dpi=(300, 150)))
         picture = open_image(path)
         np.testing.assert_array_equal(np.rint(picture.rgb * 255), self.rgba[..., :3])
         assert picture.alpha is not None
         np.testing.assert_array_equal(np.rint(picture.alpha * 255), self.rgba[..., 3])
-        assert picture.icc_profile == srgb_profile()
-        assert picture.dpi == pytest.approx((300, 150), rel=1e-3)
+        assert picture.metadata.icc_profile == srgb_profile()
+        assert picture.metadata.dpi == pytest.approx((300, 150), rel=1e-3)
         assert os.listdir(tmp_path) == [path.name]
 
     @pytest.mark.parametrize("suffix", [".jpg", ".jpeg", pytest.param(".avif", marks=needs_avif)])
     def test_lossy_formats_come_back_nearly(self, suffix: str, tmp_path: pathlib.Path) -> None:
         path = tmp_path / f"photo{suffix}"
-        save_image(str(path), gradient(), icc_profile=srgb_profile(), dpi=(300, 150))
+        save_image(
+            str(path), gradient(), metadata=Metadata(icc_profile=srgb_profile(), dpi=(300, 150))
+        )
         picture = open_image(path)
         np.testing.assert_allclose(picture.rgb * 255, gradient(), atol=12)
-        assert picture.icc_profile == srgb_profile()
-        assert picture.dpi == pytest.approx((300, 150), rel=1e-3)
+        assert picture.metadata.icc_profile == srgb_profile()
+        assert picture.metadata.dpi == pytest.approx((300, 150), rel=1e-3)
 
     @needs_avif
     def test_avif_keeps_alpha(self, tmp_path: pathlib.Path) -> None:
@@ -601,7 +608,7 @@ class TestSaving:
 
     def test_grey_stays_grey_and_drops_a_profile_for_colours(self, tmp_path: pathlib.Path) -> None:
         path = tmp_path / "alpha.png"
-        save_image(path, gradient()[..., 0], icc_profile=srgb_profile())
+        save_image(path, gradient()[..., 0], metadata=Metadata(icc_profile=srgb_profile()))
         with Image.open(path) as stored:
             assert stored.mode == "L"
             assert "icc_profile" not in stored.info

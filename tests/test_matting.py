@@ -146,8 +146,8 @@ def test_what_the_results_carry_can_be_saved_with_them(
         result.save(scene.folder / name, **result.info)
 
         saved = open_image(scene.folder / name)
-        assert saved.icc_profile == options.get("icc_profile")
-        assert saved.dpi == pytest.approx(options.get("dpi"), abs=0.1)
+        assert saved.metadata.icc_profile == options.get("icc_profile")
+        assert saved.metadata.dpi == pytest.approx(options.get("dpi"), abs=0.1)
 
 
 def test_the_pictures_own_transparency_is_multiplied_in_and_said(

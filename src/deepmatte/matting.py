@@ -89,9 +89,8 @@ class Matte:
     def cutout(self) -> Image.Image:
         """The subject alone: an RGBA picture whose colours are not multiplied by alpha.
 
-        Its `info` holds the colour profile and the resolution, of which Pillow saves only some
-        unless told: ``picture.save("cutout.png", **picture.info)``, or for WebP and AVIF, whose
-        resolution Pillow cannot save at all, `deepmatte.images.save_image`.
+        Its ``save`` keeps the photo's colour profile, resolution, EXIF and XMP, and stores a JPEG
+        in high quality. A Pillow image has 8 bits; `save` keeps more.
         """
         from deepmatte import composite
 
@@ -99,7 +98,7 @@ class Matte:
             return self._as_pillow(composite.cutout(self.colours, self.alpha))
 
     def over(self, background: Background) -> Image.Image:
-        """The subject on another background: an RGB picture, to be saved as `cutout` says.
+        """The subject on another background: an RGB picture that saves itself as `cutout` does.
 
         Args:
             background: a colour (``"#00b140"``, ``"white"``, ``(0, 177, 64)``) or a picture, as
@@ -130,15 +129,10 @@ class Matte:
         return foreground_strips(self.picture.levels, self.predicted)
 
     def _as_pillow(self, pixels: NDArray[np.uint8]) -> Image.Image:
-        """Pixels as a Pillow image that carries the colour profile and resolution along."""
-        from deepmatte.images import to_pil
+        """Pixels as a Pillow image that saves itself with the photo's metadata."""
+        from deepmatte.images import to_result
 
-        picture = to_pil(pixels)
-        if self.picture.icc_profile is not None:
-            picture.info["icc_profile"] = self.picture.icc_profile
-        if self.picture.dpi is not None:
-            picture.info["dpi"] = self.picture.dpi
-        return picture
+        return to_result(pixels, self.picture.metadata)
 
 
 class Matter:

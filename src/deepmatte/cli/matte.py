@@ -227,7 +227,7 @@ def _with_mask(matter: Matter, picture: str | bytes, mask: str, resize_trimap: b
 def _write(result: Matte, targets: list[Output], background: str | bytes | None) -> None:
     # One after the other, for only one of them at a time need be in memory.
     pictures = ((output, _pixels(result, output.option, background)) for output in targets)
-    outputs.write(pictures, icc_profile=result.picture.icc_profile, dpi=result.picture.dpi)
+    outputs.write(pictures, metadata=result.picture.metadata)
 
 
 def _pixels(result: Matte, option: str, background: str | bytes | None) -> NDArray[Any]:

@@ -14,6 +14,8 @@ import typer
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from deepmatte.images import Depth, Metadata
+
 PIPE = "-"
 # Pictures that are encoded at a time.
 _ENCODERS = 2
@@ -112,8 +114,9 @@ def _refusal(output: Output, sentence: str) -> typer.BadParameter:
 def write(
     pictures: Iterable[tuple[Output, NDArray[Any]]],
     *,
-    icc_profile: bytes | None = None,
-    dpi: tuple[float, float] | None = None,
+    metadata: Metadata | None = None,
+    depth: Depth | None = None,
+    straight: bool = False,
 ) -> None:
     """Save pictures, standard output as a PNG.
 
@@ -122,7 +125,7 @@ def write(
     """
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    from deepmatte.images import encode_image
+    from deepmatte.images import Metadata, encode_image
     from deepmatte.images.files import write_files
 
     contents: list[tuple[Any, Future[bytes]]] = []
@@ -134,7 +137,13 @@ def write(
             target: Any = sys.stdout.buffer if name == PIPE else name
             suffix = ".png" if name == PIPE else os.path.splitext(name)[1]
             data = encoders.submit(
-                encode_image, pixels, suffix, name=name, icc_profile=icc_profile, dpi=dpi
+                encode_image,
+                pixels,
+                suffix,
+                name=name,
+                metadata=metadata or Metadata(),
+                depth=depth,
+                straight=straight,
             )
             contents.append((target, data))
             if len(contents) >= _ENCODERS:

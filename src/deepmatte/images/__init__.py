@@ -3,7 +3,16 @@
 Nothing else in the package uses Pillow.
 """
 
-from deepmatte.images.encode import SUFFIXES, encode_image, save_image, to_pil
+from deepmatte.images.encode import (
+    SUFFIXES,
+    Depth,
+    check_depth,
+    default_depth,
+    encode_image,
+    save_image,
+    to_pil,
+)
+from deepmatte.images.metadata import Metadata
 from deepmatte.images.open import (
     open_alpha,
     open_grey,
@@ -15,14 +24,19 @@ from deepmatte.images.open import (
 )
 from deepmatte.images.picture import MAX_PIXELS, GreyPicture, Picture, Source, Target
 from deepmatte.images.profiles import displayed
+from deepmatte.images.result import to_result
 
 __all__ = [
     "MAX_PIXELS",
     "SUFFIXES",
+    "Depth",
     "GreyPicture",
+    "Metadata",
     "Picture",
     "Source",
     "Target",
+    "check_depth",
+    "default_depth",
     "displayed",
     "encode_image",
     "open_alpha",
@@ -34,4 +48,5 @@ __all__ = [
     "resize_bicubic",
     "save_image",
     "to_pil",
+    "to_result",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from deepmatte.errors import ImageError
 
@@ -94,6 +94,26 @@ def to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
         rows = slice(top, top + _STRIP)
         levels[rows] = np.rint(np.clip(values[rows], 0, 1) * np.float32(255))
     return levels
+
+
+def to_levels(levels: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
+    """Levels of any depth as those of another.
+
+    Args:
+        levels: uint8, uint16, or float, where 1 is white.
+        dtype: uint8 or uint16, for which values outside 0..1 are clipped, or float32.
+    """
+    wanted = np.dtype(dtype)
+    if levels.dtype == wanted:
+        return levels
+    if wanted.kind == "f":
+        return to_unit(levels)
+    changed = np.empty(levels.shape, wanted)
+    for top in range(0, len(levels), _STRIP):
+        rows = slice(top, top + _STRIP)
+        unit = np.clip(to_unit(levels[rows]), 0, 1)
+        changed[rows] = np.rint(unit * np.float32(depth_of(changed)))
+    return changed
 
 
 def turn_upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:

@@ -27,14 +27,24 @@ from PIL import Image, UnidentifiedImageError
 from deepmatte.errors import ImageError, MattingError
 from deepmatte.images.arrays import check_array, check_floats, name_of_array, to_unit, turn_upright
 from deepmatte.images.files import name_of, read_bytes, reason_of
+from deepmatte.images.metadata import (
+    CENTIMETRE,
+    EXIF_ORIENTATION,
+    EXIF_UNIT,
+    EXIF_X_RESOLUTION,
+    EXIF_Y_RESOLUTION,
+    INCH,
+    NO_METADATA,
+    Metadata,
+    kept_exif,
+    kept_xmp,
+)
 from deepmatte.images.picture import MAX_PIXELS, Source, check_size
 from deepmatte.images.profiles import cmyk_to_rgb, manage_profile
 
 READABLE = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "AVIF", "HEIF", "BMP", "GIF")
 LOSSY = frozenset({"JPEG", "MPO", "WEBP", "AVIF", "HEIF"})
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-EXIF_ORIENTATION, EXIF_X_RESOLUTION, EXIF_Y_RESOLUTION, EXIF_UNIT = 274, 282, 283, 296
-INCH, CENTIMETRE = 2, 3
 _process_state = threading.Lock()
 
 
@@ -45,8 +55,7 @@ class Decoded:
     colour: NDArray[Any]  # (H, W) or (H, W, 3)
     alpha: NDArray[Any] | None  # (H, W)
     name: str
-    icc_profile: bytes | None = None
-    dpi: tuple[float, float] | None = None
+    metadata: Metadata = NO_METADATA
     lossy: bool = False
 
 
@@ -114,14 +123,15 @@ def _decode_pil(image: Image.Image, data: bytes | None, name: str, labels: bool)
         colour, profile = manage_profile(colour, profile)
     with _quietly():
         orientation, dpi = _orientation(image), _dots_per_inch(image)
+        exif, xmp = kept_exif(image), kept_xmp(image)
     if dpi is not None and (orientation >= 5 or turned_by_pillow in range(5, 9)):
         dpi = dpi[::-1]
+    metadata = Metadata(icc_profile=profile, dpi=dpi, exif=exif, xmp=xmp)
     return Decoded(
         colour=turn_upright(colour, orientation),
         alpha=None if alpha is None else turn_upright(alpha, orientation),
         name=name,
-        icc_profile=profile,
-        dpi=dpi,
+        metadata=metadata,
         lossy=image.format in LOSSY,
     )
 

@@ -6,20 +6,27 @@ the new one and never half of one.
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
-from deepmatte.errors import ImageError
-from deepmatte.images.arrays import to_bytes
-from deepmatte.images.decode import EXIF_UNIT, EXIF_X_RESOLUTION, EXIF_Y_RESOLUTION, INCH
+from deepmatte.errors import ImageError, MattingError
+from deepmatte.images import deep, exr
+from deepmatte.images.arrays import to_levels
 from deepmatte.images.files import name_of, reason_of, write_files
+from deepmatte.images.light import convert
+from deepmatte.images.metadata import NO_METADATA, Metadata, exif_to_write, fits_jpeg
 from deepmatte.images.picture import Target
 from deepmatte.images.profiles import profile_space
+
+Depth: TypeAlias = Literal[8, 16, "half", "float"]
+"""Bits of each colour: integers of 8 or 16, or floats of 16 (half) or 32."""
 
 SUFFIXES = {
     ".png": "PNG",
@@ -29,17 +36,30 @@ SUFFIXES = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
     ".avif": "AVIF",
+    ".jxl": "JXL",
+    ".exr": "EXR",
 }
+DEPTHS: dict[str, tuple[Depth, ...]] = {
+    "PNG": (8, 16),
+    "JPEG": (8,),
+    "WEBP": (8,),
+    "TIFF": (8, 16, "float"),
+    "AVIF": (8,),
+    "JXL": (8,),
+    "EXR": ("half", "float"),
+}
+"""What each format can hold; an EXR is half unless asked for otherwise."""
+
+_TYPES: dict[Depth, Any] = {8: np.uint8, 16: np.uint16, "half": np.float32, "float": np.float32}
 # Cut-outs are stored without loss where the format can, and quickly: PNG level 4 takes a third of
 # the time of the default 6 for 5 % more bytes, AVIF speed 8 a third of 6 for 9 % more. In WebP,
-# "quality" is the effort of the lossless coder. TIFF 317 = 2 is the predictor that makes LZW work
-# on photos.
-SAVE_OPTIONS: dict[str, dict[str, Any]] = {
+# "quality" is the effort of the lossless coder.
+PILLOW_OPTIONS: dict[str, dict[str, Any]] = {
     "PNG": {"compress_level": 4},
     "JPEG": {"quality": 95, "subsampling": "4:4:4"},
     "WEBP": {"lossless": True, "exact": True, "quality": 30, "method": 2},
-    "TIFF": {"compression": "tiff_lzw", "tiffinfo": {317: 2}},
     "AVIF": {"quality": 90, "subsampling": "4:4:4", "speed": 8},
+    "JXL": {"lossless": True, "effort": 3, "use_container": True},
 }
 
 
@@ -47,32 +67,40 @@ def save_image(
     target: Target,
     pixels: NDArray[Any],
     *,
-    icc_profile: bytes | None = None,
-    dpi: tuple[float, float] | None = None,
+    metadata: Metadata = NO_METADATA,
+    depth: Depth | None = None,
+    straight: bool = False,
     format: str | None = None,  # noqa: A002 (Pillow's name for it, which people know)
 ) -> None:
     """Write a picture to a file, whole or not at all, or to a binary stream.
 
     Args:
-        target: a path, whose suffix (.png, .jpg, .webp, .tif, .avif) chooses the format, or a
-            binary stream. An existing file is replaced in one step.
-        pixels: float in 0..1 (clipped and rounded to 8 bits) or uint8, of shape (H, W), (H, W, 3)
-            or (H, W, 4) with straight alpha.
-        icc_profile: stored where it fits the channels (an RGB profile is left out of a grey file).
-        dpi: dots per inch (across, down).
+        target: a path, whose suffix (.png, .jpg, .webp, .tif, .avif, .jxl, .exr) chooses the
+            format, or a binary stream. An existing file is replaced in one step.
+        pixels: float in 0..1, uint8 or uint16, of shape (H, W), (H, W, 3) or (H, W, 4) with
+            straight alpha; display values, which an EXR stores as linear light.
+        metadata: stored as far as the format can. An RGB profile is left out of a grey file.
+        depth: of each colour. None is 16 for uint16 pixels where the format can, half for an EXR,
+            and else 8.
+        straight: do not multiply an EXR's colours by alpha. No other format ever does.
         format: "png", "jpeg", ...: overrules the suffix; a stream without it gets PNG.
 
     Raises:
-        ImageError: unknown format, alpha in a JPEG, missing folder, nothing writable, disk full.
+        ImageError: unknown format, a depth or an alpha that it lacks, a library for it that is not
+            installed, missing folder, nothing writable, disk full.
 
     Example:
-        save_image("cutout.png", matte_rgba, icc_profile=picture.icc_profile, dpi=picture.dpi)
+        save_image("cutout.png", matte_rgba, metadata=picture.metadata)
     """
-    if format is None:
-        is_path = isinstance(target, (str, os.PathLike))
-        format = os.path.splitext(name_of(target))[1] if is_path else ".png"  # noqa: A001
-    name = name_of(target)
-    data = encode_image(pixels, format, name=name, icc_profile=icc_profile, dpi=dpi)
+    suffix = format or suffix_of(target)
+    data = encode_image(
+        pixels,
+        suffix,
+        name=name_of(target),
+        metadata=metadata,
+        depth=depth,
+        straight=straight,
+    )
     write_files([(target, data)])
 
 
@@ -81,8 +109,9 @@ def encode_image(
     suffix: str,
     *,
     name: str = "The picture",
-    icc_profile: bytes | None = None,
-    dpi: tuple[float, float] | None = None,
+    metadata: Metadata = NO_METADATA,
+    depth: Depth | None = None,
+    straight: bool = False,
 ) -> bytes:
     """What `save_image` would write.
 
@@ -90,27 +119,100 @@ def encode_image(
         pixels: as for `save_image`.
         suffix: of the format, ".png".
         name: what an error message calls it.
-        icc_profile: as for `save_image`.
-        dpi: as for `save_image`.
+        metadata: as for `save_image`.
+        depth: as for `save_image`.
+        straight: as for `save_image`.
 
     Raises:
-        ImageError: unknown format, alpha in a JPEG, or more pixels than the format can have.
+        ImageError: unknown format, a depth or an alpha that it lacks, or more pixels than it can
+            have.
     """
     kind = _format_for(suffix, name)
-    image = to_pil(pixels)
-    if kind == "JPEG" and image.mode == "RGBA":
+    _check_pixels(pixels)
+    if depth is None:
+        depth = default_depth(suffix, pixels)
+    check_depth(suffix, depth, name)
+    if kind == "JPEG" and pixels.shape[2:] == (4,):
         raise ImageError(
             f"{name} would be a JPEG, which has no alpha channel; use .png, .webp or .tif."
         )
-    return _encode(image, kind, name, icc_profile, dpi)
+    try:
+        return _encode(pixels, kind, depth, straight, metadata)
+    except (MattingError, MemoryError):
+        raise
+    except Exception as error:  # each encoder has its own limits and its own exceptions
+        raise ImageError(f"{name} cannot be encoded as {kind}: {reason_of(error)}.") from error
+
+
+def default_depth(suffix: str, levels: NDArray[Any]) -> Depth:
+    """What `encode_image` takes: as deep as the levels, if they are integers and the format can."""
+    depths = DEPTHS.get(SUFFIXES.get(dotted(suffix), ""), (8,))
+    return 16 if 16 in depths and levels.dtype == np.uint16 else depths[0]
+
+
+def check_depth(suffix: str, depth: Depth, name: str) -> None:
+    """Check that a format can hold so many bits.
+
+    Raises:
+        ImageError: it cannot.
+    """
+    kind = SUFFIXES.get(dotted(suffix), "")
+    if kind and depth not in DEPTHS[kind]:
+        known = " or ".join(str(known) for known in DEPTHS[kind])
+        able = [known for known, kind in SUFFIXES.items() if depth in DEPTHS[kind]]
+        raise ImageError(
+            f"{name} cannot have a depth of {depth}: {kind} holds {known}; use {' or '.join(able)}."
+        )
 
 
 def to_pil(pixels: NDArray[Any]) -> Image.Image:
-    """Turn float 0..1 or uint8 pixels (H, W), (H, W, 3) or (H, W, 4) into a Pillow image.
+    """Turn float 0..1 or integer pixels (H, W), (H, W, 3) or (H, W, 4) into an 8-bit Pillow image.
 
     Raises:
         ImageError: another shape or type, or values that are not finite.
     """
+    _check_pixels(pixels)
+    return Image.fromarray(np.ascontiguousarray(to_levels(pixels, np.uint8)))
+
+
+def suffix_of(target: Any) -> str:
+    """The suffix that says a target's format; a stream gets PNG."""
+    is_path = isinstance(target, (str, os.PathLike))
+    return os.path.splitext(name_of(target))[1] if is_path else ".png"
+
+
+def dotted(suffix: str) -> str:
+    """The form in which `SUFFIXES` has them: "PNG" is ".png"."""
+    return "." + suffix.lower().lstrip(".")
+
+
+def _format_for(suffix: str, name: str) -> str:
+    kind = SUFFIXES.get(dotted(suffix), "")
+    Image.init()
+    if kind == "EXR":
+        exr.library()
+    elif kind == "JXL":
+        _register_jxl()
+    elif kind not in Image.SAVE:
+        known = ", ".join(suffix for suffix, kind in SUFFIXES.items() if _is_at_hand(kind))
+        raise ImageError(f"{name} cannot be saved as '{suffix}'; expected one of {known}.")
+    return kind
+
+
+def _is_at_hand(kind: str) -> bool:
+    return kind in Image.SAVE or kind in ("JXL", "EXR")
+
+
+def _register_jxl() -> None:
+    try:
+        importlib.import_module("pillow_jxl")
+    except ImportError as error:
+        raise ImageError(
+            'JPEG XL needs pillow-jxl-plugin: pip install "deepmatte[formats]".'
+        ) from error
+
+
+def _check_pixels(pixels: NDArray[Any]) -> None:
     if not isinstance(pixels, np.ndarray) or pixels.size == 0:
         raise ImageError("The pixels to be saved are not an array with anything in it.")
     if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))):
@@ -121,41 +223,53 @@ def to_pil(pixels: NDArray[Any]) -> Image.Image:
     if pixels.dtype.kind == "f":
         if not np.isfinite(pixels).all():
             raise ImageError("The pixels to be saved hold values that are not finite numbers.")
-        pixels = to_bytes(pixels)
-    elif pixels.dtype != np.uint8:
-        raise ImageError(f"Pixels of type {pixels.dtype} cannot be saved; expected float or uint8.")
-    return Image.fromarray(np.ascontiguousarray(pixels))
-
-
-def _format_for(suffix: str, name: str) -> str:
-    kind = SUFFIXES.get("." + suffix.lower().lstrip("."), "")
-    Image.init()
-    if kind not in Image.SAVE:
-        known = ", ".join(known for known, kind in SUFFIXES.items() if kind in Image.SAVE)
-        raise ImageError(f"{name} cannot be saved as '{suffix}'; expected one of {known}.")
-    return kind
+    elif pixels.dtype not in (np.uint8, np.uint16):
+        raise ImageError(
+            f"Pixels of type {pixels.dtype} cannot be saved; expected float, uint8 or uint16."
+        )
 
 
 def _encode(
-    image: Image.Image,
-    kind: str,
-    name: str,
-    icc_profile: bytes | None,
-    dpi: tuple[float, float] | None,
+    pixels: NDArray[Any], kind: str, depth: Depth, straight: bool, metadata: Metadata
 ) -> bytes:
-    options = dict(SAVE_OPTIONS[kind])
-    if icc_profile and profile_space(icc_profile) == ("GRAY" if image.mode == "L" else "RGB"):
-        options["icc_profile"] = icc_profile
-    if dpi is not None and kind in ("WEBP", "AVIF"):  # neither has a field of its own for it
-        exif = Image.Exif()
-        exif[EXIF_X_RESOLUTION], exif[EXIF_Y_RESOLUTION] = dpi
-        exif[EXIF_UNIT] = INCH
-        options["exif"] = exif.tobytes()
-    elif dpi is not None:
-        options["dpi"] = dpi
-    buffer = io.BytesIO()
-    try:
-        image.save(buffer, kind, **options)
-    except Exception as error:  # each encoder has its own limits and its own exceptions
-        raise ImageError(f"{name} cannot be encoded as {kind}: {reason_of(error)}.") from error
-    return buffer.getvalue()
+    if kind == "EXR":
+        return exr.encode_exr(pixels, metadata, half=depth == "half", straight=straight)
+    if kind == "JXL" and pixels.ndim == 3:  # the plug-in cannot store a profile
+        colours = convert(pixels[..., :3], metadata.icc_profile, None)
+        pixels = np.concatenate([colours, pixels[..., 3:]], axis=2)
+    if not _fits(metadata.icc_profile, pixels) or kind == "JXL":
+        metadata = replace(metadata, icc_profile=None)
+    levels = to_levels(pixels, _TYPES[depth])
+    if kind == "TIFF":
+        return deep.encode_tiff(levels, metadata)
+    if depth == 8:
+        return _by_pillow(levels, kind, metadata)
+    return deep.encode_png(levels, _by_pillow(to_levels(levels[:1, :1], np.uint8), kind, metadata))
+
+
+def _fits(icc_profile: bytes | None, pixels: NDArray[Any]) -> bool:
+    return profile_space(icc_profile) == ("GRAY" if pixels.ndim == 2 else "RGB")
+
+
+def _by_pillow(levels: NDArray[np.uint8], kind: str, metadata: Metadata) -> bytes:
+    image = Image.fromarray(np.ascontiguousarray(levels))
+    stream = io.BytesIO()
+    image.save(stream, kind, **pillow_options(kind, metadata))
+    return stream.getvalue()
+
+
+def pillow_options(kind: str, metadata: Metadata) -> dict[str, Any]:
+    """The arguments of Pillow's ``save`` for a format of `PILLOW_OPTIONS`."""
+    options = dict(PILLOW_OPTIONS[kind])
+    if metadata.icc_profile is not None:
+        options["icc_profile"] = metadata.icc_profile
+    if metadata.dpi is not None and kind in ("PNG", "JPEG"):  # the others have no field for it
+        options["dpi"] = metadata.dpi
+    exif = exif_to_write(metadata, with_resolution=kind not in ("PNG", "JPEG"))
+    for name, block in (("exif", exif.tobytes() if len(exif) else None), ("xmp", metadata.xmp)):
+        if block is not None and (kind != "JPEG" or fits_jpeg(block)):
+            options[name] = block
+    if kind == "PNG" and "xmp" in options:
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", options.pop("xmp").decode())
+    return options

@@ -48,7 +48,7 @@ def open_image(source: Source) -> Picture:
         levels = np.repeat(levels[..., None], 3, axis=2)  # (H, W, 3)
     elif isinstance(source, np.ndarray):
         levels = levels.copy()  # the caller may change the array later
-    return Picture(levels, _real_alpha(decoded), decoded.icc_profile, decoded.dpi)
+    return Picture(levels, _real_alpha(decoded), decoded.metadata)
 
 
 def open_grey(source: Source) -> GreyPicture:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from deepmatte.errors import ImageError
 from deepmatte.images.arrays import to_unit
+from deepmatte.images.metadata import NO_METADATA, Metadata
 
 Source: TypeAlias = Union[
     str, "os.PathLike[str]", bytes, bytearray, memoryview, BinaryIO, Image.Image, NDArray[Any]
@@ -28,18 +29,17 @@ class Picture:
 
     Attributes:
         levels: (H, W, 3), display values (not linear light) as the picture has them: uint8, uint16,
-            or float32 in 0..1. As float32 throughout, most pictures would take four times the
-            memory; `arrays.to_unit` makes that of the part that is worked on.
+            or float32 in 0..1; an EXR's may lie outside, for light brighter than white. As float32
+            throughout, most pictures would take four times the memory; `arrays.to_unit` makes that
+            of the part that is worked on.
         alpha: float32 (H, W), 0..1: the transparency that the picture itself came with, or None
             where it is opaque everywhere. The colours are not multiplied by it.
-        icc_profile: the RGB profile that the colours are meant in, or None (then sRGB by custom).
-        dpi: dots per inch (across, down), or None.
+        metadata: colour profile, resolution, EXIF and XMP.
     """
 
     levels: NDArray[Any]
     alpha: NDArray[np.float32] | None = None
-    icc_profile: bytes | None = None
-    dpi: tuple[float, float] | None = None
+    metadata: Metadata = NO_METADATA
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -28,7 +28,7 @@ def displayed(pixels: NDArray[np.uint8], icc_profile: bytes | None) -> NDArray[n
     if icc_profile is None or profile_space(icc_profile) != "RGB":
         return pixels
     with contextlib.suppress(Exception):  # a profile that cannot be used is as good as none
-        return np.asarray(_to_srgb(Image.fromarray(pixels), icc_profile))
+        return np.asarray(through_profiles(Image.fromarray(pixels), icc_profile, None))
     return pixels
 
 
@@ -57,13 +57,18 @@ def _srgb_profile() -> bytes:
     return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:]
 
 
-def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+def through_profiles(image: Image.Image, source: bytes | None, target: bytes | None) -> Image.Image:
+    """A picture's colours in one profile as 8-bit RGB in another; None is sRGB.
+
+    Raises:
+        Exception: Pillow's, where a profile cannot be used.
+    """
     from PIL import ImageCms
 
     converted = ImageCms.profileToProfile(
         image,
-        ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-        ImageCms.createProfile("sRGB"),
+        _readable(source),
+        _readable(target),
         renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
         outputMode="RGB",
         flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
@@ -72,12 +77,20 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     return converted
 
 
+def _readable(profile: bytes | None) -> Any:
+    from PIL import ImageCms
+
+    if profile is None:
+        return ImageCms.createProfile("sRGB")
+    return ImageCms.ImageCmsProfile(io.BytesIO(profile))
+
+
 def cmyk_to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """CMYK to sRGB by its profile, or as Pillow does where there is none that can be used."""
     if profile is not None and profile_space(profile) == "CMYK":
         # A profile that cannot be used is as good as none.
         with contextlib.suppress(Exception):
-            return _to_srgb(image, profile)
+            return through_profiles(image, profile, None)
     return image.convert("RGB")
 
 
@@ -85,7 +98,7 @@ def _through_grey_profile(levels: NDArray[Any], profile: bytes) -> NDArray[np.fl
     """Take grey levels (H, W) of any depth to sRGB by the profile's curve, read at 256 points."""
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])  # (1, 256)
     try:
-        curve = np.asarray(_to_srgb(ramp, profile))[0, :, 1] / 255  # (256,)
+        curve = np.asarray(through_profiles(ramp, profile, None))[0, :, 1] / 255  # (256,)
     except Exception:  # a profile that cannot be used is as good as none
         return to_unit(levels)
     return np.interp(to_unit(levels), np.linspace(0, 1, 256), curve).astype(np.float32)

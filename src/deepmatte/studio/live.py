@@ -275,7 +275,7 @@ def _pixels(picture: OpenPicture, area: Rectangle, final: bool) -> bytes:
     assert picture.shown is not None  # nothing is sent before
     colours = picture.shown[area.window].copy()
     colours[..., :3] = displayed(
-        np.ascontiguousarray(colours[..., :3]), picture.picture.icc_profile
+        np.ascontiguousarray(colours[..., :3]), picture.picture.metadata.icc_profile
     )
     header = {"left": area.left, "top": area.top, "width": area.width, "height": area.height}
     pixels: bytes = colours.tobytes()

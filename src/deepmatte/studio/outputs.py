@@ -92,7 +92,7 @@ def view(picture: OpenPicture) -> tuple[bytes, str]:
     """What a page shows of a picture, upright and in sRGB: a file and its media type."""
     opened = picture.picture
     levels = opened.levels if opened.levels.dtype == np.uint8 else to_bytes(to_unit(opened.levels))
-    pixels = displayed(levels, opened.icc_profile)
+    pixels = displayed(levels, opened.metadata.icc_profile)
     if opened.alpha is not None:
         pixels = np.concatenate([pixels, to_bytes(opened.alpha)[..., None]], axis=2)
     flat = opened.alpha is None and max(opened.shape) <= _LONGEST
@@ -120,9 +120,7 @@ def disposition(name: str, what: str, ending: str) -> str:
 
 def _encode(picture: OpenPicture, pixels: NDArray[np.uint8], ending: str) -> bytes:
     opened = picture.picture
-    return encode_image(
-        pixels, ending, name=picture.name, icc_profile=opened.icc_profile, dpi=opened.dpi
-    )
+    return encode_image(pixels, ending, name=picture.name, metadata=opened.metadata)
 
 
 @dataclass(frozen=True)

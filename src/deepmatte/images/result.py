@@ -1,0 +1,83 @@
+"""Pillow images that save themselves as well as `deepmatte.images.save_image` does."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from deepmatte.images.encode import (
+    PILLOW_OPTIONS,
+    SUFFIXES,
+    dotted,
+    pillow_options,
+    save_image,
+    suffix_of,
+    to_pil,
+)
+from deepmatte.images.files import write_files
+from deepmatte.images.metadata import Metadata
+
+_CARRIED = ("icc_profile", "dpi", "exif", "xmp")
+
+
+class ResultImage(Image.Image):
+    """A Pillow image that saves itself as `save_image` does, unless told otherwise.
+
+    Pillow's own ``save`` drops the colour profile, the resolution and EXIF, and stores a JPEG in
+    quality 75 with colours of half the size. What is kept lies in ``info``, by Pillow's names.
+    """
+
+    def save(self, fp: Any, format: str | None = None, **params: Any) -> None:  # noqa: A002
+        """Save to a path or a stream, whole or not at all.
+
+        Args:
+            fp: path or binary stream.
+            format: "PNG", "JPEG", ...; None takes the suffix.
+            params: Pillow's own options, which replace the defaults.
+
+        Raises:
+            ImageError: as `save_image`.
+        """
+        suffix = format or suffix_of(fp)
+        kind = SUFFIXES.get(dotted(suffix), "")
+        if not kind or self.mode not in ("L", "RGB", "RGBA"):
+            super().save(fp, format, **params)
+        elif kind in PILLOW_OPTIONS and params:
+            options = {**pillow_options(kind, self._metadata()), **params}
+            stream = io.BytesIO()
+            super().save(stream, kind, **options)
+            write_files([(fp, stream.getvalue())])
+        elif params:  # TIFF: Pillow's options and Pillow's names for the metadata
+            options = {"compression": "tiff_lzw", **self._kept(), **params}
+            super().save(fp, kind, **options)
+        else:
+            save_image(fp, np.asarray(self), metadata=self._metadata(), format=suffix)
+
+    def _metadata(self) -> Metadata:
+        return Metadata(**self._kept())
+
+    def _kept(self) -> dict[str, Any]:
+        return {name: self.info[name] for name in _CARRIED if name in self.info}
+
+    def _new(self, im: Any) -> Image.Image:
+        """What Pillow makes its changed copies with: they save themselves as well."""
+        return _as_result(super()._new(im))
+
+
+def to_result(pixels: NDArray[Any], metadata: Metadata) -> ResultImage:
+    """Pixels as `to_pil` takes them, as a picture that saves itself with its metadata."""
+    result = _as_result(to_pil(pixels))
+    for name in _CARRIED:
+        if getattr(metadata, name) is not None:
+            result.info[name] = getattr(metadata, name)
+    return result
+
+
+def _as_result(image: Image.Image) -> ResultImage:
+    image.__class__ = ResultImage
+    assert isinstance(image, ResultImage)
+    return image
