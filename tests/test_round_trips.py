@@ -1,0 +1,247 @@
+"""Every format that is written, read back by another library: colours, alpha and depth right."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from deepmatte.errors import ImageError
+from deepmatte.images import Depth, Metadata, encode_image, open_alpha, open_image, save_image
+
+oiio = pytest.importorskip("OpenImageIO")
+pytest.importorskip("OpenEXR")
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF>me</rdf:RDF></x:xmpmeta>'
+
+
+def cutout(dtype: type = np.uint16, channels: int = 4) -> NDArray[Any]:
+    """Smooth colours and an alpha from 0 to 1, (40, 60, channels)."""
+    down, across = np.mgrid[0:40, 0:60]
+    planes = [across / 59, down / 39, 1 - across / 118 - down / 78, (across + down) / 98]
+    unit = np.stack(planes[:channels], axis=2)  # (H, W, C)
+    return np.rint(unit * np.iinfo(dtype).max).astype(dtype)
+
+
+def read(path: Path) -> tuple[NDArray[Any], Any]:
+    """Stored numbers and header by OpenImageIO, which is told not to multiply by alpha."""
+    wish = oiio.ImageSpec()
+    wish.attribute("oiio:UnassociatedAlpha", 1)
+    file = oiio.ImageInput.open(str(path), wish)
+    assert file is not None, oiio.geterror()
+    spec = file.spec()
+    pixels = np.asarray(file.read_image(str(spec.format)))
+    file.close()
+    return pixels, spec
+
+
+def srgb_light(levels: NDArray[Any]) -> NDArray[np.float64]:
+    """IEC 61966-2-1."""
+    return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+
+
+def wide_profile() -> bytes:
+    """Adobe RGB's primaries and curve as a matrix profile, ICC.1:2001."""
+    import struct
+
+    def s15(*numbers: float) -> bytes:
+        return struct.pack(f">{len(numbers)}i", *(round(number * 65536) for number in numbers))
+
+    tags = {
+        b"desc": b"desc\0\0\0\0" + struct.pack(">I", 5) + b"wide\0" + b"\0" * 78,
+        b"wtpt": b"XYZ \0\0\0\0" + s15(0.9642, 1, 0.8249),
+        b"rXYZ": b"XYZ \0\0\0\0" + s15(0.60974, 0.31111, 0.01947),
+        b"gXYZ": b"XYZ \0\0\0\0" + s15(0.20528, 0.62567, 0.06087),
+        b"bXYZ": b"XYZ \0\0\0\0" + s15(0.14919, 0.06322, 0.74457),
+    }
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(2.19921875 * 256)) + b"\0\0"
+    tags.update(dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve))
+    table, data = struct.pack(">I", len(tags)), b""
+    start = 128 + 4 + 12 * len(tags)
+    for name, content in tags.items():
+        table += name + struct.pack(">II", start + len(data), len(content))
+        data += content + b"\0" * (-len(content) % 4)
+    head = struct.pack(">I4sI", start + len(data), b"test", 0x02400000)
+    head += b"mntrRGB XYZ " + b"\0" * 12 + b"acsp" + b"\0" * 28 + s15(0.9642, 1, 0.8249)
+    return head.ljust(128, b"\0") + table + data
+
+
+def camera_exif() -> bytes:
+    exif = Image.Exif()
+    exif[271], exif[272], exif[33432], exif[274] = "Maker", "Model", "(c) me", 6
+    exif.get_ifd(34665).update({33434: 0.01, 37500: b"notes" * 9, 40962: 640})
+    exif.get_ifd(34853).update({1: "N", 2: (47.0, 22.0, 0.0)})
+    return exif.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "depth"), [(".png", 16), (".tif", 16), (".tif", "float"), (".png", 8), (".tif", 8)]
+)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_exact_formats_come_back_exactly(
+    tmp_path: Path, suffix: str, depth: Depth, channels: int
+) -> None:
+    pixels = cutout(np.uint8 if depth == 8 else np.uint16, channels)
+    path = tmp_path / f"cutout{suffix}"
+    save_image(path, pixels[..., 0] if channels == 1 else pixels, depth=depth)
+
+    stored, spec = read(path)
+    stored = stored.reshape(pixels.shape)
+
+    assert str(spec.format) == {8: "uint8", 16: "uint16", "float": "float"}[depth]
+    expected = pixels / np.float32(65535) if depth == "float" else pixels
+    np.testing.assert_array_equal(stored, expected)
+    # And as deepmatte itself reads it.
+    unit = pixels / np.iinfo(pixels.dtype).max
+    if depth == "float" and channels > 1:
+        return  # colours in floats have no reader here
+    if channels == 1:
+        np.testing.assert_allclose(open_alpha(path), unit[..., 0], atol=1e-6)
+    else:
+        np.testing.assert_allclose(open_image(path).rgb, unit[..., :3], atol=1e-6)
+    if channels == 4:
+        np.testing.assert_allclose(open_image(path).alpha, unit[..., 3], atol=1e-6)
+
+
+def test_a_tiff_says_that_its_colours_are_not_multiplied(tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    for dtype in (np.uint8, np.uint16):
+        save_image(tmp_path / "cutout.tif", cutout(dtype))
+        with tifffile.TiffFile(tmp_path / "cutout.tif") as file:
+            assert file.pages[0].extrasamples == (2,)
+
+
+def test_sixteen_bits_are_the_default_for_a_picture_that_has_them() -> None:
+    for suffix, depth in ((".png", 16), (".tif", 16), (".webp", 8)):
+        pixels = open_image(encode_image(cutout(), suffix)).levels
+        assert pixels.dtype == {16: np.uint16, 8: np.uint8}[depth]
+
+
+@pytest.mark.parametrize("depth", ["half", "float"])
+@pytest.mark.parametrize("straight", [False, True])
+def test_an_exr_holds_linear_light(tmp_path: Path, depth: Depth, straight: bool) -> None:
+    pixels = cutout()
+    path = tmp_path / "cutout.exr"
+    save_image(path, pixels, depth=depth, straight=straight)
+
+    stored, spec = read(path)
+
+    unit = pixels / 65535
+    light = srgb_light(unit[..., :3])
+    expected = light if straight else light * unit[..., 3:]
+    assert str(spec.format) == depth
+    tolerance = {"half": 1e-3, "float": 1e-6}[str(depth)]
+    np.testing.assert_allclose(stored[..., :3], expected, rtol=tolerance, atol=1e-6)
+    np.testing.assert_allclose(stored[..., 3], unit[..., 3], rtol=tolerance, atol=1e-6)
+    assert spec.getattribute("deepmatte:alpha") == ("straight" if straight else "premultiplied")
+    assert spec.getattribute("chromaticities")[:2] == pytest.approx((0.64, 0.33))
+
+
+def test_an_exr_of_alpha_alone_is_not_taken_for_light(tmp_path: Path) -> None:
+    alpha = cutout()[..., 3] / np.float32(65535)
+    save_image(tmp_path / "alpha.exr", alpha, depth="float")
+    stored, spec = read(tmp_path / "alpha.exr")
+    assert spec.channelnames == ("Y",)
+    np.testing.assert_array_equal(stored.reshape(alpha.shape), alpha)
+
+
+def test_an_exr_of_a_wide_photo_has_the_light_of_rec_709(tmp_path: Path) -> None:
+    # Adobe RGB to linear sRGB: Lindbloom's matrices, both under D50.
+    to_xyz = [[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]]
+    from_xyz = [
+        [3.1338561, -1.6168667, -0.4906146],
+        [-0.9787684, 1.9161415, 0.0334540],
+        [0.0719453, -0.2289914, 1.4052427],
+    ]
+    for dtype in (np.uint8, np.uint16):
+        pixels = cutout(dtype, 3)
+        metadata = Metadata(icc_profile=wide_profile())
+        save_image(tmp_path / "wide.exr", pixels, depth="float", metadata=metadata)
+        light = (pixels / np.iinfo(dtype).max) ** 2.19921875
+        expected = light @ (np.array(from_xyz) @ np.array(to_xyz)).T
+        np.testing.assert_allclose(read(tmp_path / "wide.exr")[0], expected, atol=2e-4)
+
+
+def test_jpeg_xl_is_exact_and_in_srgb(tmp_path: Path) -> None:
+    pytest.importorskip("pillow_jxl")
+    pixels = cutout(np.uint8)
+    save_image(tmp_path / "cutout.jxl", pixels)
+    with Image.open(tmp_path / "cutout.jxl") as image:
+        np.testing.assert_array_equal(np.asarray(image), pixels)
+    # Its profile cannot be stored, so the colours are converted.
+    save_image(tmp_path / "wide.jxl", pixels, metadata=Metadata(icc_profile=wide_profile()))
+    converted = ImageCms.profileToProfile(
+        Image.fromarray(pixels[..., :3].copy()),
+        ImageCms.ImageCmsProfile(io.BytesIO(wide_profile())),
+        ImageCms.createProfile("sRGB"),
+        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+    )
+    with Image.open(tmp_path / "wide.jxl") as image:
+        stored = np.asarray(image)[..., :3].astype(int)
+    np.testing.assert_allclose(stored, np.asarray(converted), atol=2)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "depth"),
+    [(".png", 8), (".png", 16), (".tif", 8), (".tif", 16), (".jpg", 8), (".webp", 8), (".avif", 8)],
+)
+def test_metadata_are_kept_less_orientation_and_thumbnail(
+    tmp_path: Path, suffix: str, depth: Depth
+) -> None:
+    source = tmp_path / "photo.jpg"
+    profile = wide_profile()
+    Image.fromarray(cutout(np.uint8, 3)).save(
+        source, exif=camera_exif(), xmp=XMP, icc_profile=profile, dpi=(300, 300)
+    )
+    picture = open_image(source)
+    assert picture.shape == (60, 40)  # turned upright
+    path = tmp_path / f"result{suffix}"
+    save_image(path, picture.levels, metadata=picture.metadata, depth=depth)
+
+    with Image.open(path) as image:
+        exif = image.getexif()
+        assert [exif.get(tag) for tag in (271, 272, 33432)] == ["Maker", "Model", "(c) me"]
+        assert exif.get(274, 1) == 1
+        inner = exif.get_ifd(34665)
+        assert float(inner[33434]) == pytest.approx(0.01)
+        assert not inner.keys() & {37500, 40962, 40963}
+        assert exif.get_ifd(34853)[1] == "N"
+        assert not exif.get_ifd(1)  # the thumbnail's block
+        assert image.info["icc_profile"] == profile
+        xmp = image.info.get("xmp") or image.info["XML:com.adobe.xmp"]
+        assert (xmp if isinstance(xmp, bytes) else xmp.encode()) == XMP
+    again = open_image(path)
+    assert again.shape == picture.shape
+    assert again.metadata.dpi == pytest.approx((300, 300), rel=1e-3)
+
+
+def test_an_orientation_in_xmp_is_left_out() -> None:
+    stream = io.BytesIO()
+    packet = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:D tiff:Orientation="6" a="b"/></x:xmpmeta>'
+    Image.new("RGB", (4, 3)).save(stream, "JPEG", xmp=packet)
+    kept = open_image(stream.getvalue()).metadata.xmp
+    assert kept == packet.replace(b' tiff:Orientation="6"', b"")
+
+
+def test_metadata_too_long_for_a_jpeg_do_not_cost_the_picture() -> None:
+    xmp = XMP.replace(b"me", b"m" * 70_000)
+    stored = open_image(encode_image(cutout(np.uint8, 3), ".jpg", metadata=Metadata(xmp=xmp)))
+    assert stored.metadata.xmp is None
+
+
+@pytest.mark.parametrize(
+    ("suffix", "depth", "message"),
+    [
+        (".jpg", 16, r"JPEG holds 8; use \.png or \.tif"),
+        (".png", "half", r"PNG holds 8 or 16; use \.exr"),
+        (".exr", 8, "EXR holds half or float"),
+    ],
+)
+def test_a_depth_that_a_format_lacks_is_refused(suffix: str, depth: Depth, message: str) -> None:
+    with pytest.raises(ImageError, match=message):
+        encode_image(cutout(np.uint8, 3), suffix, depth=depth)
