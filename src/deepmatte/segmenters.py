@@ -283,7 +283,7 @@ def _what_is_missing() -> str:
 
 
 def people_weights() -> Path | None:
-    """The file of MediaPipe's weights for `People`, or None where no wheel with them is installed."""
+    """The file of `People`, or None where no MediaPipe is installed that has it."""
     spec = importlib.util.find_spec("mediapipe")  # finds it and imports nothing
     for folder in (spec and spec.submodule_search_locations) or ():
         if (Path(folder) / _PEOPLE_FILE).is_file():
