@@ -29,7 +29,7 @@ ORDER = (
     ("matting",),
     ("subject",),
     ("",),
-    ("datasets", "networks", "service", "studio"),
+    ("batch", "datasets", "networks", "service", "studio"),
     ("evaluation",),
     ("training",),
     ("cli",),

@@ -1,4 +1,4 @@
-"""What this process may use of the machine: its cores, and the memory that it has freed.
+"""What this process may use of the machine: its cores, its memory, and what it has freed of it.
 
 By itself glibc suits neither many pictures nor many training steps.
 """
@@ -14,6 +14,8 @@ from pathlib import Path
 # Of glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 _MOST = 2**31 - 1
+# Bytes that are taken to be free where the system does not say.
+_UNKNOWN_MEMORY = 2_000_000_000
 
 
 class _Heap(ctypes.Structure):
@@ -38,6 +40,31 @@ def usable_cores() -> int:
     except (OSError, ValueError):  # no control group, or "max"
         pass
     return max(1, cores)
+
+
+def available_memory() -> int:
+    """Bytes that are free for this process: the machine's, within a container's limit."""
+    free = _free_memory()
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        used = Path("/sys/fs/cgroup/memory.current").read_text()
+        free = min(free, max(0, int(limit) - int(used)))
+    except (OSError, ValueError):  # no control group, or "max"
+        pass
+    return free
+
+
+def _free_memory() -> int:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    try:  # not Linux: half of what it has
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (AttributeError, OSError, ValueError):
+        return _UNKNOWN_MEMORY
 
 
 def return_freed_memory(beyond: int = 0) -> None:

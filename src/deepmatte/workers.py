@@ -13,7 +13,6 @@ import signal
 import sys
 import threading
 import warnings
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -61,29 +60,40 @@ def run(
 
     Args:
         function: of a module, for it is found there by name; raises nothing.
-        tasks: begun in this order.
+        tasks: begun in this order; each is taken when a process is free for it.
         processes: how many tasks are under way at a time.
 
     The processes end with the iteration, however it ends, and also where this process is killed.
     As with any use of `multiprocessing`, a script must call this under ``if __name__ ==
     "__main__"``.
     """
-    waiting = deque(tasks)
+    waiting = iter(tasks)
+    has_more = True
     crew: dict[Pipe, BaseProcess] = {}
     idle: list[Pipe] = []
     busy: dict[Pipe, Task] = {}
+    answered: list[tuple[Task, Answer | Death]] = []
     try:
-        while waiting or busy:
-            while waiting and len(busy) < processes:
+        while True:
+            while has_more and len(busy) < processes:
+                try:
+                    task = next(waiting)
+                except StopIteration:
+                    has_more = False
+                    break
                 connection = idle.pop() if idle else _start(crew)
-                busy[connection] = waiting.popleft()
+                busy[connection] = task
                 with contextlib.suppress(OSError):  # it died meanwhile: seen below
-                    connection.send((function, busy[connection]))
+                    connection.send((function, task))
+            yield from answered  # while the processes are at the next ones
+            answered = []
+            if not busy:
+                return
             for ready in wait(list(busy)):
                 answer = _answer(ready, crew)
                 if not isinstance(answer, Death):
                     idle.append(ready)
-                yield busy.pop(ready), answer
+                answered.append((busy.pop(ready), answer))
     finally:
         for connection, process in crew.items():
             connection.close()

@@ -10,7 +10,18 @@ from typing import Annotated
 import typer
 
 import deepmatte
-from deepmatte.cli import compose, convert, demo, evaluate, export, matte, studio, train, trimap
+from deepmatte.cli import (
+    batch,
+    compose,
+    convert,
+    demo,
+    evaluate,
+    export,
+    matte,
+    studio,
+    train,
+    trimap,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,6 +33,7 @@ app = typer.Typer(
 )
 app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 app.command("matte", epilog=matte.EXAMPLE)(matte.matte)
+app.command("batch", epilog=batch.EXAMPLE)(batch.batch)
 app.add_typer(trimap.app, name="trimap")
 app.command("studio", epilog=studio.EXAMPLE)(studio.studio)
 app.add_typer(compose.app, name="compose")

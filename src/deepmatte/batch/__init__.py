@@ -1,0 +1,1 @@
+"""Many pictures: folders, lists and globs of them, with a ledger of what is done."""

@@ -1,0 +1,285 @@
+"""One picture of a batch, from its files to its files: what each process of a run does."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from deepmatte.batch.ledger import Finding
+from deepmatte.batch.pairing import Job, Partner
+from deepmatte.errors import MattingError, TrimapError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from deepmatte.images import Picture
+    from deepmatte.matting import Matte, Matter
+    from deepmatte.solver.engine import Quality
+    from deepmatte.trimap import Trimap
+
+STAGES = ("decode", "network", "colours", "encode", "write")
+"""Of a picture, in the order in which they come."""
+
+# Bytes of a process while a picture's outputs are saved, and of each of its pixels: the line
+# through what benchmarks/memory.py measures.
+_SAVED, _SAVED_PIXEL = 300_000_000, 24
+# The storage itself has failed, not this picture: whatever came next would fail likewise.
+_STORAGE_ERRORS = frozenset(
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EROFS", "ESTALE", "ENOTCONN", "EHOSTDOWN", "ENODEV", "ENXIO")
+    if hasattr(errno, name)
+)
+_THUMBNAIL_SIDE, _THUMBNAIL_QUALITY = 144, 75
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the outputs of a batch depend on, apart from its pictures.
+
+    Attributes:
+        partner: what goes with each picture.
+        model: as `deepmatte.Matter` takes it.
+        quality: likewise.
+        tile: likewise.
+        device: likewise.
+        over: the background of composites: a colour or the path of a picture.
+        resize_trimap: whether trimaps and masks of other sizes are brought to the picture's.
+    """
+
+    partner: Partner = "trimap"
+    model: str = "lite"
+    quality: Quality = "normal"
+    tile: int | None = None
+    device: str = "cpu"
+    over: str | None = None
+    resize_trimap: bool = False
+
+    def fingerprint(self, job: Job) -> str:
+        """One line that differs where the settings of a job differ, or a file that they name."""
+        files = [name for name in (self.model, self.over) if name and os.path.isfile(name)]
+        names = [(kind, os.path.basename(path)) for kind, path in job.outputs]
+        return json.dumps([asdict(self), [_stamp(name) for name in files], names])
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job, and what the process may take for it.
+
+    Attributes:
+        job: the picture.
+        settings: of the batch.
+        threads: of the network.
+        memory: bytes; a picture that needs more is left alone.
+        is_tight: whether the tiles too are made to fit the memory.
+    """
+
+    job: Job
+    settings: Settings
+    threads: int
+    memory: int
+    is_tight: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a task.
+
+    Attributes:
+        finding: for the ledger.
+        stages: seconds of each of `STAGES`.
+        stopped: a sentence where the storage failed, so that going on makes no sense, else None.
+        least: bytes that the picture needs, where that is more than the task allowed, else 0.
+    """
+
+    finding: Finding
+    stages: dict[str, float] = field(default_factory=dict)
+    stopped: str | None = None
+    least: int = 0
+
+
+def fingerprint(job: Job) -> str:
+    """One line that differs where the files of a job have changed: their sizes and times."""
+    return " ".join(_stamp(path) for path in (job.picture, job.partner) if path is not None)
+
+
+def _stamp(path: str) -> str:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return "missing"
+    return f"{status.st_size}:{status.st_mtime_ns}"
+
+
+def matte_one(task: Task) -> Outcome:
+    """Matte one picture and write its outputs, all of them or none; raises nothing."""
+    _end_in_order()
+    stages = dict.fromkeys(STAGES, 0.0)
+    began = time.perf_counter()
+    shape = (0, 0)
+    try:
+        with _timed(stages, "decode"):
+            picture = _open(task)
+            shape = picture.shape
+            least = _SAVED + _SAVED_PIXEL * shape[0] * shape[1]
+            if least > task.memory:
+                return Outcome(Finding(), least=least)
+            trimap = _open_trimap(task, picture)
+        with _timed(stages, "network"):
+            matte = _matter(task)(picture, trimap)
+        _write(task, matte, stages)
+        finding = _described(matte, time.perf_counter() - began)
+    except (MattingError, MemoryError) as error:
+        sentence = str(error) or "There is not enough memory for this picture."
+        if _is_of_storage(error):
+            return Outcome(Finding(), stopped=sentence)
+        finding = Finding(sentence, time.perf_counter() - began, width=shape[1], height=shape[0])
+    except Exception as error:  # a fault of deepmatte's own must not end the run
+        finding = Finding(f"{task.job.picture}: {type(error).__name__}: {error}")
+    return Outcome(finding, stages)
+
+
+@functools.cache
+def _end_in_order() -> None:
+    """Let a process that is told to end remove what it has half written."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+def _open(task: Task) -> Picture:
+    from deepmatte.images import open_image
+
+    return open_image(task.job.picture)
+
+
+def _open_trimap(task: Task, picture: Picture) -> Trimap:
+    from deepmatte.trimap import from_mask, open_trimap
+
+    partner = task.job.partner or ""
+    if task.settings.partner == "trimap":
+        return open_trimap(partner, picture.shape, resize=task.settings.resize_trimap)
+    trimap = from_mask(partner)
+    try:
+        return open_trimap(trimap, picture.shape, resize=task.settings.resize_trimap)
+    except TrimapError as error:  # an array has no name of its own
+        raise TrimapError(f"{partner}: {error}") from error
+
+
+def _matter(task: Task) -> Matter:
+    settings = task.settings
+    return _loaded(
+        settings.model,
+        settings.device,
+        task.threads,
+        settings.tile,
+        task.memory if task.is_tight and settings.tile is None else None,
+        settings.quality,
+    )
+
+
+@functools.lru_cache(1)
+def _loaded(
+    model: str,
+    device: str,
+    threads: int,
+    tile: int | None,
+    memory: int | None,
+    quality: Quality,
+) -> Matter:
+    from deepmatte.matting import Matter
+
+    return Matter(model, device=device, threads=threads, tile=tile, memory=memory, quality=quality)
+
+
+def _write(task: Task, matte: Matte, stages: dict[str, float]) -> None:
+    from deepmatte.images import encode_image
+    from deepmatte.images.files import write_files
+
+    contents = []
+    for kind, target in task.job.outputs:
+        with _timed(stages, "colours"):
+            pixels = _pixels(matte, kind, task.settings.over)
+        with _timed(stages, "encode"):
+            data = encode_image(
+                pixels,
+                os.path.splitext(target)[1],
+                name=target,
+                icc_profile=matte.picture.icc_profile,
+                dpi=matte.picture.dpi,
+            )
+        contents.append((target, data))
+    with _timed(stages, "write"):
+        write_files(contents)
+
+
+def _pixels(matte: Matte, kind: str, over: str | None) -> NDArray[Any]:
+    import numpy as np
+
+    if kind == "alpha":
+        return matte.alpha
+    if kind == "foreground":
+        return matte.colours
+    if kind == "cutout":
+        return np.asarray(matte.cutout())
+    return np.asarray(matte.over(over or "white"))
+
+
+def _described(matte: Matte, seconds: float) -> Finding:
+    import numpy as np
+
+    from deepmatte.trimap import UNKNOWN
+
+    alpha = matte.predicted
+    height, width = alpha.shape
+    return Finding(
+        seconds=seconds,
+        width=width,
+        height=height,
+        unknown=float(np.mean(matte.trimap == UNKNOWN)),
+        haze=float(np.mean(4 * alpha * (1 - alpha))),
+        notes=matte.notes,
+        thumbnail=_thumbnail(matte),
+    )
+
+
+def _thumbnail(matte: Matte) -> bytes:
+    """A small JPEG: the picture, and beside it the subject on a checkerboard."""
+    import cv2
+    import numpy as np
+
+    from deepmatte.composite import blend
+    from deepmatte.images.arrays import to_unit
+    from deepmatte.sheet import checkerboard
+
+    height, width = matte.alpha.shape
+    scale = min(1.0, _THUMBNAIL_SIDE / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    picture = to_unit(cv2.resize(matte.picture.levels, size, interpolation=cv2.INTER_AREA))
+    alpha = to_unit(cv2.resize(matte.alpha, size, interpolation=cv2.INTER_AREA))
+    cut = blend(picture, alpha, checkerboard(size[1], size[0], 8))
+    both: NDArray[np.float32] = np.hstack([picture, cut])[..., ::-1]  # (h, 2 w, 3), BGR
+    levels = np.rint(both * 255).astype(np.uint8)
+    _, data = cv2.imencode(".jpg", levels, [cv2.IMWRITE_JPEG_QUALITY, _THUMBNAIL_QUALITY])
+    return data.tobytes()
+
+
+def _is_of_storage(error: BaseException) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in _STORAGE_ERRORS
+
+
+@contextmanager
+def _timed(stages: dict[str, float], stage: str) -> Iterator[None]:
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        stages[stage] += time.perf_counter() - began

@@ -1,0 +1,298 @@
+"""`deepmatte batch`: folders of pictures."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from deepmatte.cli.options import parse_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deepmatte.batch.pairing import Job, Pairing, Sources
+    from deepmatte.batch.run import Run
+    from deepmatte.batch.work import Settings
+
+EXAMPLE = """\b
+Example:
+  deepmatte batch photos out --trimaps trimaps
+  deepmatte batch photos out --masks masks --alpha {stem}.alpha.png --over white --report out.html
+  find photos -name '*.jpg' | deepmatte batch - out --trimaps trimaps --skip-missing
+  deepmatte batch inbox out --watch
+"""
+
+PIPE = "-"
+
+
+def batch(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IN... OUT",
+            help="A folder, with those below it, pictures, globs, or - for a list of pictures on "
+            "standard input; last the folder to write to, which keeps the structure of IN.",
+        ),
+    ],
+    trimaps: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where the trimaps lie: DIR/a/photo.trimap.png or DIR/a/photo.png for "
+            "IN/a/photo.jpg. Without it photo.trimap.png beside the picture is taken.",
+        ),
+    ] = None,
+    masks: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Make the trimaps from a segmenter's masks, found alike."),
+    ] = None,
+    alpha: Annotated[
+        str | None,
+        typer.Option(metavar="{stem}.alpha.png", help="Write alpha mattes under such names."),
+    ] = None,
+    foreground: Annotated[
+        str | None,
+        typer.Option(metavar="{stem}.colours.png", help="Write the subjects' colours."),
+    ] = None,
+    cutout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="{stem}.cutout.png",
+            help="Write the cut-outs, as also if no output is asked for. {name} stands for the "
+            "picture's name with its suffix.",
+        ),
+    ] = None,
+    over: Annotated[
+        str | None,
+        typer.Option(metavar="BG|COLOUR", help="A picture or a colour to put the subjects on."),
+    ] = None,
+    composite: Annotated[
+        str | None,
+        typer.Option(metavar="{stem}.composite.png", help="The names of what --over makes."),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(metavar="lite|FILE", help="The shipped network, or an ONNX file of one.")
+    ] = "lite",
+    quality: Annotated[
+        Literal["normal", "high"],
+        typer.Option(help="high takes several times as long; its mattes are finer."),
+    ] = "normal",
+    device: Annotated[
+        str, typer.Option(metavar="cpu|cuda", help="Where the network runs.")
+    ] = "cpu",
+    resize_trimap: Annotated[
+        bool,
+        typer.Option(
+            "--resize-trimap",
+            help="Fit trimaps and masks of another size to the picture by nearest neighbour.",
+        ),
+    ] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Pictures at a time; one for each free core if left out, as far as the memory "
+            "goes.",
+            show_default=False,
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Of each process.", show_default=False),
+    ] = None,
+    memory: Annotated[
+        int | None,
+        typer.Option(
+            metavar="8GB",
+            parser=parse_memory,
+            help="What all processes may take together.",
+            show_default=False,
+        ),
+    ] = None,
+    skip_missing: Annotated[
+        bool,
+        typer.Option("--skip-missing", help="Leave out pictures that have no trimap or several."),
+    ] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Stop at the first picture that fails.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on with what arrives in IN, until Ctrl-C.")
+    ] = False,
+    report: Annotated[
+        str | None,
+        typer.Option(metavar="OUT.html", help="Write a page: failures, then the worst mattes."),
+    ] = None,
+) -> None:
+    """Cut the subjects out of many pictures; a second run does only what is left.
+
+    OUT/.deepmatte-batch.sqlite keeps which pictures are done, of which files and with which
+    settings: what is missing, changed or failed is done again, and a run that was stopped goes on.
+    """
+    from deepmatte.batch.run import Run, choose_resources
+    from deepmatte.batch.work import Settings
+
+    if trimaps is not None and masks is not None:
+        raise typer.BadParameter("give either --trimaps or --masks.")
+    if composite is not None and over is None:
+        raise typer.BadParameter("needs --over, the new background.", param_hint="--composite")
+    if len(paths) < 2:
+        raise typer.BadParameter("expected what to read and, last, the folder to write to.")
+    patterns = _patterns(alpha, foreground, cutout, composite, over)
+    sources = _sources(paths, trimaps, masks, patterns, watch)
+    settings = Settings(
+        partner=sources.partner,
+        model=model,
+        quality=quality,
+        device=device,
+        over=over,
+        resize_trimap=resize_trimap,
+    )
+    pairing = _paired(sources, skip_missing, watch)
+    _check(settings, report)
+    run = Run(
+        sources.out, settings, choose_resources(processes, threads, memory), fail_fast=fail_fast
+    )
+    try:
+        _go(run, sources, pairing, watch)
+    finally:
+        _finish(run, pairing, report)
+    if not run.tally.is_complete:
+        raise typer.Exit(1)
+
+
+def _patterns(
+    alpha: str | None,
+    foreground: str | None,
+    cutout: str | None,
+    composite: str | None,
+    over: str | None,
+) -> tuple[tuple[str, str], ...]:
+    """The outputs that are asked for, and the patterns of their names."""
+    import numpy as np
+
+    from deepmatte.batch.pairing import check_pattern
+    from deepmatte.errors import ImageError
+    from deepmatte.images import encode_image
+
+    if over is not None and composite is None:
+        composite = "{stem}.composite.png"
+    if alpha is None and foreground is None and composite is None and cutout is None:
+        cutout = "{stem}.cutout.png"
+    options = {"alpha": alpha, "foreground": foreground, "cutout": cutout, "composite": composite}
+    patterns = {kind: pattern for kind, pattern in options.items() if pattern is not None}
+    for kind, pattern in patterns.items():
+        option = f"--{kind}"
+        check_pattern(pattern)
+        # One pixel tells whether there is an encoder for the suffix and the channels.
+        channels = 4 if kind == "cutout" else 3
+        try:
+            encode_image(np.zeros((1, 1, channels), np.uint8), os.path.splitext(pattern)[1])
+        except ImageError as error:
+            raise typer.BadParameter(str(error), param_hint=option) from None
+    if len(set(patterns.values())) < len(patterns):
+        raise typer.BadParameter("two outputs have the same names.")
+    return tuple(patterns.items())
+
+
+def _sources(
+    paths: list[str],
+    trimaps: str | None,
+    masks: str | None,
+    patterns: tuple[tuple[str, str], ...],
+    watch: bool,
+) -> Sources:
+    from deepmatte.batch.pairing import Sources
+
+    *pictures, out = paths
+    if out == PIPE:
+        raise typer.BadParameter("the last of IN... OUT is a folder to write to, not a pipe.")
+    if PIPE in pictures:
+        if pictures != [PIPE]:
+            raise typer.BadParameter("give either - or folders, pictures and globs.")
+        if watch:
+            raise typer.BadParameter("a list on standard input cannot be watched.")
+        lines = sys.stdin.buffer.read().splitlines() if sys.stdin is not None else []
+        pictures = [os.fsdecode(line) for line in lines if line.strip()]
+    return Sources(
+        pictures=tuple(pictures),
+        partner="mask" if masks is not None else "trimap",
+        partners=masks if masks is not None else trimaps,
+        out=out,
+        patterns=patterns,
+    )
+
+
+def _paired(sources: Sources, skip_missing: bool, watch: bool) -> Pairing:
+    """What there is to do; refused whole where a picture has no partner, unless that is wanted."""
+    from deepmatte.batch.pairing import pair
+    from deepmatte.errors import DataError, ImageError
+
+    if sources.partners is not None and not os.path.isdir(sources.partners):
+        raise ImageError(f"{sources.partners} is no folder; expected one of {sources.partner}s.")
+    pairing = pair(sources)
+    if watch:
+        return pairing
+    if not pairing.jobs and not pairing.unpaired:
+        named = ", ".join(sources.pictures) or "the list"
+        raise DataError(f"There is no picture in {named}; expected files such as photo.jpg.")
+    if not skip_missing:
+        pairing.check()
+    return pairing
+
+
+def _check(settings: Settings, report: str | None) -> None:
+    """Refuse what every picture would fail by: the network, the background, the report's folder.
+
+    Raises:
+        MattingError: one of them cannot be used.
+    """
+    from deepmatte.composite import backdrop
+    from deepmatte.errors import DataError
+    from deepmatte.matting import Matter
+
+    Matter(settings.model, device=settings.device, threads=1)
+    if settings.over is not None:
+        backdrop(settings.over, 8, 8)
+    if report is not None and not os.path.isdir(os.path.dirname(report) or "."):
+        raise DataError(f"The folder {os.path.dirname(report)} of the report does not exist.")
+
+
+def _go(run: Run, sources: Sources, pairing: Pairing, watch: bool) -> None:
+    from rich.console import Console
+
+    from deepmatte.batch.progress import Meter
+    from deepmatte.batch.watch import watch as watch_folder
+
+    console = Console(stderr=True)
+
+    def matte(jobs: Sequence[Job]) -> None:
+        left = run.left_to_do(jobs)
+        if left:
+            with Meter(len(left), console) as meter:
+                run.matte(left, meter.count)
+
+    if not watch:
+        matte(pairing.jobs)
+        return
+    with contextlib.suppress(KeyboardInterrupt):  # which is how it ends
+        watch_folder(sources, matte, until=lambda: run.tally.stopped is not None)
+
+
+def _finish(run: Run, pairing: Pairing, report: str | None) -> None:
+    """Say what the run has come to, whether it ended or was interrupted."""
+    from deepmatte.batch.progress import summary
+    from deepmatte.batch.report import write_report
+
+    try:
+        for line in summary(run.tally, len(pairing.unpaired)):
+            typer.echo(line, err=True)
+        if report is not None:
+            write_report(report, run.ledger, pairing)
+    finally:
+        run.close()
