@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,18 @@ if __name__ == "__main__":
 
         assert message.count("Traceback") == 1, message
         assert message.endswith("KeyboardInterrupt\n")
+
+
+def test_tasks_are_taken_one_by_one_as_processes_become_free() -> None:
+    taken: list[int] = []
+
+    def tasks() -> Iterator[int]:
+        for number in (0, 1, 2, 5):
+            taken.append(number)
+            yield number
+
+    answers = run(square, tasks(), 1)
+
+    assert next(answers) == (0, 0)
+    assert taken == [0, 1]  # the process is at the second while the first is looked at
+    assert list(answers) == [(1, 1), (2, 4), (5, 25)]
