@@ -47,11 +47,12 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 
 def states(folder: Path) -> list[str]:
-    """What the ledger says of the pictures."""
-    if not (folder / LEDGER).exists():
+    """What the ledger says of the pictures; nothing before it is there."""
+    try:
+        with closing(sqlite3.connect(f"file:{folder / LEDGER}?mode=ro", uri=True)) as ledger:
+            return [state for (state,) in ledger.execute("SELECT state FROM pictures")]
+    except sqlite3.OperationalError:
         return []
-    with closing(sqlite3.connect(folder / LEDGER)) as ledger:
-        return [state for (state,) in ledger.execute("SELECT state FROM pictures")]
 
 
 def counted(said: str) -> dict[str, int]:
