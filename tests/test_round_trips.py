@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -245,3 +248,122 @@ def test_metadata_too_long_for_a_jpeg_do_not_cost_the_picture() -> None:
 def test_a_depth_that_a_format_lacks_is_refused(suffix: str, depth: Depth, message: str) -> None:
     with pytest.raises(ImageError, match=message):
         encode_image(cutout(np.uint8, 3), suffix, depth=depth)
+
+
+def linear_exr(path: Path, pixels: NDArray[Any], **attributes: Any) -> None:
+    """An EXR by the library itself."""
+    import OpenEXR
+
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **attributes}
+    channels = "Y" if pixels.ndim == 2 else "RGBA"[: pixels.shape[2]]
+    OpenEXR.File(header, {channels: np.ascontiguousarray(pixels)}).write(str(path))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_an_exr_is_opened_as_display_values(tmp_path: Path, dtype: type) -> None:
+    unit = cutout() / 65535
+    light = srgb_light(unit[..., :3]) * np.maximum(unit[..., 3:], 0.05)
+    alpha = np.maximum(unit[..., 3:], 0.05)
+    linear_exr(tmp_path / "shot.exr", np.concatenate([light, alpha], axis=2).astype(dtype))
+
+    picture = open_image(tmp_path / "shot.exr")
+
+    tolerance = 2e-3 if dtype is np.float16 else 1e-5
+    np.testing.assert_allclose(picture.levels, unit[..., :3], atol=tolerance)
+    np.testing.assert_allclose(picture.alpha, alpha[..., 0], atol=tolerance)
+    # An alpha hint or trimap in an EXR is no light.
+    linear_exr(tmp_path / "hint.exr", unit[..., 3].astype(dtype))
+    np.testing.assert_allclose(open_alpha(tmp_path / "hint.exr"), unit[..., 3], atol=tolerance)
+
+
+def test_light_brighter_than_white_and_the_primaries_come_back(tmp_path: Path) -> None:
+    light = (cutout(channels=3) / 65535 * 9 - 0.5).astype(np.float32)
+    ap1 = (0.713, 0.293, 0.165, 0.83, 0.128, 0.044, 0.32168, 0.33767)
+    linear_exr(tmp_path / "shot.exr", light, chromaticities=ap1)
+    picture = open_image(tmp_path / "shot.exr")
+    assert picture.levels.max() > 2
+    save_image(tmp_path / "out.exr", picture.levels, metadata=picture.metadata, depth="float")
+    stored, spec = read(tmp_path / "out.exr")
+    np.testing.assert_allclose(stored, light, rtol=1e-5, atol=1e-6)
+    assert spec.getattribute("chromaticities") == pytest.approx(ap1)
+
+
+def test_only_the_display_window_of_an_exr_is_opened(tmp_path: Path) -> None:
+    light = (cutout(channels=3) / 65535).astype(np.float32)
+    for left, top in ((5, 3), (-5, -3)):
+        first = np.array([left, top], np.int32)
+        window = (first, first + np.array([59, 39], np.int32))
+        shown = (np.array([0, 0], np.int32), np.array([49, 29], np.int32))
+        linear_exr(tmp_path / "shot.exr", light, dataWindow=window, displayWindow=shown)
+        levels = open_image(tmp_path / "shot.exr").levels
+        assert levels.shape == (30, 50, 3)
+        at = (10, 20)
+        expected = light[at[0] - top, at[1] - left]
+        np.testing.assert_allclose(srgb_light(levels[at]), expected, atol=1e-5)
+
+
+def test_odd_exrs_are_one_sentence(tmp_path: Path) -> None:
+    linear_exr(tmp_path / "nan.exr", np.full((4, 4, 3), np.nan, np.float32))
+    with pytest.raises(ImageError, match="not finite"):
+        open_image(tmp_path / "nan.exr")
+    whole = encode_image(cutout(), ".exr")
+    for damaged in (whole[:100], whole[: len(whole) // 2], whole[:4] + b"\xff" * 90):
+        with pytest.raises(ImageError, match="damaged"):
+            open_image(damaged)
+
+
+def dng(rgb: NDArray[np.uint16]) -> bytes:
+    """A raw file: what a camera with a Bayer pattern sees of linear colours (H, W, 3)."""
+    tifffile = pytest.importorskip("tifffile")
+    sensor = np.empty(rgb.shape[:2], np.uint16)
+    for row, column, channel in ((0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 2)):
+        sensor[row::2, column::2] = rgb[row::2, column::2, channel]
+    # The camera's own colours are linear sRGB's: XYZ under D65 to these.
+    matrix = [3.2406, -1.5372, -0.4986, -0.9689, 1.8758, 0.0415, 0.0557, -0.204, 1.057]
+    tags = [
+        (50706, "B", 4, (1, 4, 0, 0), True),  # version
+        (50708, "s", 0, "Test camera", True),
+        (33421, "H", 2, (2, 2), True),  # the pattern's size, and the pattern
+        (33422, "B", 4, (0, 1, 1, 2), True),
+        (50721, "2i", 9, [part for one in matrix for part in (round(one * 10000), 10000)], True),
+        (50728, "2I", 3, (1, 1, 1, 1, 1, 1), True),  # white balance
+        (50778, "H", 1, 21, True),  # D65
+        (50717, "I", 1, 65535, True),  # white
+    ]
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream) as file:
+        file.write(sensor, photometric="CFA", extratags=tags)
+    return stream.getvalue()
+
+
+def test_a_raw_file_is_developed_to_srgb() -> None:
+    pytest.importorskip("rawpy")
+    light = np.full((120, 160, 3), (0.30, 0.12, 0.05))
+    picture = open_image(dng((light * 65535).astype(np.uint16)))
+    assert picture.levels.dtype == np.uint16
+    middle = picture.rgb[40:80, 60:100].mean((0, 1))
+    np.testing.assert_allclose(srgb_light(middle), (0.30, 0.12, 0.05), rtol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("module", "data", "message"),
+    [
+        ("pillow_heif", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 40, "install pillow-heif"),
+        ("rawpy", b"FUJIFILMCCD-RAW 0201" + b"\0" * 99, "needs rawpy"),
+        ("OpenEXR", b"\x76\x2f\x31\x01" + b"\0" * 40, r"deepmatte\[exr\]"),
+        ("nothing", b"\0\0\0\x0cJXL \r\n\x87\n" + b"\0" * 40, "JPEG XL"),
+    ],
+)
+def test_a_format_without_its_library_names_it(module: str, data: bytes, message: str) -> None:
+    code = f"""
+import sys
+sys.modules[{module!r}] = None  # as if it were not installed
+from deepmatte.images import open_image
+from deepmatte.errors import ImageError
+try:
+    open_image({data!r})
+except ImageError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert re.search(message, done.stdout)

@@ -16,38 +16,43 @@ import os
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from deepmatte.errors import ImageError
-from deepmatte.images import Source, open_image, parse_colour
-from deepmatte.images.arrays import to_bytes, to_unit
+from deepmatte.images import Source, convert_colours, open_image, parse_colour
+from deepmatte.images.arrays import to_levels, to_unit
 
 Background: TypeAlias = Source | tuple[int, int, int]
 
 
-def cutout(foreground: NDArray[Any], alpha: NDArray[Any]) -> NDArray[np.uint8]:
+def cutout(
+    foreground: NDArray[Any], alpha: NDArray[Any], dtype: DTypeLike = np.uint8
+) -> NDArray[Any]:
     """Join colours and alpha to a straight (not premultiplied) RGBA picture.
 
     Args:
-        foreground: (H, W, 3), uint8, or float32 in 0..1.
-        alpha: (H, W), uint8, or float32 in 0..1.
+        foreground: (H, W, 3), uint8, uint16, or float32 in 0..1.
+        alpha: (H, W), uint8, uint16, or float32 in 0..1.
+        dtype: of the result: uint8, uint16 or float32.
 
     Returns:
-        uint8 (H, W, 4). The colours are kept where alpha is 0 too, for a program that resizes a
+        (H, W, 4). The colours are kept where alpha is 0 too, for a program that resizes a
         straight cut-out mixes them into the edge.
 
     Raises:
         ImageError: the sizes differ.
     """
     _check_sizes(foreground, alpha)
-    joined = np.empty((*alpha.shape, 4), np.uint8)
-    for levels, part in ((foreground, np.s_[..., :3]), (alpha, np.s_[..., 3])):
-        joined[part] = levels if levels.dtype == np.uint8 else to_bytes(levels)
+    joined = np.empty((*alpha.shape, 4), dtype)
+    joined[..., :3], joined[..., 3] = to_levels(foreground, dtype), to_levels(alpha, dtype)
     return joined
 
 
 def over(
-    foreground: NDArray[np.float32], alpha: NDArray[np.float32], background: Background
+    foreground: NDArray[np.float32],
+    alpha: NDArray[np.float32],
+    background: Background,
+    icc_profile: bytes | None = None,
 ) -> NDArray[np.float32]:
     """Composite the foreground over a colour, a gradient or a picture.
 
@@ -58,7 +63,8 @@ def over(
             0..255), a gradient "TOP:BOTTOM" of two such colours, or a picture, as
             `images.open_image` takes it. The picture is scaled to cover the foreground, its aspect
             kept and what is too much cut off evenly on both sides; where it is transparent, white
-            shows.
+            shows. Its colours are converted from its own profile to the foreground's.
+        icc_profile: of the foreground; None is sRGB, in which colours and gradients are meant.
 
     Returns:
         float32 (H, W, 3), 0..1.
@@ -69,13 +75,14 @@ def over(
     Source: Xu et al. 2017, eq. 1: I = alpha F + (1 - alpha) B.
     """
     _check_sizes(foreground, alpha)
-    return blend(foreground, alpha, backdrop(background, *alpha.shape))
+    height, width = alpha.shape
+    return blend(foreground, alpha, backdrop(background, height, width, icc_profile))
 
 
 def blend(
     foreground: NDArray[np.float32], alpha: NDArray[np.float32], behind: NDArray[Any]
 ) -> NDArray[np.float32]:
-    """What `over` does, over a `backdrop` of the same size."""
+    """What `over` does, over a `backdrop` of the same size in the foreground's profile."""
     share = alpha[..., None]  # (H, W, 1)
     composite: NDArray[np.float32] = share * foreground + (1 - share) * to_unit(behind)
     return composite
@@ -89,7 +96,9 @@ def _check_sizes(foreground: NDArray[Any], alpha: NDArray[Any]) -> None:
         )
 
 
-def backdrop(background: Background, height: int, width: int) -> NDArray[Any]:
+def backdrop(
+    background: Background, height: int, width: int, icc_profile: bytes | None = None
+) -> NDArray[Any]:
     """The background that `over` takes, in full: (H, W, 3), uint8, uint16, or float32 in 0..1.
 
     Read-only: a colour or a gradient is there once, and not for each pixel.
@@ -97,29 +106,33 @@ def backdrop(background: Background, height: int, width: int) -> NDArray[Any]:
     Raises:
         ImageError: see `over`.
     """
-    return np.broadcast_to(_background(background, height, width), (height, width, 3))
+    behind = _background(background, height, width, icc_profile)
+    return np.broadcast_to(behind, (height, width, 3))
 
 
-def _background(background: Background, height: int, width: int) -> NDArray[Any]:
+def _background(
+    background: Background, height: int, width: int, icc_profile: bytes | None
+) -> NDArray[Any]:
     """The background as an array that broadcasts to (H, W, 3)."""
     if isinstance(background, (tuple, list)):
-        return _colour_array(_checked_triple(background))
+        return convert_colours(_colour_array(_checked_triple(background)), None, icc_profile)
     if not isinstance(background, str):
-        return _cover(background, height, width)
+        return _cover(background, height, width, icc_profile)
     colour = parse_colour(background)
     if colour is not None:
-        return _colour_array(colour)
+        return convert_colours(_colour_array(colour), None, icc_profile)
     ends = [parse_colour(end) for end in background.split(":")]
     if len(ends) == 2 and ends[0] is not None and ends[1] is not None:
         down = (np.arange(height, dtype=np.float32) / max(1, height - 1))[:, None, None]
         top, bottom = _colour_array(ends[0]), _colour_array(ends[1])
-        return np.asarray((1 - down) * top + down * bottom, np.float32)  # (H, 1, 3)
+        gradient = np.asarray((1 - down) * top + down * bottom, np.float32)  # (H, 1, 3)
+        return convert_colours(gradient, None, icc_profile)
     if not os.path.exists(background):
         raise ImageError(
             f"{background!r} is no background; expected a colour (white, #00b140), a gradient of"
             " two colours (white:#888) or a picture file."
         )
-    return _cover(background, height, width)
+    return _cover(background, height, width, icc_profile)
 
 
 def _checked_triple(colour: tuple[int, ...] | list[int]) -> tuple[int, int, int]:
@@ -134,8 +147,8 @@ def _colour_array(colour: tuple[int, int, int]) -> NDArray[np.float32]:
     return array
 
 
-def _cover(source: Source, height: int, width: int) -> NDArray[Any]:
-    """A picture scaled and cropped about its centre to (H, W, 3)."""
+def _cover(source: Source, height: int, width: int, icc_profile: bytes | None) -> NDArray[Any]:
+    """A picture scaled and cropped about its centre to (H, W, 3), in the wanted profile."""
     import cv2
 
     picture = open_image(source)
@@ -150,4 +163,5 @@ def _cover(source: Source, height: int, width: int) -> NDArray[Any]:
     part = rgb[top : top + rows, left : left + columns]
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     resized = cv2.resize(np.ascontiguousarray(part), (width, height), interpolation=method)
-    return np.clip(resized, 0, 1) if resized.dtype.kind == "f" else resized
+    covering = np.clip(resized, 0, 1) if resized.dtype.kind == "f" else resized
+    return convert_colours(covering, picture.metadata.icc_profile, icc_profile)

@@ -103,6 +103,11 @@ def foreground_strips(
             f"the foreground needs an RGB picture (H, W, 3) and a matte (H, W) of the same size, "
             f"but got shapes {image.shape} and {alpha.shape}"
         )
+    peak = float(image.max()) if image.dtype.kind == "f" else 1.0
+    if peak > 1:  # light brighter than white: estimated in 0..1 as all else
+        for rows, colours in foreground_strips(image / np.float32(peak), alpha):
+            yield rows, colours * np.float32(peak)
+        return
     pyramid = _build_pyramid(image, alpha)
     changes = _changes(pyramid[0].alpha)
     coarse = _solve_pyramid(pyramid)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from deepmatte.errors import named_memory_errors
 
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from deepmatte.composite import Background
-    from deepmatte.images import Picture, Source
+    from deepmatte.images import Depth, Layer, Picture, Source, Target
     from deepmatte.solver.engine import Quality
     from deepmatte.solver.runtime import Progress
+
+Part: TypeAlias = Literal["cutout", "alpha", "foreground"]
 
 _TRANSPARENT = "The picture has transparency of its own; the matte was multiplied by it."
 _UNMARKED = "The trimap marks no {kind}: nothing in it is {level}."
@@ -42,8 +44,9 @@ class Matte:
 
     Example:
         matte = deepmatte.matte("photo.jpg", "trimap.png")
-        matte.cutout().save("cutout.png")
-        matte.over("#00b140").save("green.png")
+        matte.save("cutout.png")
+        matte.save("alpha.tif", "alpha", depth=16)
+        matte.over("#00b140").save("green.jpg")
     """
 
     picture: Picture
@@ -78,13 +81,7 @@ class Matte:
         """The foreground in 8 bits, as it is saved: uint8 (H, W, 3), a quarter of the memory."""
         import numpy as np
 
-        from deepmatte.images.arrays import to_bytes
-
-        with named_memory_errors():
-            colours = np.empty(self.picture.levels.shape, np.uint8)
-            for rows, foreground in self._strips():
-                colours[rows] = to_bytes(foreground)
-        return colours
+        return self._foreground_levels(np.dtype(np.uint8))
 
     def cutout(self) -> Image.Image:
         """The subject alone: an RGBA picture whose colours are not multiplied by alpha.
@@ -107,18 +104,140 @@ class Matte:
         Raises:
             ImageError: the background is neither a colour nor a picture that can be read.
         """
+        return self._as_pillow(self.composite_levels(background, 8))
+
+    def save(
+        self,
+        target: Target,
+        part: Part = "cutout",
+        *,
+        depth: Depth | None = None,
+        straight: bool = False,
+    ) -> None:
+        """Write the cut-out, alpha or the foreground's colours, with the photo's metadata.
+
+        Args:
+            target: a path, whose suffix (.png, .jpg, .webp, .tif, .avif, .jxl, .exr) chooses the
+                format, or a binary stream, which gets a PNG.
+            part: ``"cutout"``, ``"alpha"`` or ``"foreground"``.
+            depth: bits of each colour: 8, 16, ``"half"`` or ``"float"``. None is 16 for a photo of
+                more than 8 bits where the format can, half for an EXR, and else 8.
+            straight: do not multiply an EXR's colours by alpha. No other format ever does.
+
+        Raises:
+            ImageError: the format is unknown, or lacks the depth or an alpha; or the file cannot
+                be written.
+
+        Example:
+            matte.save("cutout.png")
+            matte.save("alpha.tif", "alpha", depth=16)
+            matte.save("cutout.exr")    # linear light, premultiplied, half floats
+        """
+        from deepmatte.images import save_image, suffix_of
+
+        depth = depth or self.depth_for(suffix_of(target))
+        save_image(
+            target,
+            self.levels(part, depth),
+            metadata=self.picture.metadata,
+            depth=depth,
+            straight=straight,
+        )
+
+    def save_over(
+        self, target: Target, background: Background, *, depth: Depth | None = None
+    ) -> None:
+        """Write the subject on another background; arguments as of `over` and `save`.
+
+        Example:
+            matte.save_over("new.jpg", "beach.jpg")
+        """
+        from deepmatte.images import save_image, suffix_of
+
+        depth = depth or self.depth_for(suffix_of(target))
+        levels = self.composite_levels(background, depth)
+        save_image(target, levels, metadata=self.picture.metadata, depth=depth)
+
+    def save_layers(self, target: Target) -> None:
+        """Write an .ora or a .psd: the subject with its alpha, and the photo, hidden, below it.
+
+        In a PSD alpha is the subject's layer mask. A stream gets OpenRaster.
+
+        Raises:
+            ImageError: another suffix, psd-tools is not installed, or the file cannot be written.
+        """
+        from deepmatte.images import save_layers
+
+        save_layers(target, self.layers(), metadata=self.picture.metadata)
+
+    def layers(self) -> list[Layer]:
+        """What `save_layers` writes, from the top down."""
+        import numpy as np
+
+        from deepmatte.images import Layer
+        from deepmatte.images.arrays import to_levels
+
+        dtype = np.dtype(np.uint8 if self.picture.levels.dtype == np.uint8 else np.uint16)
+        photo = to_levels(self.picture.levels, dtype)
+        own = None if self.picture.alpha is None else to_levels(self.picture.alpha, dtype)
+        subject = self._foreground_levels(dtype)
+        return [
+            Layer("Subject", subject, to_levels(self.alpha, dtype)),
+            Layer("Photo", photo, own, visible=False),
+        ]
+
+    def levels(self, part: Part, depth: Depth) -> NDArray[Any]:
+        """What `save` stores: uint8, uint16 or float32; (H, W), (H, W, 3) or (H, W, 4)."""
+        from deepmatte import composite
+        from deepmatte.images import level_type
+        from deepmatte.images.arrays import to_levels
+
+        dtype = level_type(depth)
+        with named_memory_errors():
+            if part == "alpha":
+                return to_levels(self.alpha, dtype)
+            colours = self.colours if depth == 8 else self._foreground_levels(dtype)
+            if part == "foreground":
+                return colours
+            return composite.cutout(colours, self.alpha, dtype)
+
+    def composite_levels(self, background: Background, depth: Depth) -> NDArray[Any]:
+        """What `save_over` stores: (H, W, 3), uint8, uint16 or float32."""
         import numpy as np
 
         from deepmatte import composite
-        from deepmatte.images.arrays import to_bytes
+        from deepmatte.images import level_type
+        from deepmatte.images.arrays import to_levels
 
+        dtype = level_type(depth)
         with named_memory_errors():
-            behind = composite.backdrop(background, *self.picture.shape)
-            mixed = np.empty(behind.shape, np.uint8)
+            profile = self.picture.metadata.icc_profile
+            behind = composite.backdrop(background, *self.picture.shape, profile)
+            mixed = np.empty(behind.shape, dtype)
             for rows, foreground in self._strips():
                 blended = composite.blend(foreground, self.alpha[rows], behind[rows])
-                mixed[rows] = to_bytes(blended)
-            return self._as_pillow(mixed)
+                mixed[rows] = to_levels(blended, dtype)
+        return mixed
+
+    def depth_for(self, suffix: str) -> Depth:
+        """The depth that `save` takes for a suffix where none is given."""
+        import numpy as np
+
+        from deepmatte.images import default_depth
+
+        deep = self.picture.levels.dtype != np.uint8
+        return default_depth(suffix, np.dtype(np.uint16 if deep else np.uint8))
+
+    def _foreground_levels(self, dtype: np.dtype[Any]) -> NDArray[Any]:
+        import numpy as np
+
+        from deepmatte.images.arrays import to_levels
+
+        with named_memory_errors():
+            levels = np.empty(self.picture.levels.shape, dtype)
+            for rows, foreground in self._strips():
+                levels[rows] = to_levels(foreground, dtype)
+        return levels
 
     def _strips(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Rows and their foreground: of what is there already, or a few rows at a time."""
@@ -205,8 +324,17 @@ class Matter:
         picture = image if isinstance(image, Picture) else open_image(image)
         labels = open_trimap(trimap, picture.shape, resize=resize_trimap)
         with named_memory_errors():
-            predicted = self._engine(picture.levels, labels, progress)
+            predicted = self._engine(_shown(picture.levels), labels, progress)
         return Matte(picture, labels, predicted, _notes(picture, labels))
+
+
+def _shown(levels: NDArray[Any]) -> NDArray[Any]:
+    """What a screen shows of a picture: light brighter than white is white."""
+    import numpy as np
+
+    if levels.dtype.kind == "f" and (levels.min() < 0 or levels.max() > 1):
+        return np.asarray(levels.clip(0, 1))
+    return levels
 
 
 def _notes(picture: Picture, trimap: NDArray[np.uint8]) -> tuple[str, ...]:

@@ -9,9 +9,13 @@ from deepmatte.images.encode import (
     check_depth,
     default_depth,
     encode_image,
+    level_type,
     save_image,
+    suffix_of,
     to_pil,
 )
+from deepmatte.images.layers import LAYERED_SUFFIXES, Layer, encode_layers, save_layers
+from deepmatte.images.light import convert_colours
 from deepmatte.images.metadata import Metadata
 from deepmatte.images.open import (
     open_alpha,
@@ -27,18 +31,23 @@ from deepmatte.images.profiles import displayed
 from deepmatte.images.result import to_result
 
 __all__ = [
+    "LAYERED_SUFFIXES",
     "MAX_PIXELS",
     "SUFFIXES",
     "Depth",
     "GreyPicture",
+    "Layer",
     "Metadata",
     "Picture",
     "Source",
     "Target",
     "check_depth",
+    "convert_colours",
     "default_depth",
     "displayed",
     "encode_image",
+    "encode_layers",
+    "level_type",
     "open_alpha",
     "open_grey",
     "open_image",
@@ -47,6 +56,8 @@ __all__ = [
     "parse_colour",
     "resize_bicubic",
     "save_image",
+    "save_layers",
+    "suffix_of",
     "to_pil",
     "to_result",
 ]

@@ -25,8 +25,10 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from deepmatte.errors import ImageError, MattingError
+from deepmatte.images import exr
 from deepmatte.images.arrays import check_array, check_floats, name_of_array, to_unit, turn_upright
 from deepmatte.images.files import name_of, read_bytes, reason_of
+from deepmatte.images.light import light_to_srgb
 from deepmatte.images.metadata import (
     CENTIMETRE,
     EXIF_ORIENTATION,
@@ -41,9 +43,11 @@ from deepmatte.images.metadata import (
 )
 from deepmatte.images.picture import MAX_PIXELS, Source, check_size
 from deepmatte.images.profiles import cmyk_to_rgb, manage_profile
+from deepmatte.images.raw import develop, is_raw
 
 READABLE = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "AVIF", "HEIF", "BMP", "GIF")
 LOSSY = frozenset({"JPEG", "MPO", "WEBP", "AVIF", "HEIF"})
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _process_state = threading.Lock()
 
@@ -74,7 +78,37 @@ def decode(source: Source, *, labels: bool = False) -> Decoded:
     name = name_of(source)
     data = read_bytes(source)
     with as_image_error(name):
+        if data.startswith(exr.MAGIC):
+            return _decode_exr(data, name, labels)
+        if is_raw(data):
+            return Decoded(develop(data, name), None, name)
+        check_libraries(data, name)
         return _decode_pil(open_header(data), data, name, labels)
+
+
+def _decode_exr(data: bytes, name: str, labels: bool) -> Decoded:
+    """Linear light becomes display values; labels and mattes stay as they are stored."""
+    found = exr.decode_exr(data, name)
+    dpi = None if found.dots is None else (found.dots, found.dots)
+    metadata = Metadata(dpi=dpi, primaries=found.primaries)
+    if labels:
+        return Decoded(check_floats(found.colour, name), found.alpha, name, metadata)
+    return Decoded(light_to_srgb(found.colour), found.alpha, name, metadata)
+
+
+def check_libraries(data: bytes, name: str) -> None:
+    """Name the library that a file needs, where it is one of those that bring none along.
+
+    Raises:
+        ImageError: it is a HEIC picture without pillow-heif, or a JPEG XL, which is never read.
+    """
+    brand = data[8:12] if data[4:8] == b"ftyp" else b""
+    if brand in _HEIC_BRANDS and b"avif" not in data[:64] and "HEIF" not in _readable_formats():
+        raise ImageError(
+            f"{name} is a HEIC picture; opening it needs pillow-heif: pip install pillow-heif."
+        )
+    if data.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")):
+        raise ImageError(f"{name} is a JPEG XL picture, which can be written only; use a PNG.")
 
 
 def open_header(data: bytes) -> Image.Image:

@@ -69,17 +69,19 @@ def encode_tiff(pixels: NDArray[Any], metadata: Metadata) -> bytes:
     predictor = _FLOATING if pixels.dtype.kind == "f" else _HORIZONTAL
     options = [cv2.IMWRITE_TIFF_COMPRESSION, _LZW, cv2.IMWRITE_TIFF_PREDICTOR, predictor]
     options += [cv2.IMWRITE_TIFF_ROWSPERSTRIP, _ROWS_PER_STRIP]
-    return _with_tags(_encode(".tif", pixels, options), _tags(pixels, metadata))
+    tags = tags_of(metadata)
+    if pixels.shape[2:] == (4,):
+        tags[_EXTRA_SAMPLES] = _UNASSOCIATED
+    return with_tags(_encode(".tif", pixels, options), tags)
 
 
-def _tags(pixels: NDArray[Any], metadata: Metadata) -> dict[int, Any]:
+def tags_of(metadata: Metadata) -> dict[int, Any]:
+    """The tags that hold metadata in a TIFF."""
     exif = exif_to_write(metadata, with_resolution=False)
     tags: dict[int, Any] = dict(exif)
     for pointer in (EXIF_BLOCK, GPS_BLOCK):
         if pointer in exif:
             tags[pointer] = dict(exif.get_ifd(pointer))
-    if pixels.ndim == 3 and pixels.shape[2] == 4:
-        tags[_EXTRA_SAMPLES] = _UNASSOCIATED
     if metadata.dpi is not None:
         tags[EXIF_X_RESOLUTION], tags[EXIF_Y_RESOLUTION] = metadata.dpi
         tags[EXIF_UNIT] = INCH
@@ -89,7 +91,7 @@ def _tags(pixels: NDArray[Any], metadata: Metadata) -> dict[int, Any]:
     return tags
 
 
-def _with_tags(tiff: bytes, tags: dict[int, Any]) -> bytes:
+def with_tags(tiff: bytes, tags: dict[int, Any]) -> bytes:
     """A TIFF of one page with more tags: the directory is written anew, in front of the pixels."""
     directory = TiffImagePlugin.ImageFileDirectory_v2(tiff[:8])
     stream = io.BytesIO(tiff)

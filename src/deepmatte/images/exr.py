@@ -7,6 +7,7 @@ The colours of an EXR are multiplied by alpha by custom. The header says what wa
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -17,11 +18,13 @@ from deepmatte.errors import ImageError
 from deepmatte.images.arrays import to_unit
 from deepmatte.images.light import srgb_to_light, to_light
 from deepmatte.images.metadata import Metadata
+from deepmatte.images.picture import check_size
 
 # x and y of red, green, blue and white. Source: ITU-R BT.709-6, items 1.3 and 1.4.
 REC_709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
 ALPHA_ATTRIBUTE, STRAIGHT, PREMULTIPLIED = "deepmatte:alpha", "straight", "premultiplied"
 OIIO_STRAIGHT = "oiio:UnassociatedAlpha"  # 1 is how OpenImageIO says the same
+MAGIC = b"\x76\x2f\x31\x01"
 _LARGEST_HALF = np.float32(65504)
 # Rows that are worked on at a time.
 _STRIP = 256
@@ -109,3 +112,107 @@ def _linear(levels: NDArray[Any], metadata: Metadata, straight: bool) -> NDArray
         return light
     alpha = to_unit(levels[..., 3:])  # (H, W, 1)
     return np.concatenate([light if straight else light * alpha, alpha], axis=2)
+
+
+@dataclass(frozen=True, eq=False)
+class ExrPixels:
+    """The numbers of an EXR, in its display window.
+
+    Attributes:
+        colour: float32 (H, W) or (H, W, 3), freed from the alpha that has multiplied it.
+        alpha: float32 (H, W), or None.
+        primaries: x and y of red, green, blue and white where they are not Rec. 709's, or None.
+        dots: per inch, or None.
+    """
+
+    colour: NDArray[np.float32]
+    alpha: NDArray[np.float32] | None
+    primaries: tuple[float, ...] | None
+    dots: float | None
+
+
+def decode_exr(data: bytes, name: str) -> ExrPixels:
+    """Read the first part of an EXR: its colours (R, G, B), its grey (Y) or its only channel.
+
+    Raises:
+        ImageError: it has none of these, is too large or damaged, or its numbers are not finite;
+            or the library OpenEXR is not installed.
+    """
+    openexr = library()
+    try:
+        # Unlike the newer `File`, it raises what is wrong instead of printing it.
+        file = openexr.InputFile(io.BytesIO(data))
+        header = file.header()
+        for window in ("dataWindow", "displayWindow"):
+            check_size(_size(header[window]), name)
+        names = _wanted(header["channels"], name)
+        planes = [np.frombuffer(plane, np.float32) for plane in file.channels(names, _float())]
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ImageError(f"{name} is damaged, or no kind of EXR that can be read.") from error
+    width, height = _size(header["dataWindow"])
+    levels = np.stack(planes, axis=1).reshape(height, width, len(names))  # (H, W, C)
+    if not np.isfinite(levels).all():
+        raise ImageError(f"{name} holds values that are not finite numbers.")
+    levels = _in_display_window(levels, header)
+    colour, alpha = levels, None
+    if len(names) in (2, 4):
+        colour, alpha = levels[..., :-1], levels[..., -1].clip(0, 1)
+        if header.get(ALPHA_ATTRIBUTE) != STRAIGHT.encode() and header.get(OIIO_STRAIGHT) != 1:
+            share = np.where(alpha > 0, alpha, 1)[..., None]  # (H, W, 1)
+            colour = np.divide(colour, share, dtype=np.float32)
+    dots = header.get("xDensity")
+    return ExrPixels(
+        np.ascontiguousarray(colour[..., 0] if colour.shape[2] == 1 else colour),
+        alpha,
+        _primaries(header) if colour.shape[2] == 3 else None,
+        float(dots) if isinstance(dots, (int, float)) and dots > 0 else None,
+    )
+
+
+def _float() -> Any:
+    import Imath  # comes with OpenEXR
+
+    return Imath.PixelType(Imath.PixelType.FLOAT)
+
+
+def _size(window: Any) -> tuple[int, int]:
+    return window.max.x - window.min.x + 1, window.max.y - window.min.y + 1
+
+
+def _wanted(channels: dict[str, Any], name: str) -> list[str]:
+    colours = next((names for names in ("RGB", "Y") if channels.keys() >= set(names)), "")
+    names = [*colours, "A"] if colours and "A" in channels else list(colours)
+    if not names and len(channels) == 1:
+        names = list(channels)
+    if not names or "RY" in channels:
+        found = ", ".join(sorted(channels))
+        raise ImageError(f"{name} has the channels {found}; expected R, G and B, or Y.")
+    for channel in names:
+        kind = channels[channel]
+        if kind.xSampling != 1 or kind.ySampling != 1 or str(kind.type) == "UINT":
+            raise ImageError(f"{name} has a channel {channel} of whole numbers or of a lower size.")
+    return names
+
+
+def _primaries(header: dict[str, Any]) -> tuple[float, ...] | None:
+    found = header.get("chromaticities")
+    if found is None:
+        return None
+    points = (found.red, found.green, found.blue, found.white)
+    numbers = tuple(float(number) for point in points for number in (point.x, point.y))
+    return None if np.allclose(numbers, REC_709, atol=1e-3) else numbers
+
+
+def _in_display_window(levels: NDArray[np.float32], header: dict[str, Any]) -> NDArray[np.float32]:
+    """What is shown of the pixels that are stored; where none are, 0."""
+    data, shown = header["dataWindow"], header["displayWindow"]
+    left, top = data.min.x - shown.min.x, data.min.y - shown.min.y
+    width, height = _size(shown)
+    if (left, top) == (0, 0) and levels.shape[:2] == (height, width):
+        return levels
+    canvas = np.zeros((height, width, levels.shape[2]), np.float32)
+    part = levels[max(0, -top) : max(0, height - top), max(0, -left) : max(0, width - left)]
+    if part.size:
+        first = max(0, top), max(0, left)
+        canvas[first[0] : first[0] + part.shape[0], first[1] : first[1] + part.shape[1]] = part
+    return canvas

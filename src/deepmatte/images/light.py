@@ -90,7 +90,9 @@ def to_light(levels: NDArray[Any], icc_profile: bytes | None) -> NDArray[np.floa
     return light
 
 
-def convert(levels: NDArray[Any], source: bytes | None, target: bytes | None) -> NDArray[Any]:
+def convert_colours(
+    levels: NDArray[Any], source: bytes | None, target: bytes | None
+) -> NDArray[Any]:
     """Colours in one profile as the same colours in another.
 
     Args:
@@ -148,7 +150,7 @@ def _mixed(light: NDArray[np.float32], source: _Space, target: _Space) -> NDArra
 def _through_pillow(
     levels: NDArray[Any], source: bytes | None, target: bytes | None
 ) -> NDArray[Any]:
-    """`convert` by Pillow's colour management, which knows 8 bits only."""
+    """`convert_colours` by Pillow's colour management, which knows 8 bits only."""
     with contextlib.suppress(Exception):  # a profile that cannot be used is as good as none
         image = Image.fromarray(to_levels(levels, np.uint8))
         converted = np.asarray(through_profiles(image, source, target))

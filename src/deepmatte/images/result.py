@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from deepmatte.images import deep
 from deepmatte.images.encode import (
-    PILLOW_OPTIONS,
     SUFFIXES,
     dotted,
     pillow_options,
@@ -46,22 +46,22 @@ class ResultImage(Image.Image):
         kind = SUFFIXES.get(dotted(suffix), "")
         if not kind or self.mode not in ("L", "RGB", "RGBA"):
             super().save(fp, format, **params)
-        elif kind in PILLOW_OPTIONS and params:
-            options = {**pillow_options(kind, self._metadata()), **params}
-            stream = io.BytesIO()
-            super().save(stream, kind, **options)
-            write_files([(fp, stream.getvalue())])
-        elif params:  # TIFF: Pillow's options and Pillow's names for the metadata
-            options = {"compression": "tiff_lzw", **self._kept(), **params}
-            super().save(fp, kind, **options)
+            return
+        carried = {name: params.pop(name, self.info.get(name)) for name in _CARRIED}
+        if isinstance(carried["exif"], Image.Exif):
+            carried["exif"] = carried["exif"].tobytes()
+        metadata = Metadata(**carried)
+        if not params:
+            save_image(fp, np.asarray(self), metadata=metadata, format=suffix)
+            return
+        stream = io.BytesIO()
+        if kind == "TIFF":
+            super().save(stream, kind, **{"compression": "tiff_lzw", **params})
+            data = deep.with_tags(stream.getvalue(), deep.tags_of(metadata))
         else:
-            save_image(fp, np.asarray(self), metadata=self._metadata(), format=suffix)
-
-    def _metadata(self) -> Metadata:
-        return Metadata(**self._kept())
-
-    def _kept(self) -> dict[str, Any]:
-        return {name: self.info[name] for name in _CARRIED if name in self.info}
+            super().save(stream, kind, **{**pillow_options(kind, metadata), **params})
+            data = stream.getvalue()
+        write_files([(fp, data)])
 
     def _new(self, im: Any) -> Image.Image:
         """What Pillow makes its changed copies with: they save themselves as well."""

@@ -1,0 +1,177 @@
+"""Files of several layers: OpenRaster for Krita, GIMP and MyPaint, PSD for Photoshop and Affinity.
+
+An OpenRaster file is a ZIP of PNGs and a list of them (https://www.openraster.org, version 0.0.6);
+its layers have transparency but no masks. A PSD is written by psd-tools, in the extra ``formats``.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from deepmatte.errors import ImageError
+from deepmatte.images.arrays import to_levels
+from deepmatte.images.encode import encode_image
+from deepmatte.images.files import name_of, reason_of, write_files
+from deepmatte.images.metadata import NO_METADATA, Metadata
+from deepmatte.images.picture import Target
+from deepmatte.images.profiles import profile_space
+
+LAYERED_SUFFIXES = (".ora", ".psd")
+_THUMBNAIL = 256  # pixels, the most that OpenRaster allows
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A picture in a pile of them.
+
+    Attributes:
+        name: what a drawing program calls it.
+        colours: (H, W, 3), uint8 or uint16.
+        alpha: (H, W), of the same type: the layer's transparency, in a PSD its mask; or None.
+        visible: whether it is shown when the file is opened.
+    """
+
+    name: str
+    colours: NDArray[Any]
+    alpha: NDArray[Any] | None = None
+    visible: bool = True
+
+
+def save_layers(
+    target: Target,
+    layers: Sequence[Layer],
+    *,
+    metadata: Metadata = NO_METADATA,
+    format: str | None = None,  # noqa: A002 (Pillow's name for it, which people know)
+) -> None:
+    """Write layers to a file, whole or not at all, or to a binary stream.
+
+    Args:
+        target: a path ending in .ora or .psd, or a binary stream.
+        layers: from the top down, all of one size.
+        metadata: stored as far as the format can.
+        format: "ora" or "psd": overrules the suffix; a stream without it gets ora.
+
+    Raises:
+        ImageError: another suffix, psd-tools is not installed, nothing writable, disk full.
+    """
+    is_path = isinstance(target, (str, os.PathLike))
+    suffix = format or (os.path.splitext(name_of(target))[1] if is_path else ".ora")
+    data = encode_layers(layers, suffix, name=name_of(target), metadata=metadata)
+    write_files([(target, data)])
+
+
+def encode_layers(
+    layers: Sequence[Layer],
+    suffix: str,
+    *,
+    name: str = "The picture",
+    metadata: Metadata = NO_METADATA,
+) -> bytes:
+    """What `save_layers` would write.
+
+    Raises:
+        ImageError: another suffix, or psd-tools is not installed.
+    """
+    dotted = "." + suffix.lower().lstrip(".")
+    if dotted not in LAYERED_SUFFIXES:
+        known = " or ".join(LAYERED_SUFFIXES)
+        raise ImageError(f"{name} cannot have layers; expected a name that ends in {known}.")
+    if dotted == ".ora":
+        return _open_raster(layers, metadata)
+    try:
+        return _photoshop(layers, metadata)
+    except ImportError as error:
+        raise ImageError(
+            'PSD files need psd-tools: pip install "deepmatte[formats]"; .ora needs nothing.'
+        ) from error
+    except (ValueError, TypeError, OSError) as error:
+        raise ImageError(f"{name} cannot be encoded as PSD: {reason_of(error)}.") from error
+
+
+def _open_raster(layers: Sequence[Layer], metadata: Metadata) -> bytes:
+    height, width = layers[0].colours.shape[:2]
+    image = ElementTree.Element("image", version="0.0.6", w=str(width), h=str(height))
+    if metadata.dpi is not None:
+        image.set("xres", str(round(metadata.dpi[0])))
+        image.set("yres", str(round(metadata.dpi[1])))
+    stack = ElementTree.SubElement(image, "stack")
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as file:  # PNGs are compressed already
+        _store(file, "mimetype", b"image/openraster")  # must be the first
+        for index, layer in enumerate(layers):
+            path = f"data/layer{index}.png"
+            visible = "visible" if layer.visible else "hidden"
+            ElementTree.SubElement(
+                stack, "layer", name=layer.name, src=path, x="0", y="0", visibility=visible
+            )
+            _store(file, path, encode_image(_joined(layer), ".png", metadata=metadata))
+        _store(file, "stack.xml", ElementTree.tostring(image, "utf-8", xml_declaration=True))
+        shown = _merged(layers)
+        merged = encode_image(shown, ".png", metadata=metadata)
+        _store(file, "mergedimage.png", merged)
+        small = Image.fromarray(to_levels(shown, np.uint8))
+        small.thumbnail((_THUMBNAIL, _THUMBNAIL))
+        _store(file, "Thumbnails/thumbnail.png", encode_image(np.asarray(small), ".png"))
+    return stream.getvalue()
+
+
+def _store(file: zipfile.ZipFile, path: str, data: bytes) -> None:
+    file.writestr(zipfile.ZipInfo(path), data)  # dated 1980: the same file whenever it is made
+
+
+def _photoshop(layers: Sequence[Layer], metadata: Metadata) -> bytes:
+    from psd_tools import PSDImage
+    from psd_tools.constants import Resource
+    from psd_tools.psd.image_resources import ImageResource
+
+    # What is shown by programs that know no layers, in the document's own pixels.
+    document = PSDImage.frompil(Image.fromarray(to_levels(_merged(layers), np.uint8)))
+    for key, data in _resources(metadata).items():
+        document.image_resources[Resource(key)] = ImageResource(key=key, data=data)
+    for layer in reversed(layers):
+        image = Image.fromarray(np.ascontiguousarray(to_levels(layer.colours, np.uint8)))
+        added = document.create_pixel_layer(image, name=layer.name)
+        added.visible = layer.visible
+        if layer.alpha is not None:
+            added.create_mask(Image.fromarray(to_levels(layer.alpha, np.uint8)))
+    stream = io.BytesIO()
+    document.save(stream)
+    return stream.getvalue()
+
+
+def _resources(metadata: Metadata) -> dict[int, bytes]:
+    """Metadata by Photoshop's numbers. Source: Adobe Photoshop File Formats Specification."""
+    resources = {}
+    if metadata.dpi is not None:
+        across, down = (round(dots * 65536) for dots in metadata.dpi)
+        resources[1005] = struct.pack(">IHHIHH", across, 1, 1, down, 1, 1)  # per inch, in inches
+    if metadata.icc_profile and profile_space(metadata.icc_profile) == "RGB":
+        resources[1039] = metadata.icc_profile
+    if metadata.exif is not None:
+        resources[1058] = metadata.exif.removeprefix(b"Exif\0\0")
+    if metadata.xmp is not None:
+        resources[1060] = metadata.xmp
+    return resources
+
+
+def _joined(layer: Layer) -> NDArray[Any]:
+    if layer.alpha is None:
+        return layer.colours
+    return np.dstack([layer.colours, layer.alpha])
+
+
+def _merged(layers: Sequence[Layer]) -> NDArray[Any]:
+    """What is seen: of these files, always the topmost visible layer alone."""
+    return _joined(next(layer for layer in layers if layer.visible))
