@@ -57,9 +57,9 @@ def write_report(path: str, ledger: Ledger, pairing: Pairing) -> None:
     write_files([(path, text.encode(errors="replace"))])
 
 
-def _doubt(matte: tuple[str, Finding]) -> tuple[bool, float, str]:
+def _doubt(matte: tuple[str, Finding]) -> tuple[int, float, str]:
     name, finding = matte
-    return not finding.notes, -finding.haze, name
+    return -len(finding.notes), -finding.haze, name
 
 
 def _failures(failures: Sequence[tuple[str, str]]) -> str:

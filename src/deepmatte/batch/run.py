@@ -15,7 +15,7 @@ from deepmatte.batch.ledger import NAME, Finding, Ledger
 from deepmatte.batch.pairing import Job
 from deepmatte.batch.work import Outcome, Settings, Task, fingerprint, matte_one
 from deepmatte.machine import available_memory, usable_cores
-from deepmatte.solver.engine import MEMORY
+from deepmatte.solver.budget import MEMORY
 from deepmatte.workers import run as run_workers
 
 # Bytes that a process takes at least, network and libraries included, for a photo of a few

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from deepmatte.batch.ledger import Finding
 from deepmatte.batch.pairing import Job, Partner
 from deepmatte.errors import MattingError, TrimapError
+from deepmatte.solver.budget import saving_memory
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 STAGES = ("decode", "network", "colours", "encode", "write")
 """Of a picture, in the order in which they come."""
 
-# Bytes of a process while a picture's outputs are saved, and of each of its pixels: the line
-# through what benchmarks/memory.py measures.
-_SAVED, _SAVED_PIXEL = 300_000_000, 24
 # The storage itself has failed, not this picture: whatever came next would fail likewise.
 _STORAGE_ERRORS = frozenset(
     getattr(errno, name)
@@ -54,6 +52,7 @@ class Settings:
         device: likewise.
         over: the background of composites: a colour or the path of a picture.
         resize_trimap: whether trimaps and masks of other sizes are brought to the picture's.
+        segmenter: what finds the subjects, as `deepmatte.find_subject` takes it.
     """
 
     partner: Partner = "trimap"
@@ -63,6 +62,7 @@ class Settings:
     device: str = "cpu"
     over: str | None = None
     resize_trimap: bool = False
+    segmenter: str | None = None
 
     def fingerprint(self, job: Job) -> str:
         """One line that differs where the settings of a job differ, or a file that they name."""
@@ -130,12 +130,12 @@ def matte_one(task: Task) -> Outcome:
         with _timed(stages, "decode"):
             picture = _open(task)
             shape = picture.shape
-            least = _SAVED + _SAVED_PIXEL * shape[0] * shape[1]
+            least = saving_memory(shape[0] * shape[1])
             if least > task.memory:
                 return Outcome(Finding(), least=least)
-            trimap = _open_trimap(task, picture)
+            trimap = None if task.job.partner is None else _open_trimap(task, picture)
         with _timed(stages, "network"):
-            matte = _matter(task)(picture, trimap)
+            matte = _matted(task, picture, trimap)
         _write(task, matte, stages)
         finding = _described(matte, time.perf_counter() - began)
     except (MattingError, MemoryError) as error:
@@ -171,6 +171,14 @@ def _open_trimap(task: Task, picture: Picture) -> Trimap:
         return open_trimap(trimap, picture.shape, resize=task.settings.resize_trimap)
     except TrimapError as error:  # an array has no name of its own
         raise TrimapError(f"{partner}: {error}") from error
+
+
+def _matted(task: Task, picture: Picture, trimap: Trimap | None) -> Matte:
+    if trimap is not None:
+        return _matter(task)(picture, trimap)
+    from deepmatte.subject import matte_subject
+
+    return matte_subject(picture, segmenter=task.settings.segmenter, matter=_matter(task))
 
 
 def _matter(task: Task) -> Matter:
@@ -212,8 +220,7 @@ def _write(task: Task, matte: Matte, stages: dict[str, float]) -> None:
                 pixels,
                 os.path.splitext(target)[1],
                 name=target,
-                icc_profile=matte.picture.icc_profile,
-                dpi=matte.picture.dpi,
+                metadata=matte.picture.metadata,
             )
         contents.append((target, data))
     with _timed(stages, "write"):

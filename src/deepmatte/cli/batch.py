@@ -14,7 +14,7 @@ from deepmatte.cli.options import parse_memory
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deepmatte.batch.pairing import Job, Pairing, Sources
+    from deepmatte.batch.pairing import Job, Pairing, Partner, Sources
     from deepmatte.batch.run import Run
     from deepmatte.batch.work import Settings
 
@@ -49,6 +49,17 @@ def batch(
     masks: Annotated[
         str | None,
         typer.Option(metavar="DIR", help="Make the trimaps from a segmenter's masks, found alike."),
+    ] = None,
+    subject: Annotated[
+        bool, typer.Option("--subject", help="Find the subjects instead, by a segmenter.")
+    ] = False,
+    segmenter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="people|rembg|osam",
+            help="What finds the subjects; see deepmatte matte --help.",
+            show_default=False,
+        ),
     ] = None,
     alpha: Annotated[
         str | None,
@@ -137,14 +148,15 @@ def batch(
     from deepmatte.batch.run import Run, choose_resources
     from deepmatte.batch.work import Settings
 
-    if trimaps is not None and masks is not None:
-        raise typer.BadParameter("give either --trimaps or --masks.")
+    subject = subject or segmenter is not None
+    if (trimaps is not None) + (masks is not None) + subject > 1:
+        raise typer.BadParameter("expected one of --trimaps, --masks and --subject.")
     if composite is not None and over is None:
         raise typer.BadParameter("needs --over, the new background.", param_hint="--composite")
     if len(paths) < 2:
         raise typer.BadParameter("expected what to read and, last, the folder to write to.")
     patterns = _patterns(alpha, foreground, cutout, composite, over)
-    sources = _sources(paths, trimaps, masks, patterns, watch)
+    sources = _sources(paths, _partner(masks, subject), trimaps or masks, patterns, watch)
     settings = Settings(
         partner=sources.partner,
         model=model,
@@ -152,6 +164,7 @@ def batch(
         device=device,
         over=over,
         resize_trimap=resize_trimap,
+        segmenter=_segmenter(segmenter) if subject else None,
     )
     pairing = _paired(sources, skip_missing, watch)
     _check(settings, report)
@@ -200,10 +213,23 @@ def _patterns(
     return tuple(patterns.items())
 
 
+def _partner(masks: str | None, subject: bool) -> Partner:
+    if subject:
+        return "subject"
+    return "trimap" if masks is None else "mask"
+
+
+def _segmenter(name: str | None) -> str:
+    """The segmenter that is asked for, or else the best; refused where it cannot be used."""
+    from deepmatte import segmenters
+
+    return segmenters.named(name or segmenters.choose(segmenters.Hints())).name
+
+
 def _sources(
     paths: list[str],
-    trimaps: str | None,
-    masks: str | None,
+    partner: Partner,
+    partners: str | None,
     patterns: tuple[tuple[str, str], ...],
     watch: bool,
 ) -> Sources:
@@ -221,8 +247,8 @@ def _sources(
         pictures = [os.fsdecode(line) for line in lines if line.strip()]
     return Sources(
         pictures=tuple(pictures),
-        partner="mask" if masks is not None else "trimap",
-        partners=masks if masks is not None else trimaps,
+        partner=partner,
+        partners=partners,
         out=out,
         patterns=patterns,
     )

@@ -20,6 +20,11 @@ _MATTED, _MATTED_PIXEL = 150_000_000, 12
 _SAVED, _SAVED_PIXEL = 300_000_000, 24
 
 
+def saving_memory(pixels: int) -> int:
+    """Bytes that the process takes while a picture of so many pixels is saved."""
+    return _SAVED + _SAVED_PIXEL * pixels
+
+
 @dataclass(frozen=True)
 class Budget:
     """Limits of one engine.
@@ -60,7 +65,7 @@ class Budget:
             return max(TILE**2, (MEMORY - taken) // self.tile_pixel)
         smallest = self.smallest_tile**2
         matting = taken + self.tile_pixel * min(smallest, pixels)
-        least = max(matting, _SAVED + _SAVED_PIXEL * pixels)
+        least = max(matting, saving_memory(pixels))
         if self.memory < least:
             raise ModelError(
                 f"{self.memory / 1e9:.2f} GB of memory are too little for a picture of "
