@@ -177,5 +177,5 @@ def test_the_studio_listens_on_this_machine_and_asks_nobody(scene: Scene, tmp_pa
     server = int((tmp_path / "trace").read_text(encoding="utf-8").split()[0])
     os.kill(server, signal.SIGTERM)  # not strace itself, which would leave it running
 
-    (call,) = watched.finish(-signal.SIGTERM)
+    (call,) = watched.finish(128 + signal.SIGTERM)
     assert re.search(r" bind\(.*127\.0\.0\.1", call)

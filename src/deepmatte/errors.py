@@ -55,3 +55,16 @@ def named_memory_errors() -> Iterator[None]:
         if "Insufficient memory" in str(error):
             raise MemoryError("There is not enough memory for this picture.") from error
         raise
+
+
+def printable(text: str) -> str:
+    r"""A text fit for a terminal: control characters, of a file's name say, become escapes.
+
+    Example:
+        >>> print(printable("photo\x1b[2J.jpg"))
+        photo\x1b[2J.jpg
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )

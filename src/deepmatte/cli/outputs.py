@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from deepmatte.errors import printable
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -38,7 +40,10 @@ class Output:
 
 def beside(image: str, ending: str) -> str:
     """The default output for an input: ``cat.jpg`` gives ``cat.<ending>``, a pipe the pipe."""
+    # /dev/stdin may well be a file: what it is redirected from.
+    device = os.path.abspath(image).startswith(("/dev/", "/proc/"))
     special = os.path.exists(image) and not os.path.isfile(image) and not os.path.isdir(image)
+    special = special or device
     return PIPE if image == PIPE or special else f"{os.path.splitext(image)[0]}.{ending}"
 
 
@@ -153,4 +158,4 @@ def write(
 
 def log(line: str) -> None:
     """Say something on standard error, where it does not mix with a picture."""
-    typer.echo(line, err=True)
+    typer.echo(printable(line), err=True)

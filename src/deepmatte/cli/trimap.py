@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,6 +29,7 @@ Out = Annotated[
         "--out", "-o", metavar="OUT", help="Where to write; <first input>.trimap.png if left out."
     ),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Replace a trimap that is there already.")]
 Width = Annotated[
     float | None,
     typer.Option(
@@ -47,12 +49,13 @@ def from_mask(
     mask: Annotated[str, typer.Argument(metavar="MASK", help="White is subject.")],
     width: Width = None,
     out: Out = None,
+    force: Force = False,
 ) -> None:
     """From a segmenter's mask: a band along its border.
 
     What lies within the band is unknown, and so are levels that are neither 0 nor 255.
     """
-    target = _checked([mask], out)
+    target = _checked([mask], out, force)
     from deepmatte import trimap
 
     _write(target, trimap.from_mask(outputs.read(mask), width=width))
@@ -72,9 +75,10 @@ def from_alpha(
         typer.Option(metavar="N", min=0, help="Pixels of background made unknown along its edge."),
     ] = None,
     out: Out = None,
+    force: Force = False,
 ) -> None:
     """From a known alpha matte or a cut-out."""
-    target = _checked([alpha], out)
+    target = _checked([alpha], out, force)
     from deepmatte import trimap
 
     _write(target, trimap.from_alpha(outputs.read(alpha), erode=erode, dilate=dilate))
@@ -94,9 +98,10 @@ def from_scribbles(
     ],
     width: Width = None,
     out: Out = None,
+    force: Force = False,
 ) -> None:
     """From a few strokes on a picture (GrabCut)."""
-    target = _checked([image, scribbles], out)
+    target = _checked([image, scribbles], out, force)
     from deepmatte import trimap
 
     picture, strokes = outputs.read(image), outputs.read(scribbles)
@@ -115,10 +120,11 @@ def from_box(
     ],
     width: Width = None,
     out: Out = None,
+    force: Force = False,
 ) -> None:
     """From a rectangle around the subject (GrabCut)."""
     corners = _corners(box)
-    target = _checked([image], out)
+    target = _checked([image], out, force)
     from deepmatte import trimap
 
     _write(target, trimap.from_box(outputs.read(image), corners, width=width))
@@ -138,6 +144,7 @@ def repair(
         bool, typer.Option("--resize", help="Bring it to that size, by nearest neighbour.")
     ] = False,
     out: Out = None,
+    force: Force = False,
 ) -> None:
     """Make any trimap one of exactly 0, 128, 255.
 
@@ -146,7 +153,7 @@ def repair(
     """
     if resize and like is None:
         raise typer.BadParameter("needs --like, the picture to fit.", param_hint="--resize")
-    target = _checked([trimap] if like is None else [trimap, like], out)
+    target = _checked([trimap] if like is None else [trimap, like], out, force)
     from deepmatte.images import open_image
     from deepmatte.trimap import open_trimap
 
@@ -168,8 +175,15 @@ def _corners(box: str) -> tuple[int, int, int, int]:
     return left, top, right, bottom
 
 
-def _checked(inputs: list[str], out: str | None) -> Output:
-    output = Output("--out", outputs.beside(inputs[0], "trimap.png") if out is None else out)
+def _checked(inputs: list[str], out: str | None, force: bool) -> Output:
+    if out is None:
+        out = outputs.beside(inputs[0], "trimap.png")
+        if out != outputs.PIPE and os.path.lexists(out) and not force:
+            # It may be painted by hand. Whoever names it knows of it.
+            raise typer.BadParameter(
+                f"{out} exists; --force replaces it, and --out names another.", param_hint="--out"
+            )
+    output = Output("--out", out)
     outputs.check(inputs, [output])
     return output
 

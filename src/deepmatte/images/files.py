@@ -7,11 +7,13 @@ program started after a power cut, finds the old file or the new one and never h
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import secrets
+import select
 import stat
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 from deepmatte.errors import ImageError
 
@@ -78,7 +80,7 @@ def write_files(contents: Sequence[tuple[Any, bytes]]) -> None:
                 real = os.path.realpath(target)  # a link stays a link, and its file is replaced
                 name = f".deepmatte-{secrets.token_hex(6)}.part"
                 staged.append((target, os.path.join(os.path.dirname(real), name), real))
-                _write_new(staged[-1][1], data)
+                _write_new(staged[-1][1], data, real)
         for target, data in contents:
             if not _is_replaceable(target):
                 _write_through(target, data)
@@ -110,21 +112,45 @@ def _is_replaceable(target: Any) -> bool:
     return stat.S_ISREG(mode)
 
 
-def _write_new(path: str, data: bytes) -> None:
+def _write_new(path: str, data: bytes, like: str) -> None:
+    """Write a temporary file that is to replace ``like``, whose permissions it takes over."""
+    if hasattr(os, "O_TMPFILE"):
+        # On Linux a file gets its name once it is complete: of a process that is killed nothing is
+        # left that would have to be removed. Not every file system can do that.
+        with contextlib.suppress(OSError):
+            descriptor = os.open(os.path.dirname(path), os.O_WRONLY | os.O_TMPFILE, 0o666)
+            with os.fdopen(descriptor, "wb") as file:
+                _fill(file, data, like)
+                # `os.link` follows the link in /proc only where it is given a descriptor, too.
+                os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor)
+            return
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags, 0o666)  # less the umask, as any other new file
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    with os.fdopen(os.open(path, flags, 0o666), "wb") as file:  # less the umask, as any new file
+        _fill(file, data, like)
+
+
+def _fill(file: BinaryIO, data: bytes, like: str) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # there is none yet, or Windows
+        os.fchmod(file.fileno(), stat.S_IMODE(os.stat(like).st_mode))
+    file.write(data)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _write_through(target: Any, data: bytes) -> None:
     if isinstance(target, (str, os.PathLike)):
         with open(target, "wb") as device:
             device.write(data)
-    else:
-        target.write(data)
+        return
+    rest = memoryview(data)
+    while rest:
+        # A raw stream, such as a pipe without a buffer, may take less than it is given.
+        taken = target.write(rest)
+        if taken is None and isinstance(target, io.RawIOBase):
+            select.select([], [target], [])  # one that does not block, and is full
+            continue
+        rest = rest[len(rest) if taken is None else taken :]
+    if hasattr(target, "flush"):
         target.flush()
 
 
