@@ -25,7 +25,7 @@ ORDER = (
     ("images", "weights"),
     ("composite", "foreground", "grabcut", "sheet"),
     ("trimap",),
-    ("segmenters", "solver"),
+    ("segmenters", "solver", "transparency"),
     ("matting",),
     ("subject",),
     ("",),

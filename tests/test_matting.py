@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -150,21 +151,6 @@ def test_what_the_results_carry_can_be_saved_with_them(
         assert saved.metadata.dpi == pytest.approx(options.get("dpi"), abs=0.1)
 
 
-def test_the_pictures_own_transparency_is_multiplied_in_and_said(
-    matter: deepmatte.Matter, scene: Scene
-) -> None:
-    veil = np.full((*scene.labels.shape, 1), 255, np.uint8)
-    veil[:, : veil.shape[1] // 2] = 102  # 0.4
-    opaque = matter(scene.picture, scene.trimap)
-
-    matte = matter(np.concatenate([scene.image, veil], axis=2), scene.trimap)
-
-    np.testing.assert_allclose(matte.alpha, opaque.alpha * (veil[..., 0] / 255), atol=1e-6)
-    np.testing.assert_allclose(matte.foreground, opaque.foreground, atol=1e-6)
-    assert len(matte.notes) == 1
-    assert "transparency" in matte.notes[0]
-
-
 def test_a_trimap_of_another_size_is_refused_unless_resizing_is_asked_for(
     matter: deepmatte.Matter, scene: Scene
 ) -> None:
@@ -233,3 +219,38 @@ def test_an_unknown_model_or_device_is_a_model_error() -> None:
         deepmatte.Matter("no such network")
     with pytest.raises(deepmatte.ModelError):
         deepmatte.Matter(device="abacus")
+
+
+def test_a_matte_shows_itself(matter: deepmatte.Matter, scene: Scene) -> None:
+    matte = matter(scene.picture, scene.trimap)
+
+    assert repr(matte) == "<deepmatte.Matte of 120 x 90 pixels, 22% unknown>"
+    preview = open_image(matte._repr_png_())
+    assert preview.shape == scene.labels.shape
+    assert preview.alpha is not None
+
+
+def test_a_matter_can_be_pickled(scene: Scene) -> None:
+    matter = deepmatte.Matter(memory="1GB", threads=1, quality="high")
+
+    again = pickle.loads(pickle.dumps(matter))
+
+    expected, found = (one(scene.picture, scene.trimap).alpha for one in (matter, again))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_the_function_takes_what_a_matter_takes(scene: Scene) -> None:
+    words = {"quality": "high", "memory": "1GB", "threads": 1}
+
+    matte = deepmatte.matte(scene.picture, scene.trimap, **words)
+
+    expected = deepmatte.Matter(**words)(scene.picture, scene.trimap)
+    np.testing.assert_array_equal(matte.alpha, expected.alpha)
+    for word in (*words, "resize_trimap", "transparency"):
+        assert f"{word}: " in (deepmatte.matte.__doc__ or "")
+
+
+@pytest.mark.parametrize("text", ["a lot", "-1GB", "1TB", ""])
+def test_a_text_that_is_no_amount_of_memory(text: str) -> None:
+    with pytest.raises(deepmatte.MattingError, match="amount of memory"):
+        deepmatte.Matter(memory=text)

@@ -404,6 +404,27 @@ class TestFromBox:
         assert subject[found].mean() > 0.99
         assert found.sum() > 0.5 * subject.sum()
 
+    @pytest.mark.parametrize(
+        ("thickness", "slope", "noise"), [(3, 40, 4), (10, 40, 15), (10, 0, 4), (30, 40, 4)]
+    )
+    def test_the_hole_of_a_ring_is_no_foreground(
+        self, thickness: int, slope: int, noise: int
+    ) -> None:
+        rows, columns = np.mgrid[:300, :300]
+        from_centre = np.hypot(rows - 150, columns - 150)
+        ring = np.clip(thickness / 2 - np.abs(from_centre - 100) + 0.5, 0, 1)[..., None]
+        wall = np.stack([60 + slope * columns / 300, 90 + slope * rows / 300, rows * 0 + 160], -1)
+        photo = ring * (220, 140, 40) + (1 - ring) * wall
+        photo += np.random.default_rng(0).normal(0, noise, photo.shape)
+        edge = 108 + thickness
+        box = (150 - edge, 150 - edge, 150 + edge, 150 + edge)
+
+        trimap = from_box(np.clip(np.rint(photo), 0, 255).astype(np.uint8), box)
+
+        assert (trimap[from_centre < 90 - thickness / 2] != F).all()
+        assert (trimap[ring[..., 0] > 0.9] != B).all()
+        assert (trimap == U).mean() < 0.7
+
     def test_where_nothing_differs_the_box_is_unknown(self) -> None:
         trimap = from_box(np.full((60, 60, 3), 90, np.uint8), (20, 20, 40, 40))
         assert (trimap[20:40, 20:40] != B).all()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,48 +19,116 @@ ROUNDS = 4
 COMPONENTS = 5  # colour clusters of each class, fixed in OpenCV
 SAMPLES = 200  # pixels of each class to learn its clusters from, at least
 COLOUR_BLUR = 8  # levels of 255
+# Side of a cube of colours, levels of 255; colours that are rarer outside, as a share, count for
+# none; fewer pixels of other colours say nothing about the subject.
+_CUBE, _RARE, _STRANGERS = 6, 1e-4, 50
+_EVEN = 12  # levels of 255 by which a smooth backdrop may vary
 MODEL_SIZE = 13 * COMPONENTS  # a weight, a mean (3) and a covariance (9) each
 
 
-def divide(rgb: NDArray[np.float32], *, outside: Mask, inside: Mask | None = None) -> Mask:
+def divide(rgb: NDArray[np.float32], *, outside: Mask, inside: Mask) -> Mask:
     """Find the subject among the pixels that are neither `outside` nor `inside`.
 
     Args:
         rgb: float32 (H, W, 3), 0..1.
         outside: (H, W), surely not the subject.
-        inside: (H, W), surely the subject; both colour models then start from the labelled pixels
-            alone. Without it, all that is not outside starts as the subject.
+        inside: (H, W), surely the subject. Both colour models start from the labelled pixels alone.
 
     Returns:
         (H, W), True on the subject; smooth at the scale of a copy of SIDE pixels.
     """
-    import cv2
+    picture, labels, outside_share = _small(rgb, outside)
+    inside_share = _shrunk(inside.astype(np.float32))
+    labels[(inside_share > 0) & (inside_share >= outside_share)] = cv2.GC_FGD
+    _cut(picture, labels, seeded=True)
+    return _enlarged(labels, outside.shape)
 
-    height, width = outside.shape
-    scale = min(1.0, SIDE / max(height, width))
-    small = (max(1, round(width * scale)), max(1, round(height * scale)))  # OpenCV: width first
 
-    def shrink(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(cv2.resize(pixels, small, interpolation=cv2.INTER_AREA), np.float32)
+def divide_box(rgb: NDArray[np.float32], *, outside: Mask) -> tuple[Mask, Mask]:
+    """Find the subject among the pixels that are not `outside`, from two beginnings.
 
+    First everything that is not outside counts as the subject, then only what has no colour that
+    occurs outside. The first keeps what the subject shares with its surroundings, and fills holes;
+    the second leaves holes open. Of both, only what they agree on is sure.
+
+    Args:
+        rgb: float32 (H, W, 3), 0..1.
+        outside: (H, W), surely not the subject.
+
+    Returns:
+        (H, W), True where it is surely the subject; (H, W), True where it surely is not.
+    """
+    picture, labels, _ = _small(rgb, outside)
+    second = labels.copy()
+    familiar = (labels != cv2.GC_BGD) & ~_strange(picture, labels == cv2.GC_BGD)
+    second[familiar] = cv2.GC_PR_BGD
+    _cut(picture, labels, seeded=False)
+    found = _enlarged(labels, outside.shape)
+    if not familiar.any() or (second == cv2.GC_PR_FGD).sum() < _STRANGERS:
+        return found, ~found
+    _cut(picture, second, seeded=False)
+    again = _enlarged(second, outside.shape)
+    return found & again, ~(found | again)
+
+
+def _small(
+    rgb: NDArray[np.float32], outside: Mask
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
+    """A copy of SIDE pixels in 8 bits, its labels, and how much of each pixel is outside."""
     # By share and not by nearest neighbour: a thin stroke must not fall between the samples.
-    outside_share = shrink(outside.astype(np.float32))
+    outside_share = _shrunk(outside.astype(np.float32))
     labels = np.full(outside_share.shape, cv2.GC_PR_FGD, np.uint8)  # (small H, small W)
     labels[outside_share > 0] = cv2.GC_BGD
-    if inside is not None:
-        inside_share = shrink(inside.astype(np.float32))
-        labels[(inside_share > 0) & (inside_share >= outside_share)] = cv2.GC_FGD
-    _cut(np.rint(shrink(rgb) * 255).astype(np.uint8), labels, seeded=inside is not None)
+    return np.rint(_shrunk(rgb) * 255).astype(np.uint8), labels, outside_share
+
+
+def _shrunk(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    height, width = pixels.shape[:2]
+    scale = min(1.0, SIDE / max(height, width))
+    small = (max(1, round(width * scale)), max(1, round(height * scale)))  # OpenCV: width first
+    return np.asarray(cv2.resize(pixels, small, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _enlarged(labels: NDArray[np.uint8], shape: tuple[int, ...]) -> Mask:
+    """The subject of a small copy at full size."""
     subject = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
-    share = cv2.resize(subject.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    divided: Mask = np.asarray(share) > 0.5
-    return divided
+    size = (shape[1], shape[0])
+    share = cv2.resize(subject.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(share) > 0.5
+
+
+def _strange(picture: NDArray[np.uint8], outside: Mask) -> Mask:
+    """Where the colour, less its noise, is none of those outside: (H, W).
+
+    Colours are counted in cubes of a few levels; one beside a cube that occurs outside is no
+    stranger.
+    """
+    cubes = cv2.blur(picture, (3, 3)).astype(np.intp) // _CUBE + 1  # (H, W, 3), from 1 on
+    counts = np.zeros((255 // _CUBE + 3,) * 3, np.intp)
+    np.add.at(counts, tuple(cubes[outside].T), 1)
+    occurs = counts >= max(1, _RARE * outside.sum())
+    for axis in range(3):
+        occurs |= np.roll(occurs, 1, axis) | np.roll(occurs, -1, axis)  # the border is empty
+    familiar: Mask = occurs[tuple(np.moveaxis(cubes, 2, 0))]
+    return ~familiar & (_unevenness(picture, outside) > 2)
+
+
+def _unevenness(picture: NDArray[np.uint8], outside: Mask) -> NDArray[np.float64]:
+    """How far each colour lies from a smooth backdrop, such as a wall or the sky: (H, W).
+
+    The backdrop is a quadratic function of the place, fitted to what is outside; the unit is how
+    far the pixels there lie from it. Infinite where there is no such backdrop.
+    """
+    rows, columns = np.mgrid[-1 : 1 : picture.shape[0] * 1j, -1 : 1 : picture.shape[1] * 1j]
+    terms = np.stack([rows**i * columns**j for i in range(3) for j in range(3 - i)], axis=-1)
+    factors = np.linalg.lstsq(terms[outside], picture[outside].astype(np.float64))[0]
+    distance = np.abs(picture - terms @ factors).max(axis=2)  # (H, W)
+    usual = np.sqrt(np.mean(distance[outside] ** 2))
+    return distance / max(usual, _CUBE / 2) if usual <= _EVEN else np.full(distance.shape, np.inf)
 
 
 def _cut(picture: NDArray[np.uint8], labels: NDArray[np.uint8], *, seeded: bool) -> None:
     """Decide the probable pixels of `labels`, in place."""
-    import cv2
-
     background_model, foreground_model = np.zeros((1, MODEL_SIZE)), np.zeros((1, MODEL_SIZE))
 
     def grab_cut(
@@ -92,8 +161,6 @@ def _cut(picture: NDArray[np.uint8], labels: NDArray[np.uint8], *, seeded: bool)
 
 def attached(subject: Mask, strokes: Mask) -> Mask:
     """The connected parts of the subject, strokes included, that a stroke touches."""
-    import cv2
-
     together = subject | strokes
     count, parts = cv2.connectedComponents(together.astype(np.uint8), connectivity=4)
     touched = np.zeros(count, np.bool_)

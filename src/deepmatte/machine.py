@@ -9,13 +9,18 @@ import ctypes
 import math
 import os
 import platform
+import re
 from pathlib import Path
+
+from deepmatte.errors import MattingError
 
 # Of glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 _MOST = 2**31 - 1
 # Bytes that are taken to be free where the system does not say.
 _UNKNOWN_MEMORY = 2_000_000_000
+
+_UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9}
 
 
 class _Heap(ctypes.Structure):
@@ -101,3 +106,15 @@ def keep_freed_memory() -> None:
 
 def _glibc() -> ctypes.CDLL | None:
     return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
+
+
+def bytes_of(text: str) -> int:
+    """Bytes of "1.5GB", "800 MB", "2g" or a plain number.
+
+    Raises:
+        MattingError: it is none of these.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)B?", text.strip().upper())
+    if match is None:
+        raise MattingError(f"{text!r} is no amount of memory; expected 1.5GB or 800MB.")
+    return round(float(match[1]) * _UNITS[match[2]])

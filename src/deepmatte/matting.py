@@ -11,10 +11,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from deepmatte.errors import named_memory_errors
+from deepmatte.errors import MattingError, named_memory_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -24,16 +24,18 @@ if TYPE_CHECKING:
     from deepmatte.images import Depth, Layer, Picture, Source, Target
     from deepmatte.solver.engine import Quality
     from deepmatte.solver.runtime import Progress
+    from deepmatte.transparency import Transparency
 
 Part: TypeAlias = Literal["cutout", "alpha", "foreground"]
 
-_TRANSPARENT = "The picture has transparency of its own; the matte was multiplied by it."
+_UNKNOWN = 128  # as in `deepmatte.trimap`, which loads OpenCV
+_PREVIEW = 800
 _UNMARKED = "The trimap marks no {kind}: nothing in it is {level}."
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Matte:
-    """A matted picture.
+    """A matted picture; a notebook shows its cut-out.
 
     Attributes:
         picture: what was matted: its colours as they were, its own transparency if it has any, its
@@ -41,6 +43,7 @@ class Matte:
         trimap: uint8 (H, W) of 0 (background), 128 (unknown), 255 (foreground).
         predicted: float32 (H, W), 0..1, the network's alpha.
         notes: sentences about anything that a user should know of this result.
+        transparency: what became of the picture's own, if it has any; see `Matter`.
 
     Example:
         matte = deepmatte.matte("photo.jpg", "trimap.png")
@@ -53,15 +56,53 @@ class Matte:
     trimap: NDArray[np.uint8]
     predicted: NDArray[np.float32]
     notes: tuple[str, ...] = ()
+    transparency: Transparency = "keep"
+
+    def __repr__(self) -> str:
+        height, width = self.predicted.shape
+        unknown = (self.trimap == _UNKNOWN).mean()
+        return f"<deepmatte.Matte of {width} x {height} pixels, {unknown:.0%} unknown>"
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: the cut-out, no larger than a screen."""
+        import numpy as np
+
+        from deepmatte.images import encode_image
+
+        preview = self.cutout()
+        preview.thumbnail((_PREVIEW, _PREVIEW))
+        return encode_image(np.asarray(preview), ".png", metadata=self.picture.metadata)
 
     @functools.cached_property
     def alpha(self) -> NDArray[np.float32]:
         """How much of each pixel belongs to the subject: float32 (H, W), 0..1.
 
-        What was predicted, times the picture's own transparency.
+        What was predicted, and the picture's own transparency as `transparency` says.
         """
+        from deepmatte.transparency import kept
+
         own = self.picture.alpha
-        return self.predicted if own is None else self.predicted * own
+        if own is None or self.transparency == "ignore":
+            return self.predicted
+        if self.transparency == "multiply":
+            return self.predicted * own
+        return kept(self.picture, self.trimap, self.predicted, own)
+
+    @functools.cached_property
+    def _mixing(self) -> NDArray[np.float32]:
+        """How much of the stored colours is the subject's: float32 (H, W), 0..1.
+
+        They are not multiplied by the picture's transparency. Where that is kept they are the
+        subject's own, left there by whoever cut it out.
+        """
+        import numpy as np
+
+        from deepmatte.transparency import kept
+
+        if self.picture.alpha is None or self.transparency != "keep":
+            return self.predicted
+        visible = (self.picture.alpha > 0).astype(np.float32)
+        return kept(self.picture, self.trimap, self.predicted, visible)
 
     @functools.cached_property
     def foreground(self) -> NDArray[np.float32]:
@@ -71,10 +112,8 @@ class Matte:
         """
         from deepmatte.foreground import estimate_foreground
 
-        # The stored colours of a transparent picture are not multiplied by its transparency, so
-        # what mixes foreground and background in them is the predicted alpha alone.
         with named_memory_errors():
-            return estimate_foreground(self.picture.levels, self.predicted)
+            return estimate_foreground(self.picture.levels, self._mixing)
 
     @functools.cached_property
     def colours(self) -> NDArray[np.uint8]:
@@ -245,7 +284,7 @@ class Matte:
 
         if "foreground" in self.__dict__:
             return iter([(slice(None), self.foreground)])
-        return foreground_strips(self.picture.levels, self.predicted)
+        return foreground_strips(self.picture.levels, self._mixing)
 
     def _as_pillow(self, pixels: NDArray[np.uint8]) -> Image.Image:
         """Pixels as a Pillow image that saves itself with the photo's metadata."""
@@ -264,12 +303,19 @@ class Matter:
         threads: how many threads the network may use; None takes the cores of this process.
         tile: a picture is worked in tiles of at most as many pixels as a square of this side has,
             or None for the default.
-        memory: bytes that the process may take for a picture; chooses the tile.
+        memory: bytes that the process may take for a picture, or a text like ``"1.5GB"``; chooses
+            the tile.
         quality: ``"high"`` takes several times as long as ``"normal"`` for finer mattes: see
             `deepmatte.solver.engine.Engine`.
+        transparency: of a picture that has its own, as one that was cut out before: ``"keep"``
+            takes it as the subject's edge and solves what is opaque, ``"multiply"`` multiplies the
+            matte by it, as of a veil, and ``"ignore"`` solves the colours under it.
+
+    It can be pickled, for other processes; the network is loaded anew there.
 
     Raises:
         ModelError: there is no such model or device.
+        MattingError: the text is no amount of memory.
 
     Example:
         matter = deepmatte.Matter()
@@ -284,14 +330,27 @@ class Matter:
         device: str = "cpu",
         threads: int | None = None,
         tile: int | None = None,
-        memory: int | None = None,
+        memory: int | str | None = None,
         quality: Quality = "normal",
+        transparency: Transparency = "keep",
     ) -> None:
+        from deepmatte.machine import bytes_of
         from deepmatte.solver.engine import Engine
+        from deepmatte.transparency import SAID
 
+        if transparency not in SAID:
+            raise MattingError(
+                f"transparency {transparency!r}: expected {', '.join(map(repr, SAID))}."
+            )
+        self._made_of = (model, device, threads, tile, memory, quality, transparency)
+        self._transparency = transparency
+        allowed = bytes_of(memory) if isinstance(memory, str) else memory
         self._engine = Engine(
-            model, device=device, threads=threads, tile=tile, memory=memory, quality=quality
+            model, device=device, threads=threads, tile=tile, memory=allowed, quality=quality
         )
+
+    def __reduce__(self) -> tuple[Callable[..., Matter], tuple[Any, ...]]:
+        return _made, self._made_of
 
     def __call__(
         self,
@@ -319,13 +378,39 @@ class Matter:
             MemoryError: there is not enough memory for this picture.
         """
         from deepmatte.images import Picture, open_image
+        from deepmatte.transparency import seen
         from deepmatte.trimap import open_trimap
 
         picture = image if isinstance(image, Picture) else open_image(image)
         labels = open_trimap(trimap, picture.shape, resize=resize_trimap)
+        levels, known = picture.levels, labels
         with named_memory_errors():
-            predicted = self._engine(_shown(picture.levels), labels, progress)
-        return Matte(picture, labels, predicted, _notes(picture, labels))
+            if picture.alpha is not None and self._transparency == "keep":
+                levels, known = seen(picture, labels)
+            predicted = self._engine(_shown(levels), known, progress)
+        notes = _notes(picture, labels, self._transparency)
+        return Matte(picture, labels, predicted, notes, self._transparency)
+
+
+def _made(
+    model: str | os.PathLike[str],
+    device: str,
+    threads: int | None,
+    tile: int | None,
+    memory: int | str | None,
+    quality: Quality,
+    transparency: Transparency,
+) -> Matter:
+    """A matter as it was pickled."""
+    return Matter(
+        model,
+        device=device,
+        threads=threads,
+        tile=tile,
+        memory=memory,
+        quality=quality,
+        transparency=transparency,
+    )
 
 
 def _shown(levels: NDArray[Any]) -> NDArray[Any]:
@@ -337,10 +422,13 @@ def _shown(levels: NDArray[Any]) -> NDArray[Any]:
     return levels
 
 
-def _notes(picture: Picture, trimap: NDArray[np.uint8]) -> tuple[str, ...]:
+def _notes(
+    picture: Picture, trimap: NDArray[np.uint8], transparency: Transparency
+) -> tuple[str, ...]:
+    from deepmatte.transparency import SAID
     from deepmatte.trimap import BACKGROUND, FOREGROUND
 
-    notes = [] if picture.alpha is None else [_TRANSPARENT]
+    notes = [] if picture.alpha is None else [SAID[transparency]]
     if not (trimap == FOREGROUND).any():
         notes.append(_UNMARKED.format(kind="foreground", level="fully white"))
     if not (trimap == BACKGROUND).any():
@@ -348,18 +436,54 @@ def _notes(picture: Picture, trimap: NDArray[np.uint8]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-@functools.cache
-def shared_matter() -> Matter:
-    """The shipped network, loaded once and kept."""
-    return Matter()
+@functools.lru_cache(maxsize=2)
+def shared_matter(
+    quality: Quality = "normal",
+    memory: int | str | None = None,
+    threads: int | None = None,
+    transparency: Transparency = "keep",
+) -> Matter:
+    """The shipped network, loaded once for some settings and kept."""
+    return Matter(quality=quality, memory=memory, threads=threads, transparency=transparency)
 
 
-def matte(image: Source, trimap: Source, *, resize_trimap: bool = False) -> Matte:
+def matte(
+    image: Source | Picture,
+    trimap: Source,
+    *,
+    quality: Quality = "normal",
+    memory: int | str | None = None,
+    threads: int | None = None,
+    resize_trimap: bool = False,
+    transparency: Transparency = "keep",
+) -> Matte:
     """Matte one picture with the shipped network, which is loaded once and kept.
 
-    Arguments and errors are those of `Matter.__call__`.
+    Args:
+        image: path, bytes, binary stream, Pillow image, array (uint8, uint16, or float in 0..1) of
+            shape (H, W), (H, W, 3) or (H, W, 4), or what `images.open_image` gave.
+        trimap: the same kinds: black (0) is background, white (255) is subject, anything between
+            is unknown. `deepmatte.trimap` makes one from a mask, a box or a few strokes.
+        quality: ``"high"`` takes several times as long as ``"normal"`` for finer mattes.
+        memory: what the process may take, bytes or a text like ``"1GB"``; None for what it takes.
+        threads: how many threads the network may use; None takes the cores of this process.
+        resize_trimap: bring a trimap of another size to the picture's, by nearest neighbour,
+            instead of refusing it.
+        transparency: of a picture that was cut out before: ``"keep"`` takes it as the subject's
+            edge, ``"multiply"`` multiplies the matte by it, ``"ignore"`` leaves it out.
+
+    Returns:
+        The alpha matte, the subject's colours, and from them cut-out and composite; see `Matte`.
+        `Matter` keeps other settings, and takes networks of your own.
+
+    Raises:
+        ImageError: the picture cannot be read.
+        TrimapError: the trimap makes no sense, or its size is not the picture's.
+        ModelError: the network failed, or the memory is too little for the picture.
+        MemoryError: there is not enough memory for this picture.
 
     Example:
         alpha = deepmatte.matte("photo.jpg", "trimap.png").alpha    # (H, W), 0..1
     """
-    return shared_matter()(image, trimap, resize_trimap=resize_trimap)
+    matter = shared_matter(quality, memory, threads, transparency)
+    return matter(image, trimap, resize_trimap=resize_trimap)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.errors import TrimapError
-from deepmatte.grabcut import attached, divide
+from deepmatte.grabcut import attached, divide, divide_box
 from deepmatte.images import GreyPicture, Source, open_alpha, open_grey, open_image
 
 Trimap: TypeAlias = NDArray[np.uint8]
@@ -249,12 +249,12 @@ def from_box(
     )
     labels = np.full(size, BACKGROUND, np.uint8)
     labels[top:bottom, left:right] = UNKNOWN
-    subject = np.zeros(size, np.bool_)
-    subject[window] = divide(rgb[window], outside=labels[window] == BACKGROUND)
-    if not subject.any():
+    subject, rest = np.zeros(size, np.bool_), np.ones(size, np.bool_)
+    subject[window], rest[window] = divide_box(rgb[window], outside=labels[window] == BACKGROUND)
+    if rest.all():
         return labels
     reach = _reach(width, size)
-    trimap = _banded(subject, ~subject, reach, reach)
+    trimap = _banded(subject, rest, reach, reach)
     trimap[labels == BACKGROUND] = BACKGROUND
     return trimap
 

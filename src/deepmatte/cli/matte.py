@@ -130,6 +130,13 @@ def matte(
             help="Fit a trimap or mask of another size to the picture by nearest neighbour.",
         ),
     ] = False,
+    transparency: Annotated[
+        Literal["keep", "multiply", "ignore"],
+        typer.Option(
+            help="Of a picture that was cut out before: keep it as the subject's edge, "
+            "multiply the matte by it, or ignore it."
+        ),
+    ] = "keep",
 ) -> None:
     """Cut the subject out of one picture.
 
@@ -155,7 +162,13 @@ def matte(
     background = None if over is None else outputs.read(over)
     picture = outputs.read(image)
     matter = Matter(
-        model, device=device, threads=threads, tile=tile, memory=memory, quality=quality
+        model,
+        device=device,
+        threads=threads,
+        tile=tile,
+        memory=memory,
+        quality=quality,
+        transparency=transparency,
     )
     if subject:
         from deepmatte.subject import matte_subject

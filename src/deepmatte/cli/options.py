@@ -6,7 +6,8 @@ import re
 
 import typer
 
-_UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9}
+from deepmatte.errors import MattingError
+from deepmatte.machine import bytes_of
 
 
 def parse_memory(text: str) -> int:
@@ -15,10 +16,10 @@ def parse_memory(text: str) -> int:
     Raises:
         BadParameter: it is none of these.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)B?", text.strip().upper())
-    if match is None:
-        raise typer.BadParameter(f"{text!r} is no amount of memory; expected 1.5GB or 800MB.")
-    return round(float(match[1]) * _UNITS[match[2]])
+    try:
+        return bytes_of(text)
+    except MattingError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def parse_point(text: str) -> tuple[int, int]:

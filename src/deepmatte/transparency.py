@@ -1,0 +1,72 @@
+"""What becomes of the transparency that a picture comes with: one that was cut out before, say.
+
+Its alpha is then where the subject ends, to be kept and not to be found again: the colours under it
+are whatever the program before has left there, the photo, black, or the subject's own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepmatte.images.arrays import depth_of
+from deepmatte.images.picture import Picture
+from deepmatte.trimap import BACKGROUND, Trimap
+
+Transparency: TypeAlias = Literal["keep", "multiply", "ignore"]
+
+SAID: dict[Transparency, str] = {
+    "keep": "The picture has transparency of its own, which was kept as the subject's edge; "
+    "multiply and ignore are the other choices (transparency, --transparency).",
+    "multiply": "The picture has transparency of its own; the matte was multiplied by it.",
+    "ignore": "The picture has transparency of its own, which was ignored.",
+}
+"""What a user is told."""
+
+
+def seen(picture: Picture, trimap: Trimap) -> tuple[NDArray[Any], Trimap]:
+    """What a network shall see of a picture whose transparency is kept.
+
+    The picture lies on black or on white, whichever its opaque pixels resemble less: what was cut
+    out before ends there, whatever colours it hides. What is fully transparent is background.
+
+    Args:
+        picture: with an alpha.
+        trimap: uint8 (H, W).
+
+    Returns:
+        The levels (H, W, 3), of the picture's type, and the trimap, both new.
+    """
+    assert picture.alpha is not None
+    levels, alpha = picture.levels, picture.alpha
+    depth = depth_of(levels)
+    solid = levels[alpha == 1]
+    backdrop = 0.0 if solid.size and solid.mean() > depth / 2 else depth
+    shown = levels.copy()
+    veiled = alpha < 1  # (H, W)
+    share = alpha[veiled][:, None]  # (pixels, 1)
+    mixed = backdrop + share * (levels[veiled] - np.float32(backdrop))
+    shown[veiled] = mixed if levels.dtype.kind == "f" else np.rint(mixed)
+    labels = trimap.copy()
+    labels[alpha == 0] = BACKGROUND
+    return shown, labels
+
+
+def kept(
+    picture: Picture, trimap: Trimap, predicted: NDArray[np.float32], soft: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Put something in the place of a prediction where the picture is not opaque.
+
+    Args:
+        picture: with an alpha.
+        trimap: uint8 (H, W): its background stays background.
+        predicted: float32 (H, W), 0..1.
+        soft: float32 (H, W), what counts where the picture is not opaque.
+
+    Returns:
+        float32 (H, W), 0..1.
+    """
+    assert picture.alpha is not None
+    return np.where((picture.alpha < 1) & (trimap != BACKGROUND), soft, predicted)
