@@ -224,7 +224,7 @@ def test_an_unknown_model_or_device_is_a_model_error() -> None:
 def test_a_matte_shows_itself(matter: deepmatte.Matter, scene: Scene) -> None:
     matte = matter(scene.picture, scene.trimap)
 
-    assert repr(matte) == "<deepmatte.Matte of 120 x 90 pixels, 22% unknown>"
+    assert repr(matte) == "<deepmatte.Matte of 120 x 90 pixels, 23% unknown>"
     preview = open_image(matte._repr_png_())
     assert preview.shape == scene.labels.shape
     assert preview.alpha is not None
