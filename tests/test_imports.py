@@ -21,7 +21,8 @@ PACKAGE = Path(deepmatte.__file__).parent
 # From the bottom up: a module imports only from lines above its own, or from its own package.
 # The empty name is deepmatte/__init__.py, the public surface.
 ORDER = (
-    ("errors", "machine", "privacy", "types", "workers"),
+    ("errors",),
+    ("machine", "privacy", "types", "workers"),
     ("images", "weights"),
     ("composite", "foreground", "grabcut", "sheet"),
     ("trimap",),
