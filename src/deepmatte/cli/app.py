@@ -18,6 +18,7 @@ from deepmatte.cli import (
     evaluate,
     export,
     matte,
+    serve,
     studio,
     train,
     trimap,
@@ -35,6 +36,7 @@ app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 app.command("matte", epilog=matte.EXAMPLE)(matte.matte)
 app.command("batch", epilog=batch.EXAMPLE)(batch.batch)
 app.add_typer(trimap.app, name="trimap")
+app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
 app.command("studio", epilog=studio.EXAMPLE)(studio.studio)
 app.add_typer(compose.app, name="compose")
 app.add_typer(train.app, name="train")

@@ -24,6 +24,7 @@ from deepmatte.images.open import (
     open_levels,
     open_unmanaged,
     parse_colour,
+    read_size,
     resize_bicubic,
 )
 from deepmatte.images.picture import MAX_PIXELS, GreyPicture, Picture, Source, Target
@@ -54,6 +55,7 @@ __all__ = [
     "open_levels",
     "open_unmanaged",
     "parse_colour",
+    "read_size",
     "resize_bicubic",
     "save_image",
     "save_layers",

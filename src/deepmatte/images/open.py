@@ -91,6 +91,16 @@ def open_alpha(source: Source) -> NDArray[np.float32]:
     return to_unit(levels)
 
 
+def read_size(data: bytes) -> tuple[int, int]:
+    """(width, height) of a picture file as its header says, in a moment and without its pixels.
+
+    Raises:
+        ImageError: the header cannot be read.
+    """
+    with as_image_error(name_of(data)):
+        return open_header(data).size
+
+
 def open_unmanaged(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Read colours just as they are stored, as programs without colour management do.
 

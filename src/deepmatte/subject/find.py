@@ -1,13 +1,4 @@
-"""The subject of a picture, found without a trimap.
-
-A segmenter gives a rough mask, wrong by some pixels at its edge. `find_subject` keeps the parts of
-it that are the subject, `matte_subject` mattes them within a band around that edge.
-
-Example:
-    mask = deepmatte.find_subject("photo.jpg")                    # (H, W), 0..1
-    matte = deepmatte.matte_subject("photo.jpg")
-    matte = deepmatte.matte_subject("photo.jpg", points=[(120, 300)])
-"""
+"""A segmenter's mask, and of it the parts that are the subject."""
 
 from __future__ import annotations
 
@@ -26,8 +17,6 @@ from deepmatte.segmenters import Box, Hints, Mask, Point, Segmenter
 
 if TYPE_CHECKING:
     from deepmatte.images import Picture, Source
-    from deepmatte.matting import Matte, Matter
-    from deepmatte.solver.runtime import Progress
 
 # A mask is the subject where it is at least this.
 _INSIDE = 0.5
@@ -109,46 +98,6 @@ def look_for_subject(
     points = () if segmenter.follows_hints else hints.points
     kept, notes = _kept(mask, points, segmenter.name)
     return Subject(kept, segmenter.name, notes)
-
-
-def matte_subject(
-    image: Source | Picture,
-    *,
-    points: Sequence[Point] = (),
-    box: Box | None = None,
-    segmenter: str | Segmenter | None = None,
-    matter: Matter | None = None,
-    progress: Progress | None = None,
-) -> Matte:
-    """Find the subject of a picture and matte it.
-
-    Args:
-        image: as `deepmatte.matte` takes it.
-        points: as for `find_subject`, and so the next two.
-        box: see there.
-        segmenter: see there.
-        matter: the network; None takes the shipped one, which is loaded once and kept.
-        progress: as `deepmatte.Matter` takes it.
-
-    Returns:
-        The matte; its notes begin with those of the subject.
-
-    Raises:
-        ImageError: the picture cannot be read.
-        SubjectError: there is no segmenter, or it finds nothing there.
-        ModelError: the network failed.
-        concurrent.futures.CancelledError: by ``progress``.
-    """
-    from deepmatte.images import Picture, open_image
-    from deepmatte.matting import shared_matter
-    from deepmatte.trimap import from_rough_mask
-
-    picture = image if isinstance(image, Picture) else open_image(image)
-    subject = look_for_subject(picture, points=points, box=box, segmenter=segmenter)
-    labels = from_rough_mask(subject.mask)
-    matte = (matter or shared_matter())(picture, labels, progress=progress)
-    found = f"The subject was found by the segmenter {subject.segmenter!r}."
-    return dataclasses.replace(matte, notes=(found, *subject.notes, *matte.notes))
 
 
 def _checked(hints: Hints, shape: tuple[int, int]) -> Hints:

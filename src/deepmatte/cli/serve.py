@@ -1,0 +1,140 @@
+"""`deepmatte serve`: mattes over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from deepmatte.cli.options import parse_memory
+
+EXAMPLE = """\b
+Example:
+  deepmatte serve
+  curl -F image=@photo.jpg -F trimap=@trimap.png http://127.0.0.1:8765/matte -o cutout.png
+  curl --data-binary @photo.jpg "http://127.0.0.1:8765/matte?box=40,30,620,900" -o cutout.png
+"""
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 is everywhere.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="Where to listen; 0 takes any.")
+    ] = 8765,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            envvar="DEEPMATTE_API_KEY",
+            help="What who asks must send in the header X-Api-Key, or as a bearer token; several "
+            "with commas between. Better in the environment, where other users cannot read it.",
+            show_default=False,
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Pictures that are matted at a time; a core each if left out."
+        ),
+    ] = None,
+    queue: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Requests that may wait; more get 503.")
+    ] = 16,
+    max_megapixels: Annotated[
+        float, typer.Option(metavar="N", min=0.01, help="The largest picture.")
+    ] = 50,
+    max_upload: Annotated[
+        int | None,
+        typer.Option(
+            metavar="64MB",
+            parser=parse_memory,
+            help="The longest request; 64 MB if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.1, help="In which a request must arrive.")
+    ] = 60,
+    grace: Annotated[
+        int,
+        typer.Option(
+            metavar="SECONDS", min=0, help="For what is being done once the server is to stop."
+        ),
+    ] = 30,
+    memory: Annotated[
+        int | None,
+        typer.Option(
+            metavar="3GB",
+            parser=parse_memory,
+            help="Memory for all pictures that are matted at a time; chooses the tile.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(metavar="lite|FILE", help="The shipped network, or an ONNX file of one.")
+    ] = "lite",
+    device: Annotated[
+        str, typer.Option(metavar="cpu|cuda", help="Where the network runs.")
+    ] = "cpu",
+    segmenter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="people|rembg|osam|box",
+            help="What finds subjects; if left out, the best that is installed.",
+            show_default=False,
+        ),
+    ] = None,
+    root_path: Annotated[
+        str,
+        typer.Option(
+            metavar="/PATH", help="The path under which a proxy serves this, and which it strips."
+        ),
+    ] = "",
+    proxies: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESSES", help="Proxies whose X-Forwarded headers are believed; * is any."
+        ),
+    ] = "127.0.0.1",
+) -> None:
+    """Serve mattes over HTTP to other programs; needs pip install 'deepmatte[serve]'.
+
+    POST /matte takes a picture and a trimap, a mask, or a hint where its subject is, and answers
+    with the cut-out. /openapi.json describes it all, /health and /metrics serve who watches it.
+    SIGTERM or Ctrl-C stops it, after what is being done.
+    """
+    from deepmatte.errors import DataError
+
+    try:
+        from deepmatte.service.app import Limits
+        from deepmatte.service.run import Settings, serve
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        raise DataError(
+            f"This needs {package}, which is not installed: pip install 'deepmatte[serve]'."
+        ) from error
+    limits = Limits(
+        bytes=max_upload or 64_000_000,
+        pixels=round(max_megapixels * 1e6),
+        places=queue,
+        seconds=timeout,
+    )
+    keys = [key.strip() for key in (api_key or "").split(",") if key.strip()]
+    serve(
+        Settings(
+            host=host,
+            port=port,
+            keys=keys,
+            limits=limits,
+            jobs=jobs,
+            model=model,
+            device=device,
+            memory=memory,
+            segmenter=segmenter,
+            root=root_path.rstrip("/"),
+            proxies=proxies,
+            grace=grace,
+        )
+    )

@@ -1,0 +1,1 @@
+"""`deepmatte serve`: mattes over HTTP, for programs."""

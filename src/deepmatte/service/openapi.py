@@ -1,0 +1,186 @@
+"""The OpenAPI document of the server."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import deepmatte
+from deepmatte.service.orders import Format, Output, Quality
+from deepmatte.service.work import MEDIA_TYPES
+
+_BOX = r"^\s*-?[0-9]{1,9}(px)?((\s*,\s*|\s+)-?[0-9]{1,9}(px)?){3}\s*$"
+_POINT = r"^\s*-?[0-9]{1,9}\s*,\s*-?[0-9]{1,9}\s*$"
+_FILE = {"type": "string", "format": "binary"}
+
+_TEXTS: dict[str, dict[str, Any]] = {
+    "output": {
+        "enum": list(get_args(Output)),
+        "description": "What is wanted: cutout, or composite where there is a background, if left"
+        " out. remove.bg's name is channels (rgba, alpha).",
+    },
+    "format": {
+        "enum": list(get_args(Format)),
+        "description": "Of the answer, png if left out; zip holds color.jpg and alpha.png.",
+    },
+    "quality": {
+        "enum": list(get_args(Quality)),
+        "description": "high takes several times as long.",
+    },
+    "subject": {
+        "enum": ["true", "false"],
+        "description": "Find the subject; needs a segmenter on the server, or a box.",
+    },
+    "point": {
+        "type": "array",
+        "items": {"type": "string", "pattern": _POINT},
+        "description": "x,y on the subject that is to be found; may be repeated.",
+    },
+    "box": {
+        "type": "string",
+        "pattern": _BOX,
+        "description": "left,top,right,bottom around the subject that is to be found, pixels."
+        " remove.bg's name is roi.",
+    },
+    "background": {
+        "type": "string",
+        "description": "A colour (white, #00b140) or two (white:#888) to put the subject on."
+        " remove.bg's name is bg_color.",
+    },
+    "resize_trimap": {
+        "enum": ["true", "false"],
+        "description": "Fit a trimap or mask of another size to the picture.",
+    },
+}
+_FILES = {
+    "image": {**_FILE, "description": "The picture. remove.bg's name is image_file."},
+    "trimap": {
+        **_FILE,
+        "description": "Black is background, white is subject, anything between is unknown.",
+    },
+    "mask": {**_FILE, "description": "A segmenter's mask, instead of a trimap."},
+}
+
+
+def document(root: str, *, keyed: bool) -> dict[str, Any]:
+    """The document.
+
+    Args:
+        root: the path under which a proxy serves this.
+        keyed: whether an API key is asked for.
+    """
+    security: list[dict[str, list[str]]] = [{"key": []}, {"bearer": []}] if keyed else []
+    described: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "deepmatte",
+            "version": deepmatte.__version__,
+            "description": "A picture in, its subject cut out.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": root or "/"}],
+        "security": security,
+        "paths": {
+            "/matte": {"post": _matte("Matte a picture", keyed)},
+            "/v1.0/removebg": {
+                "post": _matte("The same under remove.bg's address; finds the subject", keyed)
+            },
+            "/health": {
+                "get": {
+                    "summary": "Says that the server answers",
+                    "security": [],
+                    "responses": {"200": _json("It does.", {"type": "object"})},
+                }
+            },
+            "/metrics": {
+                "get": {
+                    "summary": "Numbers for Prometheus",
+                    "responses": _keyed({"200": _text("They follow.")}, keyed),
+                }
+            },
+            "/openapi.json": {
+                "get": {
+                    "summary": "This document",
+                    "responses": _keyed({"200": _json("It follows.", {"type": "object"})}, keyed),
+                }
+            },
+        },
+    }
+    if keyed:
+        described["components"] = {
+            "securitySchemes": {
+                "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+                "bearer": {"type": "http", "scheme": "bearer"},
+            }
+        }
+    return described
+
+
+def _matte(summary: str, keyed: bool) -> dict[str, Any]:
+    fields = {name: _as_field(schema) for name, schema in _TEXTS.items()}
+    errors = {
+        "400": "The body is malformed.",
+        "408": "The request did not arrive in time.",
+        "413": "The request or the picture is too large.",
+        "422": "A file or a field is wrong, or there is no subject.",
+        "503": "The server is busy; Retry-After says when to ask again.",
+        "507": "There is not enough memory for this picture.",
+    }
+    answers = {status: _json(said, _ERROR) for status, said in errors.items()}
+    answers["200"] = {
+        "description": "The file that was asked for.",
+        "headers": {
+            "X-Width": {"schema": {"type": "integer"}},
+            "X-Height": {"schema": {"type": "integer"}},
+            "X-Notes": {"description": "Sentences, in JSON.", "schema": {"type": "string"}},
+        },
+        "content": {kind: {} for kind in MEDIA_TYPES.values()},
+    }
+    body = {"type": "object", "properties": {**_FILES, **fields}, "required": ["image"]}
+    return {
+        "summary": summary,
+        "parameters": [
+            {"name": name, "in": "query", "schema": _as_field(schema)}
+            for name, schema in _TEXTS.items()
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {"schema": body},
+                "application/octet-stream": {"schema": _FILE},
+            },
+        },
+        "responses": _keyed(answers, keyed),
+    }
+
+
+_ERROR = {
+    "type": "object",
+    "required": ["errors"],
+    "properties": {
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["title"],
+                "properties": {"title": {"type": "string"}},
+            },
+        }
+    },
+}
+
+
+def _as_field(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "string", **schema}
+
+
+def _keyed(answers: dict[str, Any], keyed: bool) -> dict[str, Any]:
+    refused = _json("The API key is missing or wrong.", _ERROR)
+    return {**answers, "401": refused} if keyed else answers
+
+
+def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _text(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}

@@ -1,0 +1,197 @@
+"""What a request asks for: its fields and files, validated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+from deepmatte.errors import DataError
+from deepmatte.images import parse_colour
+from deepmatte.segmenters import Box, Point
+
+Output: TypeAlias = Literal["cutout", "alpha", "foreground", "composite"]
+Format: TypeAlias = Literal["png", "webp", "jpg", "zip"]
+Quality: TypeAlias = Literal["normal", "high"]
+
+FILES = ("image", "trimap", "mask", "background")
+"""Parts of a request that may be files."""
+
+# The names that programs written for remove.bg use, and ours.
+_SYNONYMS = {
+    "image_file": "image",
+    "bg_image_file": "background",
+    "bg_color": "background",
+    "channels": "output",
+    "roi": "box",
+}
+_VALUES = {
+    "output": {"rgba": "cutout"},
+    "format": {"auto": "png", "jpeg": "jpg"},
+}
+TEXTS = (
+    "background",
+    "box",
+    "format",
+    "output",
+    "point",
+    "quality",
+    "resize_trimap",
+    "size",
+    "subject",
+)
+"""Fields of a request that are text; `size` is remove.bg's."""
+
+_FULL_SIZES = ("auto", "full", "original", "4k", "50MP")
+_NUMBER = r"-?[0-9]{1,9}"
+
+
+@dataclass(frozen=True)
+class Order:
+    """One picture to be matted.
+
+    Attributes:
+        image: the picture's file.
+        trimap: the trimap's file.
+        mask: a mask's file, instead of a trimap.
+        subject: whether the subject is to be found, where there is neither.
+        points: (x, y) on the subject.
+        box: (left, top, right, bottom) around it.
+        background: a colour, or a picture's file, to put the subject on.
+        output: what is wanted.
+        format: of the answer.
+        quality: of the matte.
+        resize_trimap: whether a trimap of another size is fitted to the picture.
+    """
+
+    image: bytes
+    trimap: bytes | None
+    mask: bytes | None
+    subject: bool
+    points: tuple[Point, ...]
+    box: Box | None
+    background: str | bytes | None
+    output: Output
+    format: Format
+    quality: Quality
+    resize_trimap: bool
+
+
+def order(
+    files: Sequence[tuple[str, bytes]], texts: Sequence[tuple[str, str]], *, finds: bool
+) -> Order:
+    """The order of a request.
+
+    Args:
+        files: names and contents of its files.
+        texts: names and values of its fields, those of the query included.
+        finds: whether the subject is to be found where nothing is said about it.
+
+    Raises:
+        DataError: a field is unknown, has a wrong value or is said twice, or there is no picture,
+            or nothing that says what its subject is.
+    """
+    given = _once("file", [(_SYNONYMS.get(name, name), content) for name, content in files], FILES)
+    said = [(_SYNONYMS.get(name, name), value.strip()) for name, value in texts]
+    points = tuple(_point(value) for name, value in said if name == "point")
+    fields = _once("field", [pair for pair in said if pair[0] != "point"], TEXTS)
+    if "image" not in given:
+        raise DataError("There is no picture; expected one as the body or as the file 'image'.")
+    box = _box(fields["box"]) if "box" in fields else None
+    subject = _flag(fields, "subject") or bool(points) or box is not None
+    marked = [name for name in ("trimap", "mask") if name in given] + ["subject"] * subject
+    if len(marked) > 1:
+        raise DataError(f"{' and '.join(marked)} came; expected one of trimap, mask and subject.")
+    if not marked and not finds:
+        raise DataError(
+            "Nothing says what the subject is; expected a file 'trimap', a file 'mask',"
+            " subject=true to find it, or a box."
+        )
+    if fields.get("size", "auto") not in _FULL_SIZES:
+        raise DataError(
+            f"size={fields['size']!r}: an answer has the picture's own size; expected auto or full."
+        )
+    background = _background(given.get("background"), fields.get("background"))
+    output = _choice(fields, "output", get_args(Output), "composite" if background else "cutout")
+    if (output == "composite") != (background is not None):
+        raise DataError(
+            f"output={output} {'without' if background is None else 'with'} a background; expected"
+            " a background with output=composite, and with nothing else."
+        )
+    return Order(
+        image=given["image"],
+        trimap=given.get("trimap"),
+        mask=given.get("mask"),
+        subject=subject or not marked,
+        points=points,
+        box=box,
+        background=background,
+        output=output,
+        format=_choice(fields, "format", get_args(Format), "png"),
+        quality=_choice(fields, "quality", get_args(Quality), "normal"),
+        resize_trimap=_flag(fields, "resize_trimap"),
+    )
+
+
+def _once(kind: str, pairs: Sequence[tuple[str, Any]], known: Sequence[str]) -> dict[str, Any]:
+    """Names and values, none of them unknown or twice."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name not in known:
+            raise DataError(f"There is no {kind} {name!r}; expected {', '.join(known)}.")
+        if name in found:
+            raise DataError(f"The {kind} {name!r} came twice; expected it once.")
+        found[name] = value
+    return found
+
+
+def _choice(fields: Mapping[str, str], name: str, known: tuple[Any, ...], default: str) -> Any:
+    text = fields.get(name, default)
+    value = _VALUES.get(name, {}).get(text, text)
+    if value not in known:
+        raise DataError(f"{name}={text!r}; expected one of {', '.join(known)}.")
+    return value
+
+
+def _flag(fields: Mapping[str, str], name: str) -> bool:
+    text = fields.get(name, "false").lower()
+    if text not in ("true", "false", "1", "0"):
+        raise DataError(f"{name}={text!r}; expected true or false.")
+    return text in ("true", "1")
+
+
+def _point(text: str) -> Point:
+    match = re.fullmatch(rf"({_NUMBER})\s*,\s*({_NUMBER})", text)
+    if match is None:
+        raise DataError(f"point={text!r}; expected two whole numbers: x,y.")
+    return int(match[1]), int(match[2])
+
+
+def _box(text: str) -> Box:
+    sides = [side.removesuffix("px") for side in re.split(r"\s*,\s*|\s+", text)]
+    if len(sides) != 4 or not all(re.fullmatch(_NUMBER, side) for side in sides):
+        raise DataError(
+            f"box={text!r}; expected four whole numbers of pixels: left,top,right,bottom."
+        )
+    left, top, right, bottom = (int(side) for side in sides)
+    return left, top, right, bottom
+
+
+def _background(file: bytes | None, text: str | None) -> str | bytes | None:
+    """A colour or a picture; never a path."""
+    if file is not None and text is not None:
+        raise DataError("A background came as a file and as a colour; expected one of them.")
+    if text is None:
+        return file
+    for colour in (text, f"#{text}"):  # remove.bg's colours lack the #
+        if (
+            colour
+            and all(parse_colour(end) for end in colour.split(":")[:2])
+            and colour.count(":") < 2
+        ):
+            return colour
+    raise DataError(
+        f"background={text!r} is no colour; expected one (white, #00b140), two (white:#888), or a"
+        " picture as a file."
+    )

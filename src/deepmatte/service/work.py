@@ -1,0 +1,183 @@
+"""An order done: from files in to a file out. Knows nothing of HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from deepmatte import segmenters, trimap
+from deepmatte.errors import ImageError, MattingError
+from deepmatte.images import Picture, Source, encode_image, open_image, read_size
+from deepmatte.images.files import name_of
+from deepmatte.matting import Matte, Matter
+from deepmatte.service.orders import FILES, Order, Quality
+from deepmatte.solver.runtime import Progress
+from deepmatte.subject import matte_subject
+
+MEDIA_TYPES = {
+    "png": "image/png",
+    "webp": "image/webp",
+    "jpg": "image/jpeg",
+    "zip": "application/zip",
+}
+
+
+@dataclass(frozen=True)
+class Done:
+    """What an order gave.
+
+    Attributes:
+        content: of a file.
+        media_type: of the file.
+        width: of the picture, pixels.
+        height: of the picture, pixels.
+        notes: sentences about anything that a user should know.
+    """
+
+    content: bytes
+    media_type: str
+    width: int
+    height: int
+    notes: Sequence[str]
+
+
+class TooLargeError(ImageError):
+    """A picture has more pixels than this server takes."""
+
+
+class Worker:
+    """Does one order at a time; its networks are loaded once and kept.
+
+    Args:
+        model: as `deepmatte.Matter` takes it, and so the rest.
+        device: where the network runs.
+        threads: of the network.
+        memory: bytes for one picture, or None.
+        segmenter: finds subjects; None takes the best that is installed.
+        pixels: of the largest picture.
+
+    Raises:
+        ModelError: there is no such model or device.
+        SubjectError: there is no such segmenter.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        device: str,
+        threads: int,
+        memory: int | None,
+        segmenter: str | None,
+        pixels: int,
+    ) -> None:
+        self._model, self._device = model, device
+        self._threads, self._memory = threads, memory
+        self._matters: dict[Quality, Matter] = {}
+        self._segmenter, self._pixels = segmenter, pixels
+        self._matter("normal")  # what is wrong with them is said before the first order
+        if segmenter is not None:
+            segmenters.named(segmenter)
+
+    def __call__(self, order: Order, progress: Progress) -> Done:
+        """Do an order.
+
+        Raises:
+            TooLargeError: a picture of it has too many pixels.
+            MattingError: a file of it cannot be read, does not fit, or its subject is not found.
+            concurrent.futures.CancelledError: by ``progress``.
+            MemoryError: there is not enough memory.
+        """
+        with _named(order):
+            self._check_sizes(order)
+            picture = open_image(order.image)
+            matte = self._matte(order, picture, progress)
+            height, width = picture.shape
+            content = _zipped(matte) if order.format == "zip" else _encoded(matte, order)
+        return Done(content, MEDIA_TYPES[order.format], width, height, matte.notes)
+
+    def _check_sizes(self, order: Order) -> None:
+        """Look at the headers of all files before any of them is decoded."""
+        for file in (order.image, order.trimap, order.mask, order.background):
+            if not isinstance(file, bytes):
+                continue
+            width, height = read_size(file)
+            if width * height > self._pixels:
+                raise TooLargeError(
+                    f"A picture has {width} x {height} pixels; expected at most"
+                    f" {self._pixels / 1e6:g} megapixels."
+                )
+
+    def _matte(self, order: Order, picture: Picture, progress: Progress) -> Matte:
+        matter = self._matter(order.quality)
+        if order.subject:
+            return matte_subject(
+                picture,
+                points=order.points,
+                box=order.box,
+                segmenter=self._segmenter,
+                matter=matter,
+                progress=progress,
+            )
+        labels: Source = order.trimap or b""
+        if order.mask is not None:
+            labels = trimap.from_mask(order.mask)
+        return matter(picture, labels, resize_trimap=order.resize_trimap, progress=progress)
+
+    def _matter(self, quality: Quality) -> Matter:
+        if quality not in self._matters:
+            self._matters[quality] = Matter(
+                self._model,
+                device=self._device,
+                threads=self._threads,
+                memory=self._memory,
+                quality=quality,
+            )
+        return self._matters[quality]
+
+
+@contextlib.contextmanager
+def _named(order: Order) -> Iterator[None]:
+    """Let errors name the files as the request does; below here they are bytes without a name."""
+    try:
+        yield
+    except MattingError as error:
+        sentence = str(error)
+        for name in FILES:
+            content = getattr(order, name)
+            if isinstance(content, bytes):
+                sentence = sentence.replace(name_of(content), f"The file '{name}'")
+        raise type(error)(sentence) from error
+
+
+def _encoded(matte: Matte, order: Order) -> bytes:
+    pixels: Any = None
+    if order.output == "alpha":
+        pixels = matte.alpha
+    elif order.output == "foreground":
+        pixels = matte.colours
+    elif order.output == "cutout":
+        pixels = np.asarray(matte.cutout())
+    else:
+        assert order.background is not None
+        pixels = np.asarray(matte.over(order.background))
+    return _file(matte, pixels, order.format)
+
+
+def _zipped(matte: Matte) -> bytes:
+    """Colours and alpha as two files, named as remove.bg names them."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        for name, pixels in (("color.jpg", matte.colours), ("alpha.png", matte.alpha)):
+            archive.writestr(zipfile.ZipInfo(name), _file(matte, pixels, name[-3:]))
+    return packed.getvalue()
+
+
+def _file(matte: Matte, pixels: Any, ending: str) -> bytes:
+    return encode_image(pixels, f".{ending}", metadata=matte.picture.metadata)

@@ -1,0 +1,15 @@
+"""The subject of a picture, found without a trimap.
+
+A segmenter gives a rough mask, wrong by some pixels at its edge. `find_subject` keeps the parts of
+it that are the subject, `matte_subject` mattes them within a band that fits the picture.
+
+Example:
+    mask = deepmatte.find_subject("photo.jpg")                    # (H, W), 0..1
+    matte = deepmatte.matte_subject("photo.jpg")
+    matte = deepmatte.matte_subject("photo.jpg", points=[(120, 300)])
+"""
+
+from deepmatte.subject.find import Subject, find_subject, look_for_subject
+from deepmatte.subject.fit import fit_trimap, matte_subject
+
+__all__ = ["Subject", "find_subject", "fit_trimap", "look_for_subject", "matte_subject"]
