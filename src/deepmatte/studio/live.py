@@ -29,21 +29,17 @@ from deepmatte.images import displayed
 from deepmatte.matting import Matter
 from deepmatte.solver.runtime import Progress
 from deepmatte.studio.local import LocalAnswer, local_answer
-from deepmatte.studio.pictures import TILE, WHOLE_PIXELS, OpenPicture, Settled
+from deepmatte.studio.pictures import TILE, OpenPicture, Settled
 from deepmatte.studio.rectangle import Rectangle
 from deepmatte.trimap import Trimap
 
 Result = TypeVar("Result")
 
-PAUSE = 0.7
-"""Seconds without an edit after which the whole of a large picture is begun."""
 _BROKEN = "Something in the studio is broken; the terminal says more."
 # Seconds between two looks at the progress.
 _TICK = 0.2
 # Side of the largest piece of a local answer that is sent at once, pixels.
 _PIECE = 1024
-# As many edits are answered one by one; more are taken together.
-_PENDING = 6
 
 
 class Live:
@@ -76,8 +72,6 @@ class Live:
         if picture.pending:
             self._answering += 1
             self._edited.put_nowait(picture)
-        large = picture.area.pixels > WHOLE_PIXELS
-        picture.due = picture.edited + PAUSE * large
         return version
 
     async def answers(self, picture: OpenPicture, version: int) -> AsyncIterator[bytes]:
@@ -129,7 +123,7 @@ class Live:
             MattingError, MemoryError: what prevents it.
         """
         with self._wanted(picture):
-            picture.due, picture.failure = 0.0, None  # what failed may succeed now
+            picture.hurry()
             self._wake.set()
             while picture.settled is None:
                 if picture.failure is not None:
@@ -143,21 +137,16 @@ class Live:
     @contextlib.contextmanager
     def _wanted(self, picture: OpenPicture) -> Iterator[None]:
         """The whole of a picture is waited for, within."""
-        picture.waiting += 1
-        self._unsettled.add(picture)
-        self._wake.set()
-        try:
+        with picture.waited_for():
+            self._unsettled.add(picture)
+            self._wake.set()
             yield
-        finally:
-            picture.waiting -= 1
-            if picture.waiting == 0 and picture.progress is not None:
-                picture.progress.cancel()
 
     async def _answer_edits(self) -> None:
         while True:
             picture = await self._edited.get()
             try:
-                for changed in _apart(picture):
+                for changed in picture.take_pending():
                     answer = await _in_thread(_answer, self._matter, picture, changed)
                     if answer is not None and not picture.closed and picture.settled is None:
                         picture.show(answer)
@@ -168,18 +157,14 @@ class Live:
     async def _settle_pictures(self) -> None:
         while True:
             picture = await self._next()
-            painted, progress = picture.painted, Progress()
-            self._settling = picture.progress = progress
+            painted, progress = picture.painted, picture.begin()
+            self._settling = progress
+            settled: Settled | MattingError | MemoryError | None = None
             try:
                 settled = await _in_thread(_settle, self._matter, picture, progress)
             finally:
-                self._settling = picture.progress = None
-            if picture.painted != painted or settled is None:
-                continue  # the labels may have changed while they were read
-            if isinstance(settled, Settled):
-                picture.settle(settled)
-            else:
-                picture.fail(settled)
+                self._settling = None
+                picture.end(painted, settled)
 
     async def _next(self) -> OpenPicture:
         """The picture to settle: of those that are due the one edited last."""
@@ -247,27 +232,6 @@ def _settle(
         return MattingError(_BROKEN)
     # Anew, for what it has computed beside the prediction is large and not needed again.
     return Settled(replace(matte), colours, changed)
-
-
-def _apart(picture: OpenPicture) -> Iterator[Rectangle]:
-    """Take the picture's pending areas, joined where their answers would overlap."""
-    while picture.pending:
-        area, *others = picture.pending
-        if len(others) >= _PENDING:
-            others, area = [], _union(picture.pending)
-        for other in others:
-            near = area.union(other)
-            if near.pixels <= area.pixels + other.pixels:
-                area = near
-        picture.pending = [other for other in others if not other.within(area)]
-        yield area
-
-
-def _union(areas: list[Rectangle]) -> Rectangle:
-    union = areas[0]
-    for area in areas[1:]:
-        union = union.union(area)
-    return union
 
 
 def _pixels(picture: OpenPicture, area: Rectangle, final: bool) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import secrets
 import time
 from collections.abc import Iterator
@@ -24,6 +26,11 @@ TILE = 512
 WHOLE_PIXELS = 600_000
 """A picture of so many is matted whole as fast as a part of it."""
 
+PAUSE = 0.7
+"""Seconds without an edit after which the whole of a large picture is begun."""
+
+# As many edits are answered one by one; more are taken together.
+_PENDING = 6
 # Bytes of a pixel beside the picture: labels 1, cut-out 4, matte and its trimap 5.
 _HELD = 10
 
@@ -120,6 +127,7 @@ class OpenPicture:
         changed = _bounds(self.labels[area.window] != labels, area)
         self.version += 1
         self.edited = time.monotonic()
+        self.due = self.edited + PAUSE * (self.area.pixels > WHOLE_PIXELS)
         if changed is not None:
             self.labels[area.window] = labels
             self.painted += 1
@@ -155,17 +163,56 @@ class OpenPicture:
         self._fresh.append(answer.area)
         self.tell()
 
-    def settle(self, settled: Settled) -> None:
-        """Take in the whole."""
-        self.settled, self.shown = settled, settled.colours
-        self._lent = True
-        self._unsure |= settled.changed
-        self._fresh = []
-        self.tell()
+    def take_pending(self) -> Iterator[Rectangle]:
+        """Take the areas without a local answer, joined where their answers would overlap."""
+        while self.pending:
+            area, *others = self.pending
+            if len(others) >= _PENDING:
+                others, area = [], functools.reduce(Rectangle.union, self.pending)
+            for other in others:
+                near = area.union(other)
+                if near.pixels <= area.pixels + other.pixels:
+                    area = near
+            self.pending = [other for other in others if not other.within(area)]
+            yield area
 
-    def fail(self, failure: MattingError | MemoryError) -> None:
-        """Keep why there is no whole."""
-        self.failure = failure
+    @contextlib.contextmanager
+    def waited_for(self) -> Iterator[None]:
+        """Somebody waits for the whole, within; it ends once nobody does."""
+        self.waiting += 1
+        try:
+            yield
+        finally:
+            self.waiting -= 1
+            if self.waiting == 0 and self.progress is not None:
+                self.progress.cancel()
+
+    def hurry(self) -> None:
+        """Have the whole begun at once; what failed may succeed now."""
+        self.due, self.failure = 0.0, None
+
+    def begin(self) -> Progress:
+        """The whole is begun: its progress, through which it can be cancelled."""
+        self.progress = Progress()
+        return self.progress
+
+    def end(self, painted: int, result: Settled | MattingError | MemoryError | None) -> None:
+        """Take in the whole, or why there is none.
+
+        Args:
+            painted: the picture's when it was begun; labels may have changed since.
+            result: None if it was cancelled.
+        """
+        self.progress = None
+        if self.painted != painted or result is None:
+            return
+        if isinstance(result, Settled):
+            self.settled, self.shown = result, result.colours
+            self._lent = True
+            self._unsure |= result.changed
+            self._fresh = []
+        else:
+            self.failure = result
         self.tell()
 
     def fresh(self) -> Iterator[Rectangle]:
