@@ -22,17 +22,19 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 import deepmatte
-from deepmatte import trimap
-from deepmatte.errors import ImageError, MattingError
+from deepmatte import segmenters, trimap
+from deepmatte.errors import ImageError, MattingError, SubjectError
 from deepmatte.images import open_image
 from deepmatte.images.files import name_of
 from deepmatte.matting import Matter
+from deepmatte.segmenters import Hints
 from deepmatte.studio import outputs
 from deepmatte.studio.guard import Guard
 from deepmatte.studio.live import Live, sentence
 from deepmatte.studio.pictures import OpenPicture, Pictures, Settled
 from deepmatte.studio.rectangle import Rectangle
 from deepmatte.studio.requests import FILE, TEXT, Gate, choice, fields, integer, labels, number
+from deepmatte.subject import find_subject
 
 Result = TypeVar("Result")
 
@@ -77,6 +79,8 @@ class Studio:
             Route(f"{one}/view", self.view),
             Route(f"{one}/trimap/box", self.box, methods=["POST"]),
             Route(f"{one}/trimap/strokes", self.strokes, methods=["POST"]),
+            Route(f"{one}/trimap/subject", self.subject, methods=["POST"]),
+            Route(f"{one}/trimap/alpha", self.alpha, methods=["POST"]),
             Route(f"{one}/trimap/file", self.trimap, methods=["POST"]),
             Route(f"{one}/trimap/band", self.band, methods=["POST"]),
             Route(f"{one}/edits", self.edit, methods=["POST"]),
@@ -107,10 +111,12 @@ class Studio:
     # --- pictures -----------------------------------------------------------------------------
 
     async def start(self, request: Request) -> Response:
-        """The version, and the picture named on the command line."""
+        """The version, the picture named on the command line, the segmenter if there is one."""
         first = self._pictures.find(self._first)
         described = None if first is None else _described(first)
-        return JSONResponse({"version": deepmatte.__version__, "picture": described})
+        return JSONResponse(
+            {"version": deepmatte.__version__, "picture": described, "subject": _segmenter()}
+        )
 
     async def sample(self, request: Request) -> Response:
         """A picture to try it with."""
@@ -161,14 +167,35 @@ class Studio:
             made = await self._work(trimap.from_scribbles, picture.picture.levels, marked)
         return _labels(made)
 
+    async def subject(self, request: Request) -> Response:
+        """The labels of what a segmenter takes for the subject."""
+        picture = self._picture(request)
+        with self._gate.room():
+            return _labels(await self._work(_subject_of, picture))
+
+    async def alpha(self, request: Request) -> Response:
+        """The labels of the picture's own transparency."""
+        picture = self._picture(request)
+        if picture.picture.alpha is None:
+            raise HTTPException(422, "This photo is not transparent anywhere.")
+        with self._gate.room():
+            return _labels(await self._work(trimap.from_alpha, picture.picture.alpha))
+
     async def trimap(self, request: Request) -> Response:
         """The labels in a file: a trimap's, or of a mask's edges."""
         picture = self._picture(request)
         kind = choice(request, "kind", ("trimap", "mask"))
         width = integer(request, "width", 0, 2 * WIDEST, -1)
+        resize = bool(integer(request, "resize", 0, 1, 0))
         async with self._gate.body(request, FILE) as file:
             made = await self._work(
-                _trimap_of, file, kind, None if width < 0 else width, picture.picture.shape
+                _trimap_of,
+                file,
+                request.query_params.get("name", kind),
+                kind,
+                None if width < 0 else width,
+                resize,
+                picture.picture.shape,
             )
         return _labels(made)
 
@@ -255,7 +282,20 @@ def _opened(file: bytes, name: str) -> OpenPicture:
 def _described(picture: OpenPicture) -> dict[str, Any]:
     area = picture.area
     size = {"width": area.width, "height": area.height}
-    return {"id": picture.id, "name": picture.name, **size}
+    transparent = picture.picture.alpha is not None
+    return {"id": picture.id, "name": picture.name, **size, "alpha": transparent}
+
+
+def _segmenter() -> str | None:
+    """The name of the segmenter that finds subjects without a hint; None if there is none."""
+    try:
+        return segmenters.choose(Hints())
+    except SubjectError:
+        return None
+
+
+def _subject_of(picture: OpenPicture) -> trimap.Trimap:
+    return trimap.from_rough_mask(find_subject(picture.picture))
 
 
 def _area(request: Request, picture: OpenPicture) -> Rectangle:
@@ -282,11 +322,22 @@ def _place(request: Request) -> tuple[float, float, float] | None:
     )
 
 
-def _trimap_of(file: bytes, kind: str, width: int | None, shape: tuple[int, int]) -> trimap.Trimap:
-    if kind == "trimap":
-        return trimap.open_trimap(file, shape)
-    made = trimap.from_mask(file, width=width)
-    return trimap.open_trimap(made, shape)  # checks the size
+def _trimap_of(
+    file: bytes, name: str, kind: str, width: int | None, resize: bool, shape: tuple[int, int]
+) -> trimap.Trimap:
+    """The labels of a file.
+
+    Raises:
+        HTTPException: it has another size than the photo, and is not to be resized (409).
+    """
+    made = trimap.open_trimap(file) if kind == "trimap" else trimap.from_mask(file, width=width)
+    if made.shape != shape and not resize:
+        raise HTTPException(
+            409,
+            f"{outputs.clean_name(name)} is {made.shape[1]} \u00d7 {made.shape[0]} pixels, but the"
+            f" photo is {shape[1]} \u00d7 {shape[0]}.",
+        )
+    return trimap.open_trimap(made, shape, resize=resize)
 
 
 def _labels(made: trimap.Trimap) -> Response:

@@ -8,11 +8,14 @@ import { Dialogs } from "./ui/dialogs.js";
 import { Downloads } from "./ui/downloads.js";
 import { Gestures } from "./ui/gestures.js";
 import { Opening } from "./ui/opening.js";
+import { KeyboardPointer } from "./ui/keyboard_pointer.js";
 import { LARGEST_BRUSH, Painter } from "./ui/painter.js";
 import { Studio } from "./studio.js";
 import { find } from "./ui/find.js";
 import { listenToKeys } from "./ui/keys.js";
 import { makeCommands } from "./ui/commands.js";
+import { followTray } from "./ui/tray.js";
+import { returnFocus } from "./ui/focus.js";
 import { showRecents } from "./ui/recents.js";
 import { watchToken } from "./model/session.js";
 
@@ -20,7 +23,7 @@ const studio = new Studio(document);
 const dialogs = new Dialogs();
 const opening = new Opening(studio, dialogs);
 const downloads = new Downloads(studio);
-const painter = new Painter(studio, find("box"));
+const painter = new Painter(studio, find("box"), () => dialogs.askAgain());
 const cursor = new Cursor(studio, find("brush"));
 const { settings, stage, view } = studio;
 
@@ -31,12 +34,15 @@ const gestures = new Gestures(stage.canvas, {
   cancel: () => painter.cancel(),
   hover: (point) => cursor.hover(point),
   resize: resizer(),
+  scales: () => settings.tool === "place",
   moved: (panning) =>
     settings.tool === "place" && !panning ? studio.project.layers.backdrop : view,
 });
-const commands = makeCommands(studio, { opening, downloads, dialogs, gestures });
+const pointer = new KeyboardPointer(studio, painter, cursor);
+const commands = makeCommands(studio, { opening, downloads, dialogs, gestures, pointer });
 const controls = new Controls(studio, commands);
-listenToKeys(studio, commands, (name) => controls.run(name), gestures);
+returnFocus(stage.canvas);
+listenToKeys(studio, commands, (name) => controls.run(name), gestures, pointer);
 followDivider(studio, find("divider"));
 stage.beforeFrame = () => painter.paint();
 
@@ -59,8 +65,8 @@ function hasFiles(event) {
 }
 
 addEventListener("dragover", (event) => {
-  if (!hasFiles(event)) return;
   event.preventDefault();
+  if (!hasFiles(event)) return;
   document.body.classList.add("dropping");
 });
 addEventListener("dragleave", (event) => {
@@ -68,14 +74,20 @@ addEventListener("dragleave", (event) => {
 });
 addEventListener("drop", (event) => {
   document.body.classList.remove("dropping");
-  if (!hasFiles(event)) return;
   event.preventDefault();
-  opening.files([...event.dataTransfer.files]);
+  take(event.dataTransfer, "dropped");
 });
 addEventListener("paste", (event) => {
-  const files = [...(event.clipboardData?.files ?? [])];
-  if (files.length) opening.files(files);
+  if (event.target instanceof HTMLInputElement) return;
+  take(event.clipboardData, "pasted");
 });
+
+/** Answers whatever came: files are opened, for anything else there is a sentence. */
+function take(data, how) {
+  const files = [...(data?.files ?? [])];
+  if (files.length) opening.files(files);
+  else studio.messages.notice(`Only photos and projects can be ${how}; that was none.`);
+}
 
 settings.addEventListener("change", () => studio.project?.keepSoon());
 addEventListener("pagehide", () => studio.project?.close());
@@ -83,6 +95,9 @@ addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 
 watchToken((token) => studio.server.setToken(token));
 opening.begin();
-showRecents(find("recent"), (id) => opening.recent(id));
+const showKept = () => showRecents(find("recent"), (id) => opening.recent(id));
+studio.on("closed", showKept);
+showKept();
+followTray(studio, find("tray"), (id) => opening.recent(id));
 
 export { studio };

@@ -32,7 +32,7 @@ export class Project {
    * @param {import("./studio.js").Studio} studio
    * @param {Photo} photo
    * @param {import("./canvas/tiles.js").Pyramid} pixels of the photo
-   * @param {string} picture the photo's id on the server
+   * @param {{id: string, alpha?: boolean}} picture the server's, and whether it is transparent
    */
   constructor(studio, photo, pixels, picture) {
     this.studio = studio;
@@ -40,7 +40,8 @@ export class Project {
     this.trimap = new Trimap(photo.width, photo.height);
     this.layers = new Layers(studio.stage, this.trimap, pixels);
     this.live = new Live(this.trimap, studio.server, () => this.#upload(), () => this.#breathe());
-    this.live.id = picture;
+    this.live.id = picture.id;
+    this.transparent = Boolean(picture.alpha);
     this.#follow();
     this.#begin();
   }
@@ -84,8 +85,17 @@ export class Project {
 
   /** There is a trimap now, or none any more. */
   #begin() {
+    if (this.#begun) this.#beginAgain();
     this.#begun = this.reveals = this.begun;
     this.layers.reset();
+  }
+
+  /** Undo has gone back to the untouched photo: so do the tool and the hint. */
+  #beginAgain() {
+    const { settings, messages } = this.studio;
+    settings.set("view", "marks");
+    settings.set("tool", "box");
+    messages.forget();
   }
 
   /** The marks have been looked at long enough: the first cut-out shows itself. */
@@ -93,7 +103,7 @@ export class Project {
     if (this.reveals && this.studio.settings.view === "marks") {
       this.studio.settings.set("view", "cutout");
       this.studio.settings.set("tool", "brush");
-      this.studio.messages.once(
+      this.studio.messages.notice(
         "Something is missing, or too much? Paint over it: Keep, Remove, or Find out for hair.",
       );
     }

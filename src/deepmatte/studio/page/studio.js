@@ -9,6 +9,7 @@ import { Messages } from "./ui/messages.js";
 import { Server } from "./server/calls.js";
 import { Settings } from "./model/settings.js";
 import { Stage } from "./canvas/stage.js";
+import { Tray } from "./model/tray.js";
 import { TrimapMaker } from "./ui/trimap_maker.js";
 import { View } from "./canvas/view.js";
 
@@ -16,6 +17,8 @@ import { View } from "./canvas/view.js";
 export class Studio extends Emitter {
   /** @type {import("./project.js").Project | null} */
   project = null;
+  /** The segmenter that finds subjects by itself, null if there is none; undefined: not asked yet. */
+  segmenter = undefined;
   #told = false;
 
   /** @param {Document} page */
@@ -25,6 +28,7 @@ export class Studio extends Emitter {
     this.server = new Server();
     this.settings = new Settings();
     this.maker = new TrimapMaker(this);
+    this.tray = new Tray();
     this.view = new View();
     this.stage = new Stage(find("stage", HTMLCanvasElement), this.view, this.settings);
     this.server.addEventListener("state", () => this.messages.server(this.server.state));
@@ -35,9 +39,19 @@ export class Studio extends Emitter {
     this.project?.close();
     this.project = project;
     this.stage.layers = project.layers;
-    this.messages.clear();
+    this.messages.forget();
     this.emit("change"); // what the controls cover decides what is seen
     this.view.open(project.photo.width, project.photo.height);
+  }
+
+  /** Shows the start page; the project is kept. */
+  close() {
+    this.project?.close();
+    this.project = null;
+    this.stage.layers = null;
+    this.messages.forget();
+    this.stage.redraw();
+    this.emit("change");
   }
 
   /** Has the controls look again, once before the next frame. */

@@ -6,6 +6,7 @@ import { Emitter } from "../model/emitter.js";
 
 const LARGEST = 32; // device pixels a pixel
 const STEP = 1.25;
+const LARGEST_FIT = 8; // CSS pixels a pixel, of a small picture that is shown whole
 const MARGIN = 24; // CSS pixels around a picture that is shown whole
 
 /** Event "change". */
@@ -38,13 +39,13 @@ export class View extends Emitter {
     this.fit();
   }
 
-  /** The scale at which the whole picture is seen, never enlarged. */
+  /** The scale at which the whole picture is seen. */
   get fitting() {
     const room = 2 * MARGIN * this.ratio;
     const { width, height } = this.picture;
     const across = Math.max(1, this.screen.width - room) / width;
     const down = Math.max(1, this.screen.height - room - this.covered * this.ratio) / height;
-    return Math.min(across, down, Math.max(1, this.ratio));
+    return Math.min(across, down, LARGEST_FIT * this.ratio);
   }
 
   fit() {

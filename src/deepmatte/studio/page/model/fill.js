@@ -13,7 +13,8 @@ const PIXELS_A_PAUSE = 500_000;
  * @param {number} x
  * @param {number} y
  * @param {number} label
- * @returns {Generator<void, import("./rectangle.js").Rectangle | null>} around what changed
+ * @returns {Generator<void, {rectangle: import("./rectangle.js").Rectangle, pixels: number} | null>}
+ *   what changed
  */
 export function* fill(labels, width, height, x, y, label) {
   const old = labels[y * width + x];
@@ -21,6 +22,7 @@ export function* fill(labels, width, height, x, y, label) {
   const changed = { left: x, top: y, right: x + 1, bottom: y + 1 };
   const seeds = [y * width + x];
   let pixels = 0;
+  let pause = PIXELS_A_PAUSE;
   while (seeds.length) {
     const seed = seeds.pop();
     if (labels[seed] !== old) continue;
@@ -38,12 +40,12 @@ export function* fill(labels, width, height, x, y, label) {
     changed.top = Math.min(changed.top, row);
     changed.bottom = Math.max(changed.bottom, row + 1);
     pixels += end - start;
-    if (pixels > PIXELS_A_PAUSE) {
-      pixels = 0;
+    if (pixels > pause) {
+      pause += PIXELS_A_PAUSE;
       yield;
     }
   }
-  return changed;
+  return { rectangle: changed, pixels };
 }
 
 /** One seed for each run of the old label in part of a row. */

@@ -30,15 +30,34 @@ export function nextFrame() {
 }
 
 /**
+ * The result of something that cannot be ended, or an error as soon as nobody waits any more.
+ *
+ * @template T
+ * @param {Promise<T>} work
+ * @param {AbortSignal | undefined} signal
+ * @returns {Promise<T>}
+ */
+export function abortable(work, signal) {
+  if (!signal) return work;
+  const given = new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+  return Promise.race([work, given]);
+}
+
+/**
  * Runs a generator to its end, pausing every few milliseconds.
  *
  * @template T
  * @param {Generator<void, T>} work
+ * @param {AbortSignal} [signal] ends it early
  * @returns {Promise<T>}
  */
-export async function inSlices(work) {
+export async function inSlices(work, signal) {
   let started = performance.now();
   for (;;) {
+    signal?.throwIfAborted();
     const { done, value } = work.next();
     if (done) return value;
     if (performance.now() - started > SLICE) {

@@ -3,10 +3,11 @@
  * that a reload or a crash loses nothing.
  *
  * @typedef {{id: string, name: string, width: number, height: number, fingerprint: string,
- *   position: number, saved: number, settings?: object}} Stored
+ *   position: number, saved: number, settings?: object, thumbnail?: Blob, place?: object,
+ *   waiting?: boolean, mask?: "trimap" | "mask" | null}} Stored `waiting`: it was never opened
  */
 
-const KEPT_PROJECTS = 12;
+export const KEPT_PROJECTS = 60;
 
 /** @returns {Promise<IDBDatabase>} */
 const database = new Promise((resolve, reject) => {
@@ -55,13 +56,23 @@ export function create(stored, file) {
   });
 }
 
-/** Forgets projects without any steps, and the oldest ones. @param {(id: string) => boolean} open */
+/**
+ * Forgets projects without any steps, and the oldest ones.
+ *
+ * @param {(id: string) => boolean} open
+ * @returns {Promise<string[]>} the names of those that had steps
+ */
 export async function tidy(open) {
   const closed = (await recent()).filter(({ id }) => !open(id));
-  const painted = closed.filter(({ position }) => position > 0);
-  const kept = new Set(painted.slice(0, KEPT_PROJECTS));
-  for (const stored of closed) if (!kept.has(stored)) await remove(stored.id);
+  const wanted = closed.filter(isWorthIt);
+  const old = wanted.slice(KEPT_PROJECTS);
+  for (const stored of closed) if (!isWorthIt(stored)) await remove(stored.id);
+  for (const stored of old) await remove(stored.id);
+  return old.map(({ name }) => name);
 }
+
+/** Whether there are strokes on it, or it waits for its turn. @param {Stored} stored */
+export const isWorthIt = ({ position, waiting }) => position > 0 || Boolean(waiting);
 
 /** Keeps a new step and forgets those that it replaces. */
 export function keepStep(stored, index, step) {

@@ -32,6 +32,11 @@ export class Trimap extends Emitter {
     this.waitingFor = null;
   }
 
+  /** Whether it is more than strokes on an untouched photo. */
+  get begun() {
+    return this.history.begun;
+  }
+
   get area() {
     return whole(this.width, this.height);
   }

@@ -4,6 +4,7 @@
 
 import { Emitter } from "../model/emitter.js";
 import { Refused } from "../model/errors.js";
+import { abortable } from "../model/slices.js";
 
 const POLL = 1000; // milliseconds
 const TRIES = 3; // before a connection that breaks although the server lives is given up
@@ -11,9 +12,12 @@ const TRIES = 3; // before a connection that breaks although the server lives is
 /** The server does not have this picture, or no longer. */
 export class UnknownPicture extends Refused {}
 
-/** Event "state": `state` is "ok", "gone" (no answer) or "locked" (another run's token). */
+/** A trimap or a mask has another size than the photo. */
+export class WrongSize extends Refused {}
+
+/** Event "state": `state` is "ok", "gone" (no answer), "locked" (another run's token) or "keyless" (no token). */
 export class Server extends Emitter {
-  /** @type {"ok" | "gone" | "locked"} */
+  /** @type {"ok" | "gone" | "locked" | "keyless"} */
   state = "ok";
   #token = "";
   #returning = null;
@@ -37,27 +41,28 @@ export class Server extends Emitter {
   async call(path, { method = "GET", query = {}, body, signal } = {}) {
     const address = `/api/${path}?${new URLSearchParams(query)}`;
     for (let tries = 1; ; ) {
+      signal?.throwIfAborted();
       let response;
       try {
         response = await this.#fetch(address, { method, body, signal });
       } catch (error) {
         if (signal?.aborted) throw error;
-        if ((await this.#back()) === "at once" && tries++ === TRIES) {
+        if ((await abortable(this.#back(), signal)) === "at once" && tries++ === TRIES) {
           throw new Refused("The server ended the connection; the file may be too large for it.");
         }
         continue;
       }
       if (response.status === 401) {
-        await this.#back();
+        await abortable(this.#back(), signal);
         continue;
       }
       if (response.status === 503) {
-        await wait(1000 * (Number(response.headers.get("Retry-After")) || 1));
-        if (signal?.aborted) throw signal.reason;
+        await abortable(wait(1000 * (Number(response.headers.get("Retry-After")) || 1)), signal);
         continue;
       }
       if (response.ok) return response;
       const { error } = await response.json().catch(() => ({}));
+      if (response.status === 409) throw new WrongSize(error);
       if (response.status === 404) throw new UnknownPicture(error);
       throw new Refused(error ?? `The server answered with status ${response.status}.`);
     }
@@ -94,7 +99,8 @@ export class Server extends Emitter {
   async #probe() {
     try {
       const response = await this.#fetch("/api/start", {});
-      return response.status === 401 ? "locked" : "ok";
+      if (response.status !== 401) return "ok";
+      return this.#token ? "locked" : "keyless";
     } catch {
       return "gone";
     }

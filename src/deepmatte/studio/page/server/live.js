@@ -61,9 +61,12 @@ export class Live extends Emitter {
     this.#send();
   }
 
-  /** Waits until the server has all labels. */
-  async sent() {
-    while (this.#due || this.#sending) await nextFrame();
+  /** Waits until the server has all labels. @param {AbortSignal} signal */
+  async sent(signal) {
+    while (this.#due || this.#sending) {
+      signal.throwIfAborted();
+      await nextFrame();
+    }
   }
 
   /** Runs `work` with the picture's id on the server, which may have to be uploaded again. */

@@ -9,7 +9,7 @@ import { LARGEST_BRUSH } from "./painter.js";
 const PHOTOS = "image/*,.heic,.heif,.avif,.tif,.tiff";
 
 /**
- * @typedef {"nothing" | "project" | "cutout" | "undo" | "redo" | "strokes" | "backdrop"} Need
+ * @typedef {"nothing" | "project" | "segmenter" | "transparent" | "cutout" | "undo" | "redo" | "strokes" | "backdrop"} Need
  * @typedef {object} Command
  * @property {Need} needs
  * @property {string[]} keys such as "F" or "Ctrl Shift Z"; the first one is shown
@@ -21,10 +21,11 @@ const PHOTOS = "image/*,.heic,.heif,.avif,.tif,.tiff";
 /**
  * @param {import("../studio.js").Studio} studio
  * @param {{opening: import("./opening.js").Opening, downloads: import("./downloads.js").Downloads,
- *   dialogs: import("./dialogs.js").Dialogs, gestures: import("./gestures.js").Gestures}} parts
+ *   dialogs: import("./dialogs.js").Dialogs, gestures: import("./gestures.js").Gestures,
+ *   pointer: import("./keyboard_pointer.js").KeyboardPointer}} parts
  * @returns {Record<string, Command>}
  */
-export function makeCommands(studio, { opening, downloads, dialogs, gestures }) {
+export function makeCommands(studio, { opening, downloads, dialogs, gestures, pointer }) {
   const { settings, maker, view } = studio;
   const choose = (accept, use) => async () => {
     const file = await dialogs.chooseFile(accept);
@@ -58,6 +59,8 @@ export function makeCommands(studio, { opening, downloads, dialogs, gestures }) 
       choose(PHOTOS, (file) => opening.photo(file))),
     openProject: command("nothing", "", "Project…", "A .deepmatte file that was saved here",
       choose(".deepmatte", (file) => opening.project(file))),
+    startPage: command("project", "", "Start page", "All photos that this browser has kept",
+      () => opening.leave()),
     sample: command("nothing", "", "Sample photo", "A drawn animal with fur, to try things out",
       () => opening.sample()),
 
@@ -70,13 +73,17 @@ export function makeCommands(studio, { opening, downloads, dialogs, gestures }) 
       choose(PHOTOS, (file) => maker.fromFile(file, "mask"))),
     startOver: command("project", "", "Start over", "Forgets the marks; undo brings them back",
       () => maker.clear()),
+    findSubject: command("segmenter", "", "Subject", "Looks for the subject by itself",
+      () => maker.fromSubject()),
+    fromAlpha: command("transparent", "", "its own transparency",
+      "Starts from the transparency that the photo has already", () => maker.fromAlpha()),
     grow: command("strokes", "Enter", "find the subject",
       "Finds the subject from your strokes; needs a stroke of each kind",
       () => maker.fromStrokes()),
     undo: command("undo", "Ctrl Z", "Undo", "Undo",
-      () => gestures.busy || studio.project.trimap.undo()),
+      () => gestures.busy || pointer.down || studio.project.trimap.undo()),
     redo: command("redo", "Ctrl Shift Z, Ctrl Y", "Redo", "Redo",
-      () => gestures.busy || studio.project.trimap.redo()),
+      () => gestures.busy || pointer.down || studio.project.trimap.redo()),
 
     // Marks and tools
     keep: command("project", "F", "Keep (foreground)",
@@ -98,6 +105,9 @@ export function makeCommands(studio, { opening, downloads, dialogs, gestures }) 
       tool("fill")),
     move: command("project", "H", "Move", "Drag to move the photo; so does the space key",
       tool("move")),
+    pointer: command("project", "K", "Draw with the keyboard",
+      "Arrow keys move a crosshair, the space key presses and lets go, Esc ends",
+      () => pointer.toggle()),
     smaller: command("project", "[", "Smaller brush", "A smaller brush", resize(1 / 1.15)),
     larger: command("project", "]", "Larger brush", "A larger brush", resize(1.15)),
 
@@ -129,7 +139,7 @@ export function makeCommands(studio, { opening, downloads, dialogs, gestures }) 
     chooseBackdrop: command("cutout", "", "Choose…", "Choose a background picture from your files",
       choose("image/*", (file) => opening.backdrop(file))),
     placeBackdrop: command("backdrop", "", "Place", "Drag to move the background", tool("place")),
-    fitBackdrop: command("backdrop", "", "Fit", "Cover the photo with the background",
+    fitBackdrop: command("backdrop", "", "Cover", "Cover the photo with the background",
       () => studio.project.layers.backdrop.fit()),
     donePlacing: command("project", "", "Done", "Ends placing the background", tool("brush")),
 

@@ -16,6 +16,9 @@ const EXPLAINED = {
   place: "Drag to move the background, wheel or pinch to scale it. Esc when done.",
 };
 
+/** What a slider counts, for those who hear it. */
+const UNITS = { size: "pixels", strength: "percent" };
+
 const REST = 300; // milliseconds without a move after which a slider is taken at its word
 
 export class Controls {
@@ -38,7 +41,6 @@ export class Controls {
       progress: find("progress", HTMLProgressElement),
       empty: find("empty"),
       start: find("start"),
-      grow: find("grow"),
       band: find("band", HTMLInputElement),
       bandValue: find("band-value"),
       strength: find("strength-field"),
@@ -72,6 +74,8 @@ export class Controls {
     const holds = {
       project: () => true,
       cutout: () => history.begun,
+      segmenter: () => this.studio.segmenter,
+      transparent: () => project.transparent,
       undo: () => history.undoable,
       redo: () => history.redoable,
       strokes: () => maker.canGrow,
@@ -87,15 +91,6 @@ export class Controls {
         this.run(button.dataset.command);
       });
     }
-    // A control that was clicked gives the focus back, so that the space key pans.
-    document.addEventListener("pointerup", ({ target }) => {
-      if (!(target instanceof Element)) return;
-      const control = target.closest("label, button");
-      if (!control || control.closest("dialog, [popover], #empty") || control.hasAttribute("popovertarget")) {
-        return;
-      }
-      setTimeout(() => this.studio.stage.canvas.focus({ preventScroll: true }));
-    });
   }
 
   /** Inputs named after a setting. */
@@ -120,12 +115,12 @@ export class Controls {
   }
 
   #bindBand() {
-    const { band, bandValue } = this.found;
+    const { band } = this.found;
     const { maker } = this.studio;
     let timer = 0;
     band.addEventListener("input", () => {
       const pixels = Number(band.value);
-      bandValue.textContent = bandText(pixels);
+      this.#showBand(pixels);
       this.#moving = true;
       clearTimeout(timer);
       timer = setTimeout(async () => {
@@ -153,6 +148,7 @@ export class Controls {
     for (const field of all("fieldset[data-needs]", HTMLFieldSetElement)) {
       field.disabled = !this.#makesSense(field.dataset.needs);
     }
+    for (const part of all("[data-only]")) part.hidden = !this.#makesSense(part.dataset.only);
     this.#showSettings();
     found.strength.hidden = settings.view !== "marks";
     found.behind.hidden = settings.view !== "cutout";
@@ -160,19 +156,22 @@ export class Controls {
     found.place.hidden = settings.view !== "cutout" || settings.behind !== "picture";
     found.brush.textContent = `${settings.size} px`;
     this.#showZoom();
-    if (project) {
-      const { name, width, height } = project.photo;
-      found.name.textContent = name;
-      found.size.textContent = `${width} × ${height}`;
-      document.title = `${name} – deepmatte studio`;
-    }
+    const { name, width, height } = project?.photo ?? { name: "deepmatte studio" };
+    found.name.textContent = name;
+    found.size.textContent = project ? `${width} × ${height}` : "";
+    document.title = project ? `${name} – deepmatte studio` : name;
     if (!this.#moving) {
       found.band.value = String(maker.bandPixels);
-      found.bandValue.textContent = bandText(maker.bandPixels);
+      this.#showBand(maker.bandPixels);
     }
     const painting = settings.tool === "brush" ? settings.label : settings.tool;
     found.explained.textContent = project ? EXPLAINED[painting] : "";
     this.#showProgress();
+  }
+
+  #showBand(pixels) {
+    this.found.bandValue.textContent = bandText(pixels);
+    this.found.band.setAttribute("aria-valuetext", bandText(pixels));
   }
 
   #showZoom() {
@@ -186,7 +185,10 @@ export class Controls {
       const value = settings[input.dataset.setting];
       if (input.type === "radio") input.checked = input.value === value;
       else if (input.type === "checkbox") input.checked = value;
-      else if (input.type === "range") input.value = String(toSlider(input.dataset.setting, value));
+      else if (input.type === "range") {
+        input.value = String(toSlider(input.dataset.setting, value));
+        input.setAttribute("aria-valuetext", `${value} ${UNITS[input.dataset.setting]}`);
+      }
       else input.value = String(value);
     }
   }

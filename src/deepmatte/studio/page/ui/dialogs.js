@@ -31,6 +31,11 @@ export class Dialogs {
     return this.#ask("use");
   }
 
+  /** What another box is for. @returns {Promise<string>} "" for nothing */
+  askAgain() {
+    return this.#ask("again");
+  }
+
   /** Asks for the picture of a project by its name. @returns {Promise<File | null>} */
   async askPicture({ name, width, height }) {
     find("wanted-name").textContent = name;

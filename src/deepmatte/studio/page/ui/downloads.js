@@ -3,6 +3,7 @@
  */
 
 import { Refused } from "../model/errors.js";
+import { abortable } from "../model/slices.js";
 import { projectFile, projectName } from "../model/project_file.js";
 
 export class Downloads {
@@ -43,7 +44,7 @@ export class Downloads {
   }
 
   #fetch(query, signal) {
-    return this.#call((id) => [`pictures/${id}/download`, { query, signal }]);
+    return this.#call((id) => [`pictures/${id}/download`, { query, signal }], signal);
   }
 
   #composite(format, signal) {
@@ -55,25 +56,26 @@ export class Downloads {
       const type = "application/json";
       const body = new Blob([JSON.stringify({ background })], { type });
       const query = { format };
-      return this.#call((id) => [`pictures/${id}/composite`, { method, query, body, signal }]);
+      return this.#call((id) => [`pictures/${id}/composite`, { method, query, body, signal }], signal);
     }
     const { left, top, scale } = project.layers.backdrop.place;
     const place = { left: left.toFixed(4), top: top.toFixed(4), scale: scale.toFixed(8) };
     const query = { format, ...place };
     // Whatever the file's type: only a colour is sent as JSON.
     const body = new Blob([project.layers.backdrop.file], { type: "application/octet-stream" });
-    return this.#call((id) => [`pictures/${id}/composite`, { method, query, body, signal }]);
+    return this.#call((id) => [`pictures/${id}/composite`, { method, query, body, signal }], signal);
   }
 
   /**
    * Calls a route of the picture once the server has all of its labels.
    *
    * @param {(id: string) => [string, object]} route
+   * @param {AbortSignal} signal
    */
-  #call(route) {
+  #call(route, signal) {
     const { project, server } = this.studio;
     return project.live.withPicture(async () => {
-      await project.live.sent();
+      await project.live.sent(signal);
       return server.call(...route(project.live.id));
     });
   }
@@ -83,7 +85,7 @@ export class Downloads {
     const controller = new AbortController();
     const done = messages.busy("Finishing the cut-out at full size", () => controller.abort());
     try {
-      const response = await work(controller.signal);
+      const response = await abortable(work(controller.signal), controller.signal);
       if (response) deliver(await response.blob(), nameOf(response));
     } catch (error) {
       if (controller.signal.aborted) return;

@@ -20,6 +20,7 @@ const GESTURE_END = 200; // milliseconds without wheel events
  * @property {() => void} cancel
  * @property {(point: Point | null) => void} hover
  * @property {(notches: number) => boolean} resize by the wheel; false: not by this tool
+ * @property {() => boolean} scales whether the wheel alone zooms what is moved
  * @property {(panning: boolean) => Movable} moved what panning and zooming move
  */
 
@@ -135,7 +136,7 @@ export class Gestures {
     const unit = [1, 16, 400][event.deltaMode];
     const [right, down] = [event.deltaX * unit, event.deltaY * unit];
     const { x, y } = this.#point(event);
-    if (event.ctrlKey || event.metaKey) {
+    if (event.ctrlKey || event.metaKey || this.handlers.scales()) {
       this.handlers.moved(this.panning).zoom(Math.exp(-down / (event.deltaMode ? 200 : 250)), x, y);
       return;
     }

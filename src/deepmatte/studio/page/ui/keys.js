@@ -10,8 +10,9 @@ const STRIDE = 48; // CSS pixels
  * @param {Record<string, import("./commands.js").Command>} commands
  * @param {(name: string) => void} run does a command if it makes sense now
  * @param {import("./gestures.js").Gestures} gestures
+ * @param {import("./keyboard_pointer.js").KeyboardPointer} pointer
  */
-export function listenToKeys(studio, commands, run, gestures) {
+export function listenToKeys(studio, commands, run, gestures, pointer) {
   const { stage, view, messages } = studio;
   const named = new Map(
     Object.entries(commands).flatMap(([name, { keys }]) => keys.map((key) => [key, name])),
@@ -20,7 +21,9 @@ export function listenToKeys(studio, commands, run, gestures) {
   addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]") || isTyping(event.target)) return;
     const onStage = event.target === stage.canvas || event.target === document.body;
-    if (event.key === " " && onStage) {
+    if (onStage && pointer.take(event)) {
+      event.preventDefault();
+    } else if (event.key === " " && onStage) {
       gestures.panning = true;
       event.preventDefault();
     } else if (event.key === "Escape") {
@@ -38,10 +41,6 @@ export function listenToKeys(studio, commands, run, gestures) {
       run(name);
     }
   });
-  // Keys are used all the time; only who goes from control to control has to see where the focus is.
-  const tabbing = (is) => document.body.classList.toggle("tabbing", is);
-  addEventListener("keydown", (event) => event.key === "Tab" && tabbing(true), true);
-  addEventListener("pointerdown", () => tabbing(false), true);
   const release = () => (gestures.panning = false);
   addEventListener("keyup", (event) => event.key === " " && release());
   addEventListener("blur", release);
@@ -62,4 +61,4 @@ function keyOf(event, onStage) {
 }
 
 const isTyping = (target) =>
-  target.matches?.("input:not([type=radio], [type=checkbox], [type=range]), textarea, select");
+  target.matches?.("input:is(:not([type]), [type=text], [type=number]), textarea, select");

@@ -9,7 +9,10 @@ const STATES = {
     + " follows as soon as the studio is back. If you closed it, run “deepmatte studio” again.",
   locked: "The studio was started anew. Open the address that it printed, in this tab or another,"
     + " and everything goes on where it was; your strokes are safe here.",
+  keyless: "This address lacks its key. Open the whole address that “deepmatte studio” printed; it"
+    + " ends in “#token=…”.",
 };
+const MOST_NOTICES = 2;
 
 export class Messages {
   #said = new Set();
@@ -26,14 +29,22 @@ export class Messages {
 
   /** @param {string} text @param {{label: string, run: () => void} | null} action */
   notice(text, action = null) {
+    const same = [...this.notices.children].find((note) => note.firstChild.textContent === text);
+    same?.remove();
     const note = this.#add(this.notices, text, action);
+    while (this.notices.children.length > MOST_NOTICES) this.notices.firstChild.remove();
     setTimeout(() => note.remove(), action ? 3 * SHOWN : SHOWN);
   }
 
-  /** An error stays until it is closed, or something else goes wrong. */
-  error(text) {
+  /**
+   * An error stays until it is closed, or something else goes wrong.
+   *
+   * @param {string} text
+   * @param {{label: string, run: () => void} | null} action
+   */
+  error(text, action = null) {
     this.alerts.replaceChildren();
-    this.#add(this.alerts, text, null);
+    this.#add(this.alerts, text, action);
   }
 
   /** A notice that is not said twice. */
@@ -43,10 +54,16 @@ export class Messages {
     this.notice(text);
   }
 
-  /** Forgets errors: something has been opened, or made anew. */
+  /** Forgets errors: something has been made anew. */
   clear() {
     this.alerts.replaceChildren();
     this.notes([]);
+  }
+
+  /** Forgets everything: another project is open, and what was said is not about it. */
+  forget() {
+    this.clear();
+    this.notices.replaceChildren();
   }
 
   /** What the user should know of this result. @param {string[]} sentences */
@@ -55,7 +72,7 @@ export class Messages {
     this.noteLine.hidden = sentences.length === 0;
   }
 
-  /** @param {"ok" | "gone" | "locked"} state of the server */
+  /** @param {"ok" | "gone" | "locked" | "keyless"} state of the server */
   server(state) {
     this.banner.textContent = STATES[state] ?? "";
     this.banner.hidden = state === "ok";

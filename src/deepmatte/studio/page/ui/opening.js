@@ -1,18 +1,19 @@
 /**
- * Opening pictures, projects, trimaps and backgrounds, however they come: dropped, pasted, chosen,
+ * Opening photos, projects, trimaps and backgrounds, however they come: dropped, pasted, chosen,
  * the sample, the one named on the command line, or what this tab had open before.
  */
 
 import * as session from "../model/session.js";
 import * as storage from "../model/storage.js";
 import { Pyramid } from "../canvas/tiles.js";
-import { Refused } from "../model/errors.js";
 import { Project } from "../project.js";
-import { inSlices } from "../model/slices.js";
+import { Refused } from "../model/errors.js";
+import { abortable, inSlices } from "../model/slices.js";
 import { isProject, readProject } from "../model/project_file.js";
+import { paired } from "../model/pairing.js";
 
 const THUMBNAIL = 96; // pixels
-const BRUSH_SHARE = 0.03; // of the picture's side
+const BRUSH_SHARE = 0.03; // of the photo's side
 
 export class Opening {
   /** @param {import("../studio.js").Studio} studio @param {import("./dialogs.js").Dialogs} dialogs */
@@ -21,23 +22,49 @@ export class Opening {
     this.dialogs = dialogs;
   }
 
-  /** What this tab had open, or else the picture named on the command line. */
+  /** What this tab had open, or else the photo named on the command line. */
   async begin() {
-    await this.#guard("Starting", async () => {
+    await this.#guard("Starting", async (signal) => {
       const id = session.openProject();
-      if (id && (await this.#resume(id))) return;
-      const { picture } = await (await this.studio.server.call("start")).json();
-      if (picture) await this.#openKnown(picture);
+      if (id && (await this.#resume(id, signal))) return;
+      const { picture, subject } = await (await this.studio.server.call("start", { signal })).json();
+      this.studio.segmenter = subject;
+      if (picture) await this.#openKnown(picture, signal);
     });
+    if (this.studio.segmenter === undefined) await this.#askForSegmenter();
   }
 
-  /** @param {File[]} files dropped or pasted; with an open picture, the user says what for */
+  async #askForSegmenter() {
+    const { subject } = await (await this.studio.server.call("start")).json();
+    this.studio.segmenter = subject;
+    this.studio.changed();
+  }
+
+  /**
+   * Answers whatever was dropped or pasted.
+   *
+   * @param {File[]} files with an open project, the user says what a single one is for
+   */
   async files(files) {
-    const saved = files.find(isProject);
-    const picture = files.find((file) => file !== saved);
-    if (saved) return this.project(saved, picture);
-    if (!picture) return null;
-    if (!this.studio.project) return this.photo(picture);
+    const { messages, project } = this.studio;
+    const [saved, ...more] = files.filter(isProject);
+    for (const { name } of more) messages.notice(`One project at a time: ${name} was not opened.`);
+    const pictures = files.filter((file) => !isProject(file));
+    if (saved) return this.project(saved, pictures[0] ?? null);
+    const [first, ...others] = paired(pictures);
+    if (!first) return null;
+    if (project && pictures.length === 1) return this.#useOf(first.photo);
+    for (const each of others) await this.#wait(each);
+    if (project) this.studio.tray.add(project.id);
+    await this.photo(first.photo);
+    if (first.mask && this.studio.project?.name === first.photo.name) {
+      await this.studio.maker.fromFile(first.mask, first.kind);
+    }
+    if (others.length) messages.notice(`${others.length} more wait below the photo.`);
+    return null;
+  }
+
+  async #useOf(picture) {
     /** @type {any} */
     const use = await this.dialogs.askUse(picture.name);
     if (use === "picture") return this.photo(picture);
@@ -45,40 +72,66 @@ export class Opening {
     return use && this.studio.maker.fromFile(picture, use);
   }
 
+  /** Keeps a photo, perhaps with its trimap, until its turn comes. */
+  #wait({ photo, mask, kind }) {
+    return this.#guard(`Keeping ${photo.name}`, async (signal) => {
+      const file = await inMemory(photo);
+      const bitmap = await createImageBitmap(file).catch(() => null);
+      const thumbnail = bitmap && (await thumbnailOf(bitmap));
+      bitmap?.close();
+      const id = crypto.randomUUID();
+      const stored = { id, name: photo.name, width: 0, height: 0, fingerprint: "", position: 0 };
+      signal.throwIfAborted();
+      await storage.create(
+        { ...stored, saved: Date.now(), thumbnail, waiting: true, mask: mask ? kind : null },
+        file,
+      );
+      if (mask) await storage.keepFile(id, "mask", await inMemory(mask));
+      this.studio.tray.add(id);
+    });
+  }
+
   photo(file) {
-    return this.#guard(`Opening ${file.name}`, async () => {
+    return this.#guard(`Opening ${file.name}`, async (signal) => {
       const kept = await inMemory(file);
-      const known = await this.#upload(kept, file.name);
-      await this.#show(known, kept, {});
+      const known = await this.#upload(kept, file.name, signal);
+      await this.#show(known, kept, {}, signal);
     });
   }
 
   sample() {
-    return this.#guard("Opening the sample", async () => {
-      const file = await (await this.studio.server.call("sample")).blob();
-      await this.#show(await this.#upload(file, "fur.jpg"), file, {});
+    return this.#guard("Opening the sample", async (signal) => {
+      const file = await (await this.studio.server.call("sample", { signal })).blob();
+      await this.#show(await this.#upload(file, "fur.jpg", signal), file, {}, signal);
     });
+  }
+
+  /** Back to the start page. */
+  leave() {
+    session.leave();
+    this.studio.close();
+    this.studio.emit("closed");
   }
 
   /** Goes on with a project that the browser has kept. */
   recent(id) {
-    return this.#guard("Opening", async () => {
-      if (!(await this.#resume(id))) {
-        throw new Refused("This picture is open in another tab, or its file is gone.");
+    return this.#guard("Opening", async (signal) => {
+      if (!(await this.#resume(id, signal))) {
+        throw new Refused("This photo is open in another tab, or its file is gone.");
       }
     });
   }
 
   /** @param {File} file @param {File | null} picture dropped along with it */
   project(file, picture = null) {
-    return this.#guard(`Opening ${file.name}`, async () => {
+    return this.#guard(`Opening ${file.name}`, async (signal) => {
       const content = await readProject(file);
       /** @type {any} a file that the browser has kept has no name */
       const source = picture ?? (await this.#pictureOf(content.picture));
       if (!source) return;
       const kept = await inMemory(source);
       const name = source.name ?? content.picture.name;
-      const known = await this.#upload(kept, name);
+      const known = await this.#upload(kept, name, signal);
       const { width, height } = content.picture;
       if (known.width !== width || known.height !== height) {
         throw new Refused(
@@ -86,17 +139,18 @@ export class Opening {
             + ` ${content.picture.name} of ${width} × ${height}.`,
         );
       }
-      await this.#show(known, kept, content);
+      await this.#show(known, kept, content, signal);
     });
   }
 
   backdrop(file) {
     const { project, settings } = this.studio;
-    return this.#guard(`Opening ${file.name}`, async () => {
+    return this.#guard(`Opening ${file.name}`, async (signal) => {
       const kept = await inMemory(file);
-      await project.layers.backdrop.open(kept).catch(() => {
+      const opening = project.layers.backdrop.open(kept).catch(() => {
         throw new Refused(`${file.name} is not a picture that this browser can read.`);
       });
+      await abortable(opening, signal);
       project.keeping(() => storage.keepFile(project.id, "backdrop", kept));
       if (settings.view === "marks") settings.set("view", "cutout");
       settings.set("behind", "picture");
@@ -104,7 +158,7 @@ export class Opening {
     });
   }
 
-  /** The file of a project's picture: open already, kept, or chosen by the user. */
+  /** The file of a project's photo: open already, kept, or chosen by the user. */
   async #pictureOf(wanted) {
     const open = this.studio.project?.photo;
     if (open?.fingerprint === wanted.fingerprint) return open.file;
@@ -115,47 +169,52 @@ export class Opening {
   }
 
   /** @returns {Promise<boolean>} false: it is in another tab, or no longer kept */
-  async #resume(id) {
+  async #resume(id, signal) {
     const kept = await storage.load(id).catch(() => null);
     if (!kept || !(await session.claim(id))) {
       if (session.openProject() === id) session.leave();
       return false;
     }
     const { stored, file, steps } = kept;
-    const known = await this.#upload(file, stored.name);
-    await this.#show(known, file, { ...stored, steps, resumed: true });
+    const known = await this.#upload(file, stored.name, signal);
+    const before = { ...stored, steps: stored.waiting ? null : steps, resumed: true };
+    await this.#show(known, file, before, signal);
     const { backdrop } = this.studio.project.layers;
     const behind = await storage.loadFile(id, "backdrop");
     if (behind) await backdrop.open(behind, stored.place).catch(() => {});
+    const mask = stored.mask && (await storage.loadFile(id, "mask"));
+    if (mask) await this.studio.maker.fromFile(new File([mask], `its ${stored.mask}`), stored.mask);
     this.studio.changed();
     return true;
   }
 
   /** A copy of its own: another tab may open the same. */
-  async #openKnown({ id, name }) {
-    const file = await (await this.studio.server.call(`pictures/${id}/file`)).blob();
-    await this.#show(await this.#upload(file, name), file, {});
+  async #openKnown({ id, name }, signal) {
+    const file = await (await this.studio.server.call(`pictures/${id}/file`, { signal })).blob();
+    await this.#show(await this.#upload(file, name, signal), file, {}, signal);
   }
 
-  async #upload(file, name) {
+  async #upload(file, name, signal) {
     const { server } = this.studio;
-    const response = await server.call("pictures", { method: "POST", query: { name }, body: file });
+    const query = { name };
+    const response = await server.call("pictures", { method: "POST", query, body: file, signal });
     return response.json();
   }
 
-  /** Shows a picture that the server has; `before` holds what was done to it already. */
-  async #show(known, file, before) {
+  /** Shows a photo that the server has; `before` holds what was done to it already. */
+  async #show(known, file, before, signal) {
     const { studio } = this;
     const { name, width, height } = known;
     const mark = await fingerprint(file);
-    const view = await (await studio.server.call(`pictures/${known.id}/view`)).blob();
-    const bitmap = await createImageBitmap(view).catch(() => {
+    const seen = await studio.server.call(`pictures/${known.id}/view`, { signal });
+    const bitmap = await createImageBitmap(await seen.blob()).catch(() => {
       throw new Refused(`${name} (${width} × ${height} pixels) is too large for this browser.`);
     });
     const pixels = new Pyramid(width, height);
-    await inSlices(pixels.fill(bitmap));
+    await inSlices(pixels.fill(bitmap), signal);
     const thumbnail = await thumbnailOf(bitmap);
     bitmap.close();
+    signal.throwIfAborted();
     const id = before.resumed ? before.id : crypto.randomUUID();
     studio.settings.set("size", Math.max(3, Math.round(BRUSH_SHARE * Math.sqrt(width * height))));
     studio.settings.set("view", "marks");
@@ -163,18 +222,32 @@ export class Opening {
     studio.settings.share(before.settings);
     if (!before.resumed) await session.claim(id);
     const photo = { id, name, width, height, file, fingerprint: mark, thumbnail };
-    const project = new Project(studio, photo, pixels, known.id);
+    const project = new Project(studio, photo, pixels, known);
     studio.open(project);
     if (before.steps) await project.trimap.restore(before.steps, before.position);
     project.reveals = false;
     studio.settings.set("tool", project.begun ? "brush" : "box");
     project.keeping(async () => {
       await storage.create(project.stored, file);
+      studio.tray.add(id);
       if (!before.resumed && before.steps) await storage.keepSteps(project.stored, before.steps);
-      await storage.tidy(await session.openElsewhere());
+      await this.#tidy();
     });
     this.#remark(known, pixels);
     if (!before.steps) await this.#offerEarlier(mark, id);
+  }
+
+  /** Forgets what nobody wants, and says so where strokes go with it. */
+  async #tidy() {
+    const elsewhere = await session.openElsewhere();
+    const { tray, messages } = this.studio;
+    const gone = await storage.tidy((id) => elsewhere(id) || tray.ids.includes(id));
+    if (gone.length) {
+      messages.notice(
+        `The browser keeps the strokes on ${storage.KEPT_PROJECTS} photos; those on`
+          + ` ${gone.join(", ")} were the oldest and are gone.`,
+      );
+    }
   }
 
   #remark({ notes = [], width, height }, pixels) {
@@ -184,12 +257,12 @@ export class Opening {
     const megapixels = Math.round((width * height) / 1e6);
     const size = { 1: "half", 2: "a quarter of its" }[pixels.grid.finest] ?? "a fraction of its";
     messages.notice(
-      `A huge picture (${megapixels} megapixels): it is shown at ${size} size here;`
+      `A huge photo (${megapixels} megapixels): it is shown at ${size} size here;`
         + " marks and downloads have every pixel.",
     );
   }
 
-  /** The same picture was worked on before: perhaps that is what the user is after. */
+  /** The same photo was worked on before: perhaps that is what the user is after. */
   async #offerEarlier(mark, id) {
     const elsewhere = await session.openElsewhere();
     const kept = await storage.recent().catch(() => []);
@@ -198,17 +271,19 @@ export class Opening {
     );
     if (!same || elsewhere(same.id)) return;
     const action = { label: "Go on with it", run: () => this.recent(same.id) };
-    this.studio.messages.notice("You have worked on this picture before.", action);
+    this.studio.messages.notice(`You have worked on ${same.name} before.`, action);
   }
 
-  /** Says what is going on, and what went wrong in a sentence. */
+  /** Says what is going on, and what went wrong in a sentence; the user may give it up. */
   async #guard(text, work) {
     const { messages } = this.studio;
-    const done = messages.busy(text);
+    const controller = new AbortController();
+    const done = messages.busy(text, () => controller.abort());
     try {
-      await work();
+      await abortable(work(controller.signal), controller.signal);
       messages.alerts.replaceChildren();
     } catch (error) {
+      if (controller.signal.aborted) return;
       if (!(error instanceof Refused)) throw error;
       messages.error(error.message);
     } finally {
@@ -223,7 +298,7 @@ async function inMemory(file) {
   try {
     return new Blob([await file.arrayBuffer()], { type: file.type });
   } catch {
-    throw new Refused(`${file.name} cannot be read; if it is a folder, open a picture in it.`);
+    throw new Refused(`${file.name} cannot be read; if it is a folder, open a photo in it.`);
   }
 }
 

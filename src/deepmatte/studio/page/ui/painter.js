@@ -8,7 +8,10 @@ import { snap, sweep } from "../model/brush.js";
 import { fill } from "../model/fill.js";
 import { inSlices } from "../model/slices.js";
 
+/** What Alt makes of a mark; null: it is taken back. */
+const OPPOSITE = { foreground: "background", background: "foreground", unknown: null };
 const LEAST_PRESSURE = 0.1;
+const OPEN_SHARE = 0.3; // of the photo, that an area which is not enclosed has
 const SMALLEST_BOX = 6; // pixels of the picture
 export const LARGEST_BRUSH = 1000;
 
@@ -18,8 +21,13 @@ export class Painter {
   #shown = null; // the box on the screen, in pixels of the picture
   #lastPoint = null;
 
-  /** @param {import("../studio.js").Studio} studio @param {HTMLElement} boxElement */
-  constructor(studio, boxElement) {
+  /**
+   * @param {import("../studio.js").Studio} studio
+   * @param {HTMLElement} boxElement
+   * @param {() => Promise<string>} askAgain what another box is for
+   */
+  constructor(studio, boxElement, askAgain) {
+    this.askAgain = askAgain;
     this.studio = studio;
     this.boxElement = boxElement;
     studio.view.addEventListener("change", () => this.boxElement.hidden || this.#showBox());
@@ -34,11 +42,12 @@ export class Painter {
       return true;
     }
     const place = this.studio.view.toPicture(point.x, point.y);
-    if (settings.tool === "box") this.#beginBox(place);
+    if (settings.tool === "box") this.#beginBox(place, event);
     else if (settings.tool === "fill") this.#fill(place);
     else {
-      const erasing = settings.tool === "erase" || event.button === 5;
-      const label = LABELS[settings.label];
+      const opposite = event.altKey ? OPPOSITE[settings.label] : settings.label;
+      const erasing = settings.tool === "erase" || event.button === 5 || opposite === null;
+      const label = LABELS[opposite];
       this.#stroke = { erasing, label, queue: [], last: null, rectangle: null };
       if (event.shiftKey && this.#lastPoint) this.#stroke.last = this.#lastPoint;
       this.move([point]);
@@ -118,17 +127,38 @@ export class Painter {
     const { trimap, layers } = project;
     const [x, y] = [Math.floor(place.x), Math.floor(place.y)];
     if (x < 0 || y < 0 || x >= trimap.width || y >= trimap.height) return;
-    trimap.waitingFor = "Filling";
     const label = LABELS[settings.label];
-    const work = fill(trimap.labels, trimap.width, trimap.height, x, y, label);
-    const rectangle = await inSlices(work).finally(() => (trimap.waitingFor = null));
-    if (!rectangle) return;
-    layers.showMarks(rectangle);
-    await trimap.commit("marks", "Fill", rectangle);
+    const { labels, width, height, area } = trimap;
+    trimap.waitingFor = "Filling";
+    const controller = new AbortController();
+    const done = this.studio.messages.busy("Filling", () => controller.abort());
+    try {
+      const found = await inSlices(fill(labels, width, height, x, y, label), controller.signal);
+      if (!found) return;
+      layers.showMarks(found.rectangle);
+      await trimap.commit("marks", "Fill", found.rectangle);
+      if (isOpen(found, area)) this.#remarkOpen(found.pixels / (width * height));
+    } catch (error) {
+      if (!controller.signal.aborted) throw error;
+      labels.set(trimap.committed);
+      layers.showMarks(area);
+    } finally {
+      done();
+      trimap.waitingFor = null;
+    }
   }
 
-  #beginBox(place) {
-    this.#box = { from: place, to: place };
+  /** A fill that ran out to the photo's edges was hardly meant. */
+  #remarkOpen(share) {
+    const { messages, project } = this.studio;
+    const percent = Math.round(100 * share);
+    const action = { label: "Undo", run: () => project.trimap.undo() };
+    messages.notice(`That area was not enclosed: ${percent} % of the photo is filled.`, action);
+  }
+
+  #beginBox(place, event) {
+    const use = event.altKey ? "subtract" : event.shiftKey ? "add" : null;
+    this.#box = { from: place, to: place, use };
     this.#dragBox(place);
   }
 
@@ -156,12 +186,43 @@ export class Painter {
 
   async #endBox() {
     const box = this.#boxInPicture();
+    const { use } = this.#box;
     this.#box = null;
     const smaller = box && Math.min(box.right - box.left, box.bottom - box.top);
-    if (smaller >= SMALLEST_BOX) await this.studio.maker.fromBox(box);
+    if (smaller >= SMALLEST_BOX) await this.#useBox(box, use);
     else this.studio.messages.notice("Drag a box around the whole subject: press, move, let go.");
     this.boxElement.hidden = !this.#box;
   }
+
+  /** A first box finds the subject; of a further one the user says what it is for. */
+  async #useBox(box, use) {
+    const { maker, project } = this.studio;
+    const { begun, history } = project.trimap;
+    if (!begun) return maker.fromBox(box);
+    const painted = history.baseIndex < history.position - 1;
+    const asked = use ?? (painted ? await this.askAgain() : "replace");
+    if (asked === "replace") return maker.fromBox(box);
+    if (asked === "add") return maker.addBox(box);
+    return asked === "subtract" && this.#removeBox(box);
+  }
+
+  #removeBox({ left, top, right, bottom }) {
+    const { trimap, layers } = this.studio.project;
+    const { labels, width } = trimap;
+    for (let y = top; y < bottom; y++) {
+      labels.fill(LABELS.background, y * width + left, y * width + right);
+    }
+    const rectangle = { left, top, right, bottom };
+    layers.showMarks(rectangle);
+    return trimap.commit("marks", "Box removed", rectangle);
+  }
+}
+
+/** Whether an area reaches the photo's edges on all sides but one, or more. */
+function isOpen({ rectangle, pixels }, area) {
+  const sides = ["left", "top", "right", "bottom"];
+  const touched = sides.filter((side) => rectangle[side] === area[side]).length;
+  return touched >= 3 && pixels > OPEN_SHARE * area.right * area.bottom;
 }
 
 const around = (one, other) => ({

@@ -5,14 +5,12 @@
 import * as session from "../model/session.js";
 import * as storage from "../model/storage.js";
 
-const SHOWN = 4;
-
 /** @param {HTMLElement} section @param {(id: string) => void} open */
 export async function showRecents(section, open) {
   const kept = await storage.recent().catch(() => []);
   const elsewhere = await session.openElsewhere();
-  const free = kept.filter(({ id, position }) => position > 0 && !elsewhere(id));
-  const items = free.slice(0, SHOWN).map((stored) => item(stored, open, section));
+  const free = kept.filter((stored) => storage.isWorthIt(stored) && !elsewhere(stored.id));
+  const items = free.map((stored) => item(stored, open, section));
   section.querySelector("ul").replaceChildren(...items);
   section.hidden = items.length === 0;
 }

@@ -4,6 +4,8 @@
 
 import { UNKNOWN, BACKGROUND, FOREGROUND } from "../model/labels.js";
 import { Refused } from "../model/errors.js";
+import { WrongSize } from "../server/calls.js";
+import { abortable } from "../model/slices.js";
 
 export class TrimapMaker {
   #band = null; // what the slider started from, its last position, and the step that this made
@@ -13,9 +15,38 @@ export class TrimapMaker {
     this.studio = studio;
   }
 
-  fromBox({ left, top, right, bottom }) {
+  /** @param {import("../model/rectangle.js").Rectangle} box */
+  async fromBox(box) {
+    const { settings } = this.studio;
+    const made = await this.#boxed(box, "Box");
+    // What comes next is painting, whether the box has helped or not.
+    settings.set("tool", "brush");
+    settings.set("label", "foreground");
+    return made;
+  }
+
+  /** Adds what is found in a box to what there is. @param {import("../model/rectangle.js").Rectangle} box */
+  addBox(box) {
+    const { labels } = this.studio.project.trimap;
+    const before = labels.slice();
+    const join = (made) => made.map((label, index) => Math.max(label, before[index]));
+    return this.#boxed(box, "Box added", join);
+  }
+
+  #boxed({ left, top, right, bottom }, name, join = undefined) {
     const body = JSON.stringify({ left, top, right, bottom });
-    return this.#make("Box", "Looking for the subject in your box", "box", {}, () => body);
+    const text = "Looking for the subject in your box";
+    return this.#make(name, text, "box", {}, () => body, join);
+  }
+
+  /** What the segmenter takes for the subject. */
+  fromSubject() {
+    return this.#make("Subject", "Looking for the subject", "subject", {}, () => undefined);
+  }
+
+  /** The photo's own transparency. */
+  fromAlpha() {
+    return this.#make("Transparency", "Reading the transparency", "alpha", {}, () => undefined);
   }
 
   /** Whether there are strokes of both kinds to grow a trimap from. */
@@ -43,10 +74,22 @@ export class TrimapMaker {
     );
   }
 
-  /** @param {File} file @param {"trimap" | "mask"} kind */
-  fromFile(file, kind) {
-    const name = kind === "mask" ? "Mask" : "Trimap";
-    return this.#make(name, `Reading the ${kind}`, "file", { kind, name: file.name }, () => file);
+  /**
+   * @param {File} file
+   * @param {"trimap" | "mask" | "alpha"} kind
+   * @param {boolean} resize brings another size to the photo's; else the user is asked
+   */
+  async fromFile(file, kind, resize = false) {
+    const name = { trimap: "Trimap", mask: "Mask", alpha: "Alpha" }[kind];
+    const query = { kind, name: file.name, resize: Number(resize) };
+    try {
+      return await this.#make(name, `Reading the ${kind}`, "file", query, () => file);
+    } catch (error) {
+      if (!(error instanceof WrongSize)) throw error;
+      const run = () => this.fromFile(file, kind, true);
+      this.studio.messages.error(error.message, { label: "Resize it to fit", run });
+      return false;
+    }
   }
 
   /** Back to the beginning: nothing is known. */
@@ -91,7 +134,7 @@ export class TrimapMaker {
   }
 
   /** @returns {Promise<boolean>} whether there is a new trimap */
-  async #make(name, waitingFor, route, query, body) {
+  async #make(name, waitingFor, route, query, body, join = (made) => made) {
     const { project, messages, server } = this.studio;
     const { trimap } = project;
     if (trimap.waitingFor) return false;
@@ -99,21 +142,18 @@ export class TrimapMaker {
     const controller = new AbortController();
     const done = messages.busy(waitingFor, () => controller.abort());
     try {
-      const response = await project.live.withPicture((id) =>
-        server.call(`pictures/${id}/trimap/${route}`, {
-          method: "POST",
-          query,
-          body: body(),
-          signal: controller.signal,
-        }),
+      const { signal } = controller;
+      const answer = project.live.withPicture((id) =>
+        server.call(`pictures/${id}/trimap/${route}`, { method: "POST", query, body: body(), signal }),
       );
+      const response = await abortable(answer, signal);
       const labels = new Uint8Array(await response.arrayBuffer());
-      await trimap.replace(labels, "trimap", name);
+      await trimap.replace(join(labels), "trimap", name);
       messages.clear();
       return true;
     } catch (error) {
       if (controller.signal.aborted) return false;
-      if (!(error instanceof Refused)) throw error;
+      if (!(error instanceof Refused) || error instanceof WrongSize) throw error;
       messages.error(error.message);
       return false;
     } finally {
