@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -78,9 +79,9 @@ def only(found: Evaluation, picture: str, kind: str = "Trimap1") -> Row:
     return row
 
 
-def modified(folder: Path) -> dict[str, int]:
+def modified(folder: Path, out: Path | None = None) -> dict[str, int]:
     """When each kept matte was written."""
-    mattes = (folder.parent / "out" / "predictions").rglob("*.png")
+    mattes = ((out or folder.parent / "out") / "predictions").rglob("*.png")
     return {f"{path.parent.name}/{path.stem}": path.stat().st_mtime_ns for path in mattes}
 
 
@@ -116,6 +117,7 @@ def test_every_method_on_every_picture_and_trimap(folder: Path) -> None:
         assert row.errors == metrics.measure(levels_in(row.prediction), alpha, trimap)
         assert tuple(row.errors) == METRICS
         assert row.unknown == (trimap == 128).sum()
+        assert (row.foreground, row.background) == ((trimap == 255).sum(), (trimap == 0).sum())
         assert row.shown_trimap == folder / "trimaps" / row.trimap / f"{row.picture}.png"
         assert (row.seconds is None) == (row.method == "ready")
         if row.method == "lite":
@@ -382,6 +384,93 @@ def test_the_command_tells_of_failures(folder: Path) -> None:
     assert done.stderr.endswith("deepmatte: 1 of 3 mattes could not be measured.\n")
     assert "Traceback" not in done.stderr
     assert (folder / "deepmatte-evaluation" / "report.html").exists()
+
+
+def test_groups_in_one_command(folder: Path) -> None:
+    """A table that names pictures of other sets, too, and what the trimaps know."""
+    table = "name\tpart\tsize\nz\ttrain\tsmall\na\tdev\tsmall\nb\tdev\tsmall\nc\tdev\tlarge\n"
+    (folder / "split.tsv").write_text(table, encoding="utf-8")
+    trimap = levels_in(folder / "trimaps" / "Trimap1" / "b.png").copy()
+    trimap[trimap == 255] = 128
+    save(folder / "trimaps" / "Trimap1" / "b.png", trimap)
+
+    done = run(".", "--method", "prior", "--groups", "split.tsv", "-o", "report", folder=folder)
+
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"size: small \(2\) +prior +\*", done.stdout)
+    assert re.search(r"known foreground: no \(1\) +prior +\*", done.stdout)
+    assert "part:" not in done.stdout  # one part only
+    report = json.loads((folder / "report" / "report.json").read_text(encoding="utf-8"))
+    found = {(g["grouping"], g["name"], g["trimap"]): g["pictures"] for g in report["groups"]}
+    assert found["size", "small", "Trimap1"] == ["a", "b"]
+    assert found["part", "dev", "Trimap2"] == ["a", "b", "c"]
+    assert found["known foreground", "no", "Trimap1"] == ["b"]
+    assert ("known foreground", "no", "Trimap2") not in found
+    for name in ("report.md", "report.html"):
+        assert "known foreground: no" in (folder / "report" / name).read_text(encoding="utf-8")
+    # Three pictures below each other; picture, trimap, truth and prediction beside each other.
+    assert levels_in(folder / "report" / "worst.jpg").shape == (12 + 3 * 242, 12 + 4 * 212, 3)
+
+    table = folder / "split.tsv"
+    table.write_text("name\tsize\na\tsmall\nb\tsmall\n", encoding="utf-8")
+    bad = run(".", "--method", "prior", "--groups", "split.tsv", "-o", "other", folder=folder)
+    assert bad.returncode == 1
+    assert bad.stderr.startswith("deepmatte: split.tsv has no group for 1 of 3 pictures of .: c.")
+    assert not (folder / "other").exists()
+
+
+def test_several_sets_in_one_command(folder: Path) -> None:
+    other = folder.parent / "more"
+    for kind in ("images", "alphas"):
+        (other / kind).mkdir(parents=True)
+        (other / kind / "a.png").write_bytes((folder / kind / "a.png").read_bytes())
+    (other / "images" / "bad.png").write_bytes(b"no picture")
+    (other / "alphas" / "bad.png").write_bytes((folder / "alphas" / "b.png").read_bytes())
+    (other / "groups.tsv").write_text("name\tkind\na\tgood\nbad\tbad\n", encoding="utf-8")
+    options = ("--method", "prior", "--method", "lite", "-o", "out")
+
+    done = run(folder, other, *options, folder=folder.parent)
+
+    assert done.returncode == 1
+    assert f"{other}, prior, generated, bad: " in done.stderr
+    assert done.stderr.endswith("deepmatte: 2 of 16 mattes could not be measured.\n")
+    out = folder.parent / "out"
+    reports = [json.loads((out / name / "report.json").read_text()) for name in ("discs", "more")]
+    assert [report["trimaps"] for report in reports] == [list(KINDS), [GENERATED]]
+    assert reports[1]["groupings"] == {"kind": {"a": "good", "bad": "bad"}}
+    assert (out / "discs" / "predictions" / "lite" / "Trimap1" / "a.png").exists()
+    ranks = json.loads((out / "ranks.json").read_text())
+    assert [each["dataset"] for each in ranks["sets"]] == [str(folder), str(other)]
+    means = [mean for each in ranks["sets"] for mean in each["means"] if mean["method"] == "lite"]
+    rivals = [mean for each in ranks["sets"] for mean in each["means"] if mean["method"] == "prior"]
+    places = [
+        1.5 if mine["failed"] else 1 + (mine["errors"]["sad"] > other["errors"]["sad"])
+        for mine, other in zip(means, rivals, strict=True)
+    ]
+    assert ranks["mean_ranks"]["lite"]["sad"] == pytest.approx(sum(places) / 3)
+    assert "Mean rank over 3 sets" in done.stdout
+    assert "| more, generated | lite |" in (out / "ranks.md").read_text()
+    # What was measured is kept by set.
+    before = modified(folder, out / "discs")
+    run(folder, other, *options, folder=folder.parent)
+    assert modified(folder, out / "discs") == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence", "code"),
+    [
+        ((".", "../discs"), "Two data sets are called discs", 1),
+        ((".", "..", "--alphas", "alphas"), "go with one DATASET only", 2),
+        ((".", "..", "--selftest"), "--selftest takes one folder", 2),
+    ],
+)
+def test_sets_that_do_not_go_together(
+    arguments: tuple[str, ...], sentence: str, code: int, folder: Path
+) -> None:
+    done = run(*arguments, "--method", "prior", folder=folder)
+
+    assert done.returncode == code
+    assert sentence in " ".join(done.stderr.replace("\u2502", "").split())
 
 
 DILATIONS = [f"dilated {n}" for n in (1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 25, 31, 40)]

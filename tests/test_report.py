@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -23,8 +23,11 @@ from deepmatte.errors import ImageError
 from deepmatte.evaluation.plot import dilation_plot
 from deepmatte.evaluation.report import print_tables, write_report
 from deepmatte.evaluation.results import METRICS, Evaluation, Row
-from deepmatte.evaluation.summary import format_error, rank
+from deepmatte.evaluation.sets import write_ranks
+from deepmatte.evaluation.summary import groups, rank
+from deepmatte.evaluation.tables import format_error
 from deepmatte.evaluation.worst_crops import error_map, worst_crops
+from deepmatte.evaluation.worst_sheet import worst_rows, worst_sheets
 from deepmatte.images import open_alpha, open_image, save_image
 
 if TYPE_CHECKING:
@@ -86,6 +89,8 @@ def evaluation(tmp_path: Path) -> Evaluation:
                         trimap=kind,
                         picture=picture,
                         unknown=26000,
+                        foreground=0 if kind == "Trimap1" and picture == "dog" else 26000,
+                        background=26000,
                         errors=None if sad is None else errors_of(sad),
                         seconds=None if failed or method == "classical" else sad,
                         failure=FAILURE if failed else None,
@@ -105,6 +110,7 @@ def evaluation(tmp_path: Path) -> Evaluation:
         machine="one core",
         date="2026-11-23",
         version="0.1.0",
+        groupings={"kind of thing": {"cat": "pet", "dog": "pet", HOSTILE: HOSTILE, "fern": "2"}},
     )
 
 
@@ -174,8 +180,9 @@ def test_the_json_holds_every_row_and_their_means(evaluation: Evaluation, report
             assert mean["errors"] is None
             continue
         for metric in METRICS:
-            expected = np.mean([errors_of(value)[metric] for value in kept])
-            assert mean["errors"][metric] == pytest.approx(expected)
+            errors = [errors_of(value)[metric] for value in kept]
+            assert mean["errors"][metric] == pytest.approx(np.mean(errors))
+            assert mean["medians"][metric] == pytest.approx(np.median(errors))
         timed = mean["method"] != "classical"
         assert mean["seconds"] == (pytest.approx(np.mean(kept)) if timed else None)
     assert [document[name] for name in ("command", "machine", "date", "version", "dataset")] == [
@@ -242,16 +249,23 @@ def test_the_markdown_marks_the_best_and_never_a_partial_mean(report: Path) -> N
     narrow, wide = (_markdown_rows(text, kind) for kind in TRIMAPS)
     script = next(name for name in narrow if "script" in name)
 
-    assert narrow["Method"] == ["SAD", "MSE", "Grad", "Conn", "Seconds", "Failed"]
-    assert narrow["network"] == ["4.25", "0.0043", "**15.75**", "8.50", "4.25", "-"]
-    assert narrow["classical"] == ["**3.75**", "**0.0037**", "16.25", "**7.50**", "-", "-"]
-    assert narrow[script] == ["(3.50)", "(0.0035)", "(16.50)", "(7.00)", "3.50", "2 of 4"]
-    assert wide["network"] == ["(5.00)", "(0.0050)", "(15.00)", "(10.00)", "5.00", "1 of 4"]
-    assert wide["classical"] == ["**5.00**", "**0.0050**", "**15.00**", "**10.00**", "-", "-"]
-    assert wide[script] == ["-", "-", "-", "-", "-", "4 of 4"]
+    assert narrow["Method"] == ["SAD", "median", "MSE", "Grad", "Conn", "Seconds", "Failed"]
+    assert narrow["network"] == ["4.25", "**3.50**", "0.0043", "**15.75**", "8.50", "4.25", "-"]
+    assert narrow["classical"][:3] == ["**3.75**", "**3.50**", "**0.0037**"]
+    assert narrow["classical"][3:] == ["16.25", "**7.50**", "-", "-"]
+    assert narrow[script][:3] == ["(3.50)", "(3.50)", "(0.0035)"]
+    assert narrow[script][3:] == ["(16.50)", "(7.00)", "3.50", "2 of 4"]
+    assert wide["network"][:3] == ["(5.00)", "(3.00)", "(0.0050)"]
+    assert wide["network"][3:] == ["(15.00)", "(10.00)", "5.00", "1 of 4"]
+    assert wide["classical"][:3] == ["**5.00**", "**5.00**", "**0.0050**"]
+    assert wide["classical"][3:] == ["**15.00**", "**10.00**", "-", "-"]
+    assert wide[script] == ["-", "-", "-", "-", "-", "-", "4 of 4"]
     ranks = _markdown_rows(text, "Average ranks")
+    assert ranks["Method"] == ["SAD", "MSE", "Grad", "Conn", "mean"]
     assert ranks["network"][0] == "1.62"
     assert ranks["classical"][0] == "**1.62**"  # the network failed once: never the best
+    places = [float(place.strip("*")) for place in ranks["network"]]
+    assert places[-1] == pytest.approx(np.mean(places[:-1]), abs=0.01)
 
 
 def test_the_markdown_shows_names_and_failures_as_they_are(report: Path) -> None:
@@ -270,7 +284,7 @@ def test_a_pipe_gets_plain_text_with_stars(evaluation: Evaluation) -> None:
 
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 80
-    assert re.search(r"classical +\*3.75 +\*0.0037 +16.25 +\*7.50 +- +- *\n", text)
+    assert re.search(r"classical +\*3.75 +\*3.50 +\*0.0037 +16.25 +\*7.50 +- +- *\n", text)
     assert re.search(r"network +\(5.00\) .* 1 of 4", text)
     assert "4 of 4" in text
 
@@ -282,7 +296,7 @@ def test_a_terminal_gets_the_best_in_bold(evaluation: Evaluation) -> None:
     bold = [cell.strip() for cell in re.findall(r"\x1b\[1m([^\x1b]*)\x1b\[0m", text)]
     assert "3.75" in bold
     assert "*3.75" not in text
-    assert not {"4.25", "(3.50)", "3.50"} & set(bold)
+    assert not {"4.25", "(3.50)", "16.25"} & set(bold)
 
 
 def test_a_long_name_does_not_push_the_numbers_out(evaluation: Evaluation) -> None:
@@ -297,6 +311,164 @@ def test_a_long_name_does_not_push_the_numbers_out(evaluation: Evaluation) -> No
     assert "*1.00" in text
     assert "*0.0010" in text
     assert "Average ranks" not in text  # of one method they say nothing
+
+
+# --- groups -------------------------------------------------------------------------------------
+
+
+def _group(document: Any, grouping: str, name: str, trimap: str = "Trimap1") -> Any:
+    wanted = (grouping, name, trimap)
+    (group,) = (g for g in document["groups"] if (g["grouping"], g["name"], g["trimap"]) == wanted)
+    return group
+
+
+def test_the_json_sums_up_each_group(report: Path) -> None:
+    document = json.loads((report / "report.json").read_text())
+
+    pets = _group(document, "kind of thing", "pet")
+    assert pets["pictures"] == ["cat", "dog"]
+    network, classical, script = pets["means"]
+    assert network["errors"] == network["medians"]
+    assert network["errors"]["sad"] == 5.0
+    assert network["errors"]["gradient"] == 15.0
+    assert (script["pictures"], script["failed"], script["errors"]["sad"]) == (2, 0, 3.5)
+    assert classical["ranks"]["sad"] == np.mean([2, 1.5])
+    assert _group(document, "kind of thing", "pet", "Trimap2")["means"][2]["errors"] is None
+    assert _group(document, "known foreground", "no")["pictures"] == ["dog"]
+    assert _group(document, "known foreground", "yes")["pictures"] == ["cat", HOSTILE, "fern"]
+    assert _group(document, "known foreground", "yes", "Trimap2")["pictures"] == list(PICTURES)
+    assert _group(document, "known background", "yes")["pictures"] == list(PICTURES)
+    medians = [mean["medians"] for mean in _group(document, "known foreground", "yes")["means"]]
+    assert [median["sad"] for median in medians] == [2.0, 3.0, 3.0]
+
+
+def test_unreadable_trimaps_are_in_no_group_of_what_is_known(evaluation: Evaluation) -> None:
+    rows = [
+        dataclasses.replace(row, unknown=0, foreground=0, background=0)
+        if row.picture == "cat"
+        else row
+        for row in evaluation.rows
+    ]
+
+    found = groups(dataclasses.replace(evaluation, rows=tuple(rows)))
+
+    known = [group for group in found if group.grouping == "known foreground"]
+    assert [(group.name, group.pictures) for group in known if group.trimap == "Trimap1"] == [
+        ("-", ("cat",)),
+        ("no", ("dog",)),
+        ("yes", (HOSTILE, "fern")),
+    ]
+
+
+def test_people_see_the_groups_that_divide_the_pictures(
+    evaluation: Evaluation, report: Path
+) -> None:
+    pipe, text = printed(evaluation, colours=False), (report / "report.md").read_text()
+
+    lines = text.split("## Trimap1: by group", 1)[1].split("\n\n")[1].splitlines()
+    assert lines[0] == "| Group (pictures) | Method | SAD | median | MSE | median |"
+    rows = [[cell.strip() for cell in line.split(" | ")] for line in lines[2:]]
+    assert [row[0].strip("| ") for row in rows[::3]] == [
+        "kind of thing: 2 (1)",
+        r"kind of thing: \<img src=x onerror=alert(1)\> (1)",
+        "kind of thing: pet (2)",
+        "known foreground: no (1)",
+        "known foreground: yes (3)",
+    ]
+    assert rows[6][2:] == ["5.00", "5.00", "0.0050", "0.0050 |"]
+    assert rows[7][2:] == ["**3.00**", "**3.00**", "**0.0030**", "**0.0030** |"]
+    assert rows[14][2:] == ["(3.00)", "(3.00)", "(0.0030)", "(0.0030) |"]
+    assert "known background" not in text  # all of them know some: a group of all says nothing
+    assert "known foreground" not in text.split("## Trimap2: by group")[1]
+    assert re.search(r"classical +\*3.00 +\*3.00 +\*0.0030 +\*0.0030", pipe)
+
+
+# --- several sets -------------------------------------------------------------------------------
+
+
+def test_mean_ranks_count_each_set_once(evaluation: Evaluation, tmp_path: Path) -> None:
+    small = dataclasses.replace(
+        evaluation,
+        dataset="other/set",
+        trimaps=("Trimap1",),
+        pictures=("cat",),
+        rows=tuple(r for r in evaluation.rows if (r.picture, r.trimap) == ("cat", "Trimap1")),
+    )
+
+    write_ranks([evaluation, small], tmp_path)
+
+    document = json.loads((tmp_path / "ranks.json").read_text())
+    # By the means: Trimap1 4.25, 3.75, failed; Trimap2 failed, 5, failed; the other set 1, 2, 3.
+    ranks = document["mean_ranks"]
+    assert {method: ranks[method]["sad"] for method in METHODS} == {
+        "network": np.mean([2, 2.5, 1]),
+        "classical": np.mean([1, 1, 2]),
+        SCRIPT: np.mean([3, 2.5, 3]),
+    }
+    assert ranks["network"]["gradient"] == np.mean([1, 2.5, 3])
+    four = [ranks["network"][metric] for metric in METRICS]
+    assert ranks["network"]["mean"] == pytest.approx(np.mean(four))
+    assert [each["dataset"] for each in document["sets"]] == ["small | <i>set</i>", "other/set"]
+    assert document["sets"][1]["means"][1]["errors"]["sad"] == 2.0
+    text = (tmp_path / "ranks.md").read_text()
+    assert "## Mean rank over 3 sets" in text
+    assert "| set, Trimap1 | classical | 2.00 | 2.00 | 0.0020 | 18.00 | 4.00 |" in text
+    assert _markdown_rows(text, "Mean rank")["classical"][0] == "**1.33**"
+
+
+# --- the worst ----------------------------------------------------------------------------------
+
+
+def test_the_sheet_shows_the_worst_of_each_method(evaluation: Evaluation, report: Path) -> None:
+    network = worst_rows(evaluation, "network")
+    script = worst_rows(evaluation, SCRIPT)
+
+    # One row a picture, with its worst trimap, and no failure among them.
+    assert [(row.picture, row.trimap) for row in network] == [
+        ("dog", "Trimap2"),
+        (HOSTILE, "Trimap1"),
+        ("fern", "Trimap2"),
+        ("cat", "Trimap2"),
+    ]
+    assert [(row.picture, row.trimap) for row in script] == [("dog", "Trimap1"), ("cat", "Trimap1")]
+    sheets = worst_sheets(evaluation)
+    assert list(sheets) == list(METHODS)
+    assert len(sheets[SCRIPT]) < len(sheets["network"])
+    height, width, _ = open_image(report / "worst.jpg").rgb.shape
+    assert (height, width) == (len(sheets["network"]), sum(s.shape[1] for s in sheets.values()))
+
+
+def test_a_panel_is_the_whole_picture(evaluation: Evaluation) -> None:
+    sheet = worst_sheets(evaluation)["classical"]
+
+    # The fourth panel of the first row: alpha is 0 on the left, 1 on the right, and half a grey
+    # where the matte is too opaque; above and below it is paper.
+    panel = sheet[42:242, -212:-12]
+    assert (panel[5] == 245).all()
+    assert (panel[100, 10] == 0).all()
+    assert (panel[100, 190] == 255).all()
+    assert (abs(panel[182, 80].astype(int) - 128) < 8).all()
+
+
+def test_only_ten_are_shown(evaluation: Evaluation) -> None:
+    (row,) = (r for r in evaluation.rows if (r.method, r.picture) == ("network", "fern")
+              and r.trimap == "Trimap1")  # fmt: skip
+    rows = [
+        dataclasses.replace(row, picture=f"{index}", errors=errors_of(float(index)))
+        for index in range(12)
+    ]
+    many = dataclasses.replace(evaluation, methods=("network",), rows=tuple(rows))
+
+    assert [row.picture for row in worst_rows(many, "network")] == [
+        f"{n}" for n in range(11, 1, -1)
+    ]
+
+
+def test_pictures_that_cannot_be_read_are_not_on_the_sheet(evaluation: Evaluation) -> None:
+    for row in evaluation.rows:
+        row.image.write_bytes(b"no picture")
+
+    assert worst_sheets(evaluation) == {}
 
 
 # --- files --------------------------------------------------------------------------------------
@@ -348,6 +520,7 @@ def test_the_page_is_one_file_and_names_are_no_markup(report: Path) -> None:
         "report.html",
         "report.json",
         "report.md",
+        "worst.jpg",
     ]
 
 
@@ -541,6 +714,13 @@ def test_the_page_sorts_filters_and_shows_text_as_text(page: Page, report: Path)
     assert heads.nth(2).get_attribute("aria-sort") is None
     assert heads.nth(0).get_attribute("aria-sort") == "ascending"
     assert [name for name, _ in _shown(page)[::2]] == [HOSTILE, "cat", "dog", "fern"]
+
+    by_group = page.locator(".summary tr", has_text="known foreground: no (1)").first
+    assert by_group.locator("td").all_inner_texts()[1:3] == ["network", "9.00"]
+    worst = page.locator("#worst details")
+    assert worst.locator("summary").all_inner_texts() == ["network", "classical", SCRIPT]
+    worst.nth(2).locator("summary").click()
+    assert worst.locator("img").evaluate_all("all => all.every(i => i.naturalWidth === 860)")
 
     page.locator("#trimap").select_option("Trimap1")
     page.get_by_role("button", name="classical").click()

@@ -36,6 +36,13 @@ Example:
     --per-foreground 20 --seed 7 --size 1024
 """
 
+STRUCTURAL_EXAMPLE = """\b
+Example:
+  deepmatte compose structural --images aim500/dev/images --alphas aim500/dev/alphas \\
+    --backgrounds photos --out structural
+  deepmatte evaluate structural
+"""
+
 Out = Annotated[
     Path,
     typer.Option(metavar="DIR", help="Where to write; what is whole there already is kept."),
@@ -113,6 +120,36 @@ def compose_set(
         foregrounds, backgrounds, per_foreground=per_foreground, seed=seed, size=size
     )
     _build(plan, out)
+
+
+@app.command("structural", epilog=STRUCTURAL_EXAMPLE)
+def structural_set(
+    images: Annotated[Path, typer.Option(metavar="DIR", help="Photos of the subjects.")],
+    alphas: Annotated[Path, typer.Option(metavar="DIR", help="Their true mattes, same names.")],
+    backgrounds: Annotated[
+        list[Path],
+        typer.Option(
+            metavar="DIR", help="Photos, of which the more cluttered half is used; may be repeated."
+        ),
+    ],
+    out: Out,
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Draws backgrounds, trimaps and blur.")
+    ] = 0,
+    size: Annotated[
+        int, typer.Option(metavar="MAX", min=1, help="Longest side of a composite.")
+    ] = 1024,
+) -> None:
+    """Compose a hard test set: whole subjects unknown, out of focus, over cluttered photos.
+
+    One composite for each photo with a matte. Writes DIR/images, alphas, foregrounds (the true
+    colours), trimaps, groups.tsv (kind of trimap, width of the edge) and manifest.json, with the
+    rule, the seeds and the SHA-256 of every file read and written. The same inputs give the same
+    set. The same command goes on where it was stopped.
+    """
+    from deepmatte.datasets import structural
+
+    _build(structural.plan(images, alphas, backgrounds, seed=seed, size=size), out)
 
 
 def _build(plan: Plan, out: Path) -> None:

@@ -13,6 +13,7 @@ import typer
 from deepmatte.cli import outputs
 
 if TYPE_CHECKING:
+    from deepmatte.datasets.layouts import Dataset
     from deepmatte.evaluation.results import Evaluation
 
 EXAMPLE = """\b
@@ -20,6 +21,8 @@ Example:
   deepmatte evaluate alphamatting --method lite --method classical --out report
   deepmatte evaluate Test_set --method mine.onnx --method others_mattes
   deepmatte evaluate Test_set --dilation --out dilation
+  deepmatte evaluate aim500/dev alphamatting structural --groups aim500/split.tsv \\
+    --method lite --method mine.onnx --out sets
   deepmatte evaluate alphamatting --trimap Trimap1 --widen 20 --missing
   deepmatte evaluate --images photos --alphas mattes
   deepmatte evaluate --selftest
@@ -30,11 +33,12 @@ NAMED = 5  # how many of the pictures with one failure are named
 
 def evaluate(
     dataset: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Argument(
-            metavar="DATASET",
+            metavar="DATASET...",
             help="Folder with pictures, true mattes and trimaps: alphamatting.com's,"
-            " Composition-1k, AIM-500, P3M-500, or of deepmatte compose set.",
+            " Composition-1k, AIM-500, P3M-500, or of deepmatte compose. Several are measured one"
+            " after the other, each into a folder of its own in --out, and compared by mean ranks.",
         ),
     ] = None,
     method: Annotated[
@@ -53,6 +57,15 @@ def evaluate(
             metavar="KIND",
             help="Kind of trimap: a folder of them, or given if they lie in none; generated;"
             " 'dilated 5'. May be repeated; if left out all that the data set has, or generated.",
+        ),
+    ] = None,
+    groups: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Table of tab-separated columns with a header: the pictures' names, then one"
+            " column a grouping (category, type, ...). Means are shown by group, too. May be"
+            " repeated; DATASET/groups.tsv is always read.",
         ),
     ] = None,
     out: Annotated[
@@ -104,40 +117,70 @@ def evaluate(
 ) -> None:
     """Measure mattes: SAD, MSE, gradient and connectivity error in the unknown pixels.
 
-    Prints tables and writes report.html, report.md and report.json. A run that was stopped goes on
-    where it was. Exit code 1 says that a method failed on a picture.
+    Prints tables, also by group: with and without known foreground or background, and those of
+    --groups. Writes report.html, report.md, report.json and worst.jpg, which shows the worst ten
+    pictures of each method. A run that was stopped goes on where it was. Exit code 1 says that a
+    method failed on a picture.
     """
+    folders = dataset or []
+    named = (images, alphas, trimaps)
     if selftest:
-        _selftest(dataset)
+        if len(folders) > 1:
+            raise typer.BadParameter("--selftest takes one folder of triples.")
+        _selftest(folders[0] if folders else None)
         return
-    if dataset is None and (images is None or alphas is None):
+    if not folders and (images is None or alphas is None):
         raise typer.BadParameter("expected DATASET, or both --images and --alphas.")
+    if len(folders) > 1 and any(named):
+        raise typer.BadParameter("--images, --alphas and --trimaps go with one DATASET only.")
     if out.exists() and not out.is_dir():
         raise typer.BadParameter(f"{out} is a file; expected a folder.", param_hint="--out")
+    from deepmatte.datasets.groups import with_groups
+    from deepmatte.datasets.layouts import open_dataset
+
+    wanted: Sequence[Path | None] = folders or [None]
+    opened = [
+        open_dataset(folder, images=images, alphas=alphas, trimaps=trimaps) for folder in wanted
+    ]
+    plans = [
+        (each, _kinds(trimap, each.kinds, dilation=dilation, widen=widen, missing=missing))
+        for each in with_groups(opened, groups or [])
+    ]
+    _refuse_failures(_measured(plans, method or ["lite"], out, workers))
+
+
+def _measured(
+    plans: Sequence[tuple[Dataset, list[str]]], names: Sequence[str], out: Path, workers: int | None
+) -> list[Evaluation]:
+    """Measure methods on data sets, each with its kinds of trimaps; print and write all of it."""
     from rich.console import Console
 
-    from deepmatte.datasets.layouts import open_dataset
-    from deepmatte.evaluation import evaluate as evaluation
+    from deepmatte.evaluation.evaluate import evaluate as measure
     from deepmatte.evaluation.methods import open_methods
     from deepmatte.evaluation.report import print_tables, write_report
+    from deepmatte.evaluation.sets import folders_of_sets, print_tables_of_sets, write_ranks
 
-    progress = Console(stderr=True)
-    opened = open_dataset(dataset, images=images, alphas=alphas, trimaps=trimaps)
+    progress, console = Console(stderr=True), Console()
     with progress.status("Loading (pymatting's first use compiles for a minute or two)"):
-        methods = open_methods(method or ["lite"])
-    found = evaluation.evaluate(
-        opened,
-        methods,
-        _kinds(trimap, opened.kinds, dilation=dilation, widen=widen, missing=missing),
-        out,
-        workers=workers,
-        command=shlex.join(["deepmatte", *sys.argv[1:]]),
-        console=progress,
-    )
-    print_tables(found, Console())
-    write_report(found, out)
-    outputs.log(f"Wrote {out / 'report.html'}, report.md and report.json beside it.")
-    _refuse_failures(found)
+        methods = open_methods(names)
+    command = shlex.join(["deepmatte", *sys.argv[1:]])
+    folders = folders_of_sets([dataset for dataset, _ in plans], out)
+    found = []
+    for (dataset, kinds), folder in zip(plans, folders, strict=True):
+        evaluation = measure(
+            dataset, methods, kinds, folder, workers=workers, command=command, console=progress
+        )
+        found.append(evaluation)
+        if len(plans) > 1:
+            console.print(f"Data set: {dataset.name}", markup=False, highlight=False)
+        print_tables(evaluation, console)
+        write_report(evaluation, folder)
+        outputs.log(f"Wrote {folder / 'report.html'}, report.md and report.json beside it.")
+    if len(found) > 1:
+        print_tables_of_sets(found, console)
+        write_ranks(found, out)
+        outputs.log(f"Wrote {out / 'ranks.md'} and ranks.json beside it.")
+    return found
 
 
 def _kinds(
@@ -162,21 +205,25 @@ def _kinds(
     return list(dict.fromkeys(kinds))
 
 
-def _refuse_failures(evaluation: Evaluation) -> None:
+def _refuse_failures(evaluations: Sequence[Evaluation]) -> None:
     """Name what failed, one line for each sentence, and end with an error if anything did."""
     from deepmatte.errors import DataError
 
-    failed: dict[tuple[str, str, str], list[str]] = {}
-    for row in evaluation.rows:
-        if row.failure is not None:
-            failed.setdefault((row.method, row.trimap, row.failure), []).append(row.picture)
-    for (method, kind, failure), pictures in failed.items():
-        named = ", ".join(pictures[:NAMED])
+    failed: dict[tuple[str, ...], list[str]] = {}
+    for evaluation in evaluations:
+        where = [evaluation.dataset] if len(evaluations) > 1 else []
+        for row in evaluation.rows:
+            if row.failure is not None:
+                key = (*where, row.method, row.trimap, row.failure)
+                failed.setdefault(key, []).append(row.picture)
+    for (*names, failure), pictures in failed.items():
+        named = ", ".join([*names, *pictures[:NAMED]])
         more = f" and {len(pictures) - NAMED} more" if len(pictures) > NAMED else ""
-        outputs.log(f"{method}, {kind}, {named}{more}: {failure}")
+        outputs.log(f"{named}{more}: {failure}")
     count = sum(map(len, failed.values()))
     if count:
-        raise DataError(f"{count} of {len(evaluation.rows)} mattes could not be measured.")
+        every = sum(len(evaluation.rows) for evaluation in evaluations)
+        raise DataError(f"{count} of {every} mattes could not be measured.")
 
 
 def _selftest(folder: Path | None) -> None:

@@ -1,10 +1,10 @@
 """Composing a data set: many samples on all cores, a manifest, and going on after a stop.
 
-`composition` and `testset` say what is to be made, as a `Plan`; `build` makes it. Beside the
-pictures it writes ``manifest.json``, which says of each sample what it was made of and what came
-out, as SHA-256. A sample is whole, and skipped the next time, if the manifest has it and every
-file of it, read or written, still has its digest: what was cut short, changed or deleted since is
-made again.
+`composition_1k`, `testset` and `structural` say what is to be made, as a `Plan`; `build` makes it.
+Beside the pictures it writes ``manifest.json``, which says of each sample what it was made of and
+what came out, as SHA-256. A sample is whole, and skipped the next time, if the manifest has it and
+every file of it, read or written, still has its digest: what was cut short, changed or deleted
+since is made again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -69,6 +69,7 @@ class Plan:
             have to find it.
         folders: those folders.
         inputs: folders that hold the sources, into which nothing is ever written.
+        tables: text files of the set, by name: its ``groups.tsv``.
     """
 
     kind: str
@@ -78,6 +79,7 @@ class Plan:
     render: Callable[[Sample], Pictures]
     folders: Sequence[str]
     inputs: Sequence[Path]
+    tables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def build(plan: Plan, out: Path) -> Generator[Outcome]:
     Raises:
         DataError: `out` holds another data set or lies in an input. A sample that fails raises
             nothing: it has an outcome, too, and the rest goes on.
-        ImageError: the manifest cannot be written.
+        ImageError: the manifest or a table cannot be written.
 
     Example:
         with closing(build(plan, Path("testset"))) as outcomes:
@@ -122,6 +124,7 @@ def build(plan: Plan, out: Path) -> Generator[Outcome]:
     for folder in plan.folders:
         (out / folder).mkdir(parents=True, exist_ok=True)
     _save_manifest(plan, out, records)
+    write_files([(out / name, text.encode()) for name, text in plan.tables.items()])
     return _outcomes(plan, out, records)
 
 

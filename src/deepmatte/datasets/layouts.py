@@ -8,8 +8,9 @@ named one by one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from deepmatte.errors import DataError
 from deepmatte.images import SUFFIXES
@@ -32,7 +33,13 @@ LAYOUTS = {
 }
 """Folders of pictures, alphas and trimaps (these may be missing); the first that fits is taken."""
 
-_PICTURES = frozenset(SUFFIXES) | {".bmp", ".gif", ".heic", ".heif"}
+PICTURES = frozenset(SUFFIXES) | {".bmp", ".gif", ".heic", ".heif"}
+"""Suffixes of the files that are taken for pictures."""
+GROUPS = "groups.tsv"
+"""A table of groups in a data set's folder; see `deepmatte.datasets.groups`."""
+Groupings: TypeAlias = Mapping[str, Mapping[str, str]]
+"""The group of each picture, by the name of the grouping."""
+
 _NAMED = 5  # how many missing files an error names
 
 
@@ -60,11 +67,13 @@ class Dataset:
         name: the folder, as it was named.
         samples: in the order of their names; never empty.
         kinds: the trimaps that come with it, ``("Trimap1", "Trimap2")``; may be empty.
+        groupings: from `deepmatte.datasets.groups.with_groups`.
     """
 
     name: str
     samples: tuple[Sample, ...]
     kinds: tuple[str, ...]
+    groupings: Groupings = field(default_factory=dict)
 
 
 def open_dataset(
@@ -130,7 +139,7 @@ def pictures_in(folder: Path) -> dict[str, Path]:
         raise DataError(f"{folder} is not a folder; expected one with pictures.")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in _PICTURES or path.name.startswith(".") or path.is_dir():
+        if path.suffix.lower() not in PICTURES or path.name.startswith(".") or path.is_dir():
             continue
         if path.stem in found:
             raise DataError(

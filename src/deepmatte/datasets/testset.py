@@ -61,7 +61,7 @@ def plan(
         DataError: a folder has no pictures, there are fewer backgrounds than `per_foreground`, or
             two pairs of pictures would give the same name.
     """
-    cutouts, photos = _pictures(foregrounds), _pictures(backgrounds)
+    cutouts, photos = pictures_below(foregrounds), pictures_below(backgrounds)
     if len(photos) < per_foreground:
         raise DataError(
             f"{backgrounds} has {len(photos)} pictures; expected at least the {per_foreground} that"
@@ -69,10 +69,10 @@ def plan(
         )
     samples = []
     for cutout, front in cutouts.items():
-        ranked = sorted((_draw(seed, cutout, photo), photo) for photo in photos)
+        ranked = sorted((drawn(seed, cutout, photo), photo) for photo in photos)
         for draw, photo in ranked[:per_foreground]:
             sources = {"foreground": front, "background": photos[photo]}
-            name = f"{_flat(cutout)}_{_flat(photo)}"
+            name = f"{flat_name(cutout)}_{flat_name(photo)}"
             settings = {"draw": draw, "size": size}
             samples.append(Sample(name, sources, settings))
     times = Counter(sample.name for sample in samples)
@@ -100,7 +100,7 @@ def render(sample: Sample) -> Pictures:
     picture = open_image(path)
     if picture.alpha is None:
         raise ImageError(f"{path} has no transparency; expected a cut-out with an alpha channel.")
-    colours, cover = _fit(picture.rgb, picture.alpha, sample.settings["size"])
+    colours, cover = shrink(picture.rgb, picture.alpha, sample.settings["size"])
     # With alpha 0 only the background is left, scaled and cropped as everywhere in deepmatte.
     behind = to_bytes(over(colours, np.zeros_like(cover), sample.sources["background"]))
     foreground, alpha = to_bytes(colours), to_bytes(cover)
@@ -126,10 +126,13 @@ def blend(
     return rounded
 
 
-def _fit(
+def shrink(
     colours: NDArray[np.float32], alpha: NDArray[np.float32], size: int | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Shrink (H, W, 3) and (H, W) so that neither side is longer than `size`."""
+    """Shrink colours (H, W, 3) and alpha (H, W) so that neither side is longer than `size`.
+
+    Colours are weighted by alpha.
+    """
     import cv2
 
     height, width = alpha.shape
@@ -149,12 +152,12 @@ def _fit(
     return straight.clip(0, 1), small
 
 
-def _draw(seed: int, foreground: str, background: str) -> str:
+def drawn(seed: int, foreground: str, background: str) -> str:
     """What a pair of pictures draws, 64 hexadecimal digits."""
     return hashlib.sha256(json.dumps([seed, foreground, background]).encode()).hexdigest()
 
 
-def _pictures(folder: Path) -> dict[str, Path]:
+def pictures_below(folder: Path) -> dict[str, Path]:
     """All pictures below a folder by their path in it, the same on every system, in its order."""
     if not folder.is_dir():
         raise DataError(f"The folder {folder} does not exist.")
@@ -168,6 +171,6 @@ def _pictures(folder: Path) -> dict[str, Path]:
     return dict(sorted(pictures.items()))
 
 
-def _flat(name: str) -> str:
+def flat_name(name: str) -> str:
     """A picture's path in its folder as a part of a file name."""
     return os.path.splitext(name)[0].replace("/", "-")

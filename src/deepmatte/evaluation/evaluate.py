@@ -90,6 +90,7 @@ def evaluate(
         machine=f"{_processor()}, {usable_cores()} cores, {workers} processes",
         date=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         version=deepmatte.__version__,
+        groupings=dataset.groupings,
     )
 
 

@@ -32,7 +32,7 @@ from deepmatte.evaluation.results import Row
 from deepmatte.images import encode_image, open_alpha, open_grey, open_image
 from deepmatte.images.arrays import to_bytes, to_unit
 from deepmatte.images.files import reason_of, write_files
-from deepmatte.trimap import UNKNOWN, Trimap
+from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
 from deepmatte.types import Floats
 
 Bytes = NDArray[np.uint8]
@@ -49,19 +49,25 @@ class Job:
 
     def row(
         self,
+        trimap: Trimap | None = None,
         *,
-        unknown: int = 0,
         errors: dict[str, float] | None = None,
         seconds: float | None = None,
         failure: str | None = None,
         prediction: Path | None = None,
     ) -> Row:
-        """The row that says what came of it."""
+        """The row that says what came of it; without a trimap where none could be read."""
+        unknown, foreground, background = (
+            0 if trimap is None else int((trimap == label).sum())
+            for label in (UNKNOWN, FOREGROUND, BACKGROUND)
+        )
         return Row(
             method=self.method.name,
             trimap=self.kind,
             picture=self.sample.name,
             unknown=unknown,
+            foreground=foreground,
+            background=background,
             errors=errors,
             seconds=seconds,
             failure=failure,
@@ -98,19 +104,18 @@ class Answer:
 
 def measure(job: Job) -> Answer:
     """Do all of a job; what goes wrong stands in the row."""
-    unknown = 0
+    trimap = None
     try:
         with named_memory_errors():
             image, alpha, trimap = _open(job)
-            unknown = int((trimap == UNKNOWN).sum())
-            if unknown == 0:
+            if not (trimap == UNKNOWN).any():
                 raise TrimapError(
                     f"The trimap {job.kind} of {job.sample.name} has no unknown pixel; expected"
                     " some between background (0) and foreground (255, or of 0, 1 and 2 the 2)."
                 )
             path, seconds, predicted_before = _predicted(job, image, trimap)
             errors, measured_before = _errors(job, path, alpha, trimap)
-        row = job.row(unknown=unknown, errors=errors, seconds=seconds, prediction=path)
+        row = job.row(trimap, errors=errors, seconds=seconds, prediction=path)
         return Answer(row, known=predicted_before and measured_before)
     except MemoryError:
         failure = "There is not enough memory for this picture."
@@ -118,7 +123,7 @@ def measure(job: Job) -> Answer:
         failure = str(error)
     except Exception as error:  # a method may raise anything, and the others still count
         failure = f"{job.method.name} failed: {reason_of(error)} ({type(error).__name__})."
-    return Answer(job.row(unknown=unknown, failure=failure), known=False)
+    return Answer(job.row(trimap, failure=failure), known=False)
 
 
 def _open(job: Job) -> tuple[Floats, Floats, Trimap]:

@@ -9,7 +9,8 @@ from xml.sax.saxutils import escape
 
 from deepmatte.datasets.trimaps import dilation_of
 from deepmatte.evaluation.results import Evaluation
-from deepmatte.evaluation.summary import LABELS, means
+from deepmatte.evaluation.summary import means
+from deepmatte.evaluation.tables import LABELS
 
 # Okabe and Ito's idea in tones that stand out from white and from black: most colour-blind people
 # tell them apart, and the key names the lines in the order in which they end.

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from deepmatte.datasets.layouts import Groupings
 
 METRICS = ("sad", "mse", "gradient", "connectivity")
 """The metrics by name, in the order of every table; lower is better."""
@@ -20,7 +22,8 @@ class Row:
         method: the method's name.
         trimap: the kind of trimap, "Trimap1".
         picture: the picture's name in its data set, without suffix.
-        unknown: how many pixels the trimap leaves open.
+        unknown: how many pixels the trimap leaves open; 0 where it could not be read.
+        foreground, background: how many pixels it knows to be either.
         errors: the metrics by name (`METRICS`), or None where the method failed.
         seconds: what the method took of one core, pictures decoded already; None where it is not
             known (ready predictions) or the method failed.
@@ -33,6 +36,8 @@ class Row:
     trimap: str
     picture: str
     unknown: int
+    foreground: int
+    background: int
     errors: dict[str, float] | None
     seconds: float | None
     failure: str | None
@@ -47,7 +52,8 @@ class Evaluation:
     """All rows of one run, and what one needs to repeat it.
 
     ``methods``, ``trimaps`` and ``pictures`` are in the order in which they were asked for;
-    ``rows`` holds every combination once.
+    ``rows`` holds every combination once. ``groupings`` has the group of each picture by the name
+    of the grouping; see `deepmatte.datasets.groups`.
     """
 
     dataset: str
@@ -59,3 +65,4 @@ class Evaluation:
     machine: str
     date: str
     version: str
+    groupings: Groupings = field(default_factory=dict)

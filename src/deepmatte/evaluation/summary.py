@@ -1,4 +1,4 @@
-"""Means and average ranks of an evaluation, and the tables that show them.
+"""Means and average ranks of an evaluation, in all and by group.
 
 A mean over fewer pictures than asked for never looks like a full one, and is never called the
 best: easy pictures alone would make a method that fails on the hard ones look good. In the ranks
@@ -7,28 +7,29 @@ a failure counts as last.
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, median
 
+from deepmatte.datasets.groups import NO_GROUP
 from deepmatte.evaluation.results import METRICS, Evaluation, Row
 
-LABELS = {"sad": "SAD", "mse": "MSE", "gradient": "Grad", "connectivity": "Conn"}
-"""What the literature calls the metrics."""
-DECIMALS = {"sad": 2, "mse": 4, "gradient": 2, "connectivity": 2}
-"""How many decimals a table shows of each."""
-NONE = "-"
+KNOWN_FOREGROUND = "known foreground"
+KNOWN_BACKGROUND = "known background"
 
 
 @dataclass(frozen=True)
 class Mean:
-    """One method over all pictures with one kind of trimap.
+    """One method over all pictures, or those of a group, with one kind of trimap.
 
     Attributes:
         method, trimap: as in `Row`.
         pictures: how many there are.
         failed: on how many of them the method failed.
-        errors: the mean of each metric over the pictures that did not fail; None where all did.
+        errors, medians: the mean and the median of each metric over the pictures that did not
+            fail; None where all did.
         seconds: the mean over the pictures for which the time is known; None where there is none.
         ranks: for each metric the mean over all pictures of the method's rank among the methods.
     """
@@ -38,26 +39,28 @@ class Mean:
     pictures: int
     failed: int
     errors: dict[str, float] | None
+    medians: dict[str, float] | None
     seconds: float | None
     ranks: dict[str, float]
 
 
 @dataclass(frozen=True)
-class Cell:
-    """What a table says in one place, and whether that is the best of its column."""
+class Group:
+    """The pictures of a group, with one kind of trimap.
 
-    text: str
-    best: bool = False
+    Attributes:
+        grouping: by what the pictures were put into groups, "category".
+        name: of the group, "animal".
+        trimap: as in `Row`.
+        pictures: in the order of the evaluation.
+        means: of each method over these pictures.
+    """
 
-
-@dataclass(frozen=True)
-class Table:
-    """A table for people; ``trimap`` is the kind that it is about, None where about all."""
-
-    title: str
-    trimap: str | None
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    grouping: str
+    name: str
+    trimap: str
+    pictures: tuple[str, ...]
+    means: tuple[Mean, ...]
 
 
 def means(evaluation: Evaluation) -> tuple[Mean, ...]:
@@ -83,11 +86,53 @@ def means(evaluation: Evaluation) -> tuple[Mean, ...]:
                     len(rows),
                     len(rows) - len(kept),
                     {m: fmean(errors[m] for errors in kept) for m in METRICS} if kept else None,
+                    {m: median(errors[m] for errors in kept) for m in METRICS} if kept else None,
                     fmean(seconds) if seconds else None,
                     {m: fmean(places[index] for places in ranks[m]) for m in METRICS},
                 )
             )
     return tuple(summary)
+
+
+def groups(evaluation: Evaluation) -> tuple[Group, ...]:
+    """Sum up each group of pictures with each kind of trimap.
+
+    Beside the evaluation's own groupings there are always two, read from the trimaps: whether any
+    foreground is known, and whether any background is. Groups are in the order of their names.
+    """
+    found = []
+    for trimap in evaluation.trimaps:
+        rows = [row for row in evaluation.rows if row.trimap == trimap]
+        for grouping, group_of in {**evaluation.groupings, **_known(rows)}.items():
+            for name in sorted({group_of[p] for p in evaluation.pictures}, key=_natural):
+                inside = tuple(p for p in evaluation.pictures if group_of[p] == name)
+                part = dataclasses.replace(
+                    evaluation,
+                    trimaps=(trimap,),
+                    pictures=inside,
+                    rows=tuple(row for row in rows if row.picture in inside),
+                )
+                found.append(Group(grouping, name, trimap, inside, means(part)))
+    return tuple(found)
+
+
+def _known(rows: Sequence[Row]) -> dict[str, dict[str, str]]:
+    """What the trimaps of these rows know, by picture; "-" where a trimap could not be read."""
+    found: dict[str, dict[str, str]] = {KNOWN_FOREGROUND: {}, KNOWN_BACKGROUND: {}}
+    for row in rows:
+        if row.unknown + row.foreground + row.background == 0:
+            for known in found.values():
+                known.setdefault(row.picture, NO_GROUP)
+        else:
+            found[KNOWN_FOREGROUND][row.picture] = "yes" if row.foreground else "no"
+            found[KNOWN_BACKGROUND][row.picture] = "yes" if row.background else "no"
+    return found
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A key that puts "2 px" before "13 px"."""
+    parts = re.split(r"(\d+)", name)
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
 
 
 def average_ranks(summary: Sequence[Mean]) -> dict[str, dict[str, float]]:
@@ -105,6 +150,30 @@ def average_ranks(summary: Sequence[Mean]) -> dict[str, dict[str, float]]:
     }
 
 
+def mean_ranks(evaluations: Sequence[Evaluation]) -> dict[str, dict[str, float]]:
+    """For each method and metric the mean over data sets of the rank of the method's mean error.
+
+    Each data set and kind of trimap counts once, however many pictures it has. A method that failed
+    on any of its pictures comes last there.
+
+    Args:
+        evaluations: of the same methods.
+    """
+    ranks: dict[str, dict[str, list[float]]] = {}
+    for evaluation in evaluations:
+        summary = means(evaluation)
+        for trimap in evaluation.trimaps:
+            of_kind = [mean for mean in summary if mean.trimap == trimap]
+            for metric in METRICS:
+                errors = [m.errors[metric] if m.errors and not m.failed else None for m in of_kind]
+                for mean, place in zip(of_kind, rank(errors), strict=True):
+                    ranks.setdefault(mean.method, {}).setdefault(metric, []).append(place)
+    return {
+        method: {metric: fmean(places) for metric, places in of_method.items()}
+        for method, of_method in ranks.items()
+    }
+
+
 def rank(errors: Sequence[float | None]) -> list[float]:
     """The place of each error among all, from 1; None, a failure, is behind every number.
 
@@ -117,77 +186,5 @@ def rank(errors: Sequence[float | None]) -> list[float]:
     ]
 
 
-def tables(evaluation: Evaluation) -> tuple[Table, ...]:
-    """A table of means for each kind of trimap; where methods compete, one of average ranks."""
-    summary = means(evaluation)
-    shown = [
-        _means_table(trimap, [mean for mean in summary if mean.trimap == trimap])
-        for trimap in evaluation.trimaps
-    ]
-    if len(evaluation.methods) > 1:
-        shown.append(_ranks_table(summary))
-    return tuple(shown)
-
-
-def format_error(metric: str, error: float) -> str:
-    """The usual decimals of the metric, or two significant digits where those would be lost."""
-    decimals = DECIMALS[metric]
-    return (
-        f"{error:.{decimals}f}" if error == 0 or error >= 10 ** (1 - decimals) else f"{error:.2g}"
-    )
-
-
 def _error(row: Row, metric: str) -> float | None:
     return None if row.errors is None else row.errors[metric]
-
-
-def _means_table(trimap: str, summary: Sequence[Mean]) -> Table:
-    some_failed = any(mean.failed for mean in summary)
-    columns = ("Method", *LABELS.values(), "Seconds", *(["Failed"] if some_failed else []))
-    lowest = {
-        metric: min(
-            (mean.errors[metric] for mean in summary if mean.errors and not mean.failed),
-            default=None,
-        )
-        for metric in METRICS
-    }
-    rows = []
-    for mean in summary:
-        cells = [Cell(mean.method)]
-        for metric in METRICS:
-            if mean.errors is None:
-                cells.append(Cell(NONE))
-            elif mean.failed:
-                cells.append(Cell(f"({format_error(metric, mean.errors[metric])})"))
-            else:
-                error = mean.errors[metric]
-                cells.append(Cell(format_error(metric, error), error == lowest[metric]))
-        cells.append(Cell(NONE if mean.seconds is None else f"{mean.seconds:.2f}"))
-        if some_failed:
-            cells.append(Cell(f"{mean.failed} of {mean.pictures}" if mean.failed else NONE))
-        rows.append(tuple(cells))
-    pictures = summary[0].pictures
-    return Table(f"{trimap}: mean of {_count(pictures, 'picture')}", trimap, columns, tuple(rows))
-
-
-def _ranks_table(summary: Sequence[Mean]) -> Table:
-    ranks = average_ranks(summary)
-    whole = {method for method in ranks if not any(m.failed for m in summary if m.method == method)}
-    lowest = {
-        metric: min((ranks[method][metric] for method in whole), default=None) for metric in METRICS
-    }
-    rows = tuple(
-        (
-            Cell(method),
-            *(
-                Cell(f"{places[m]:.2f}", method in whole and places[m] == lowest[m])
-                for m in METRICS
-            ),
-        )
-        for method, places in ranks.items()
-    )
-    return Table("Average ranks", None, ("Method", *LABELS.values()), rows)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
