@@ -22,6 +22,9 @@ from deepmatte.errors import ImageError
 from deepmatte.images import Source, convert_colours, open_image, parse_colour
 from deepmatte.images.arrays import to_levels, to_unit
 
+# Rows that are worked on at a time.
+_STRIP = 256
+
 Background: TypeAlias = Source | tuple[int, int, int]
 
 
@@ -86,6 +89,25 @@ def blend(
     share = alpha[..., None]  # (H, W, 1)
     composite: NDArray[np.float32] = share * foreground + (1 - share) * to_unit(behind)
     return composite
+
+
+def add_shadow(joined: NDArray[Any], shadow: NDArray[np.float32]) -> None:
+    """Put a black shadow under a straight RGBA cut-out, in place.
+
+    Args:
+        joined: (H, W, 4), uint8, uint16 or float32.
+        shadow: float32 (H, W), 0..1.
+    """
+    for top in range(0, len(joined), _STRIP):
+        rows = slice(top, top + _STRIP)
+        unit = to_unit(joined[rows])
+        alpha = unit[..., 3]
+        both = alpha + (1 - alpha) * shadow[rows]
+        share = np.divide(alpha, both, out=np.ones_like(both), where=both > 0)
+        # What is neither subject nor shadow keeps its colour, for a program that resizes.
+        unit[..., :3] *= share[..., None]
+        unit[..., 3] = both
+        joined[rows] = to_levels(unit, joined.dtype)
 
 
 def _check_sizes(foreground: NDArray[Any], alpha: NDArray[Any]) -> None:

@@ -6,6 +6,7 @@ NumPy, Pillow, OpenCV and ONNX Runtime are imported where they are first needed,
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ class Matte:
         predicted: float32 (H, W), 0..1, the network's alpha.
         notes: sentences about anything that a user should know of this result.
         transparency: what became of the picture's own, if it has any; see `Matter`.
+        shadow: how dark the soft shadow below the subject is, 0..1, in the cut-out and over a new
+            background.
 
     Example:
         matte = deepmatte.matte("photo.jpg", "trimap.png")
@@ -57,6 +60,7 @@ class Matte:
     predicted: NDArray[np.float32]
     notes: tuple[str, ...] = ()
     transparency: Transparency = "keep"
+    shadow: float = 0.0
 
     def __repr__(self) -> str:
         height, width = self.predicted.shape
@@ -128,10 +132,58 @@ class Matte:
         Its ``save`` keeps the photo's colour profile, resolution, EXIF and XMP, and stores a JPEG
         in high quality. A Pillow image has 8 bits; `save` keeps more.
         """
-        from deepmatte import composite
+        return self._as_pillow(self.levels("cutout", 8))
 
-        with named_memory_errors():
-            return self._as_pillow(composite.cutout(self.colours, self.alpha))
+    def cropped(self, margin: int = 0, *, share: float = 0.0) -> Matte:
+        """The matte cropped to the subject, and to its shadow if it has one.
+
+        Args:
+            margin: pixels around it; beyond the picture they are transparent.
+            share: more margin, as a share of the subject's larger side.
+
+        Raises:
+            MattingError: the matte is empty.
+
+        Example:
+            matte.cropped(20).save("cutout.png")
+        """
+        from deepmatte import framing
+
+        find = framing.shadow_box if self.shadow else framing.subject_box
+        left, top, right, bottom = framing.subject_box(self.alpha)
+        margin += round(share * max(right - left, bottom - top))
+        left, top, right, bottom = find(self.alpha)
+        box = (left - margin, top - margin, right + margin, bottom + margin)
+        return dataclasses.replace(
+            self,
+            picture=framing.crop_picture(self.picture, box),
+            trimap=framing.crop_plane(self.trimap, box),
+            predicted=framing.crop_plane(self.predicted, box),
+        )
+
+    def shadowed(self, opacity: float = 0.4) -> Matte:
+        """The matte with a soft shadow below the subject, in the cut-out and over backgrounds.
+
+        Example:
+            matte.shadowed().cropped(20).resized(1000).save("product.png")
+        """
+        return dataclasses.replace(self, shadow=opacity)
+
+    def resized(self, longest: int) -> Matte:
+        """The matte made smaller, so that its longer side has so many pixels; never enlarged."""
+        from deepmatte import framing
+
+        height, width = self.picture.shape
+        scale = longest / max(height, width)
+        if scale >= 1:
+            return self
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        return dataclasses.replace(
+            self,
+            picture=framing.resize_picture(self.picture, size),
+            trimap=framing.shrink_trimap(self.trimap, size),
+            predicted=framing.shrink_plane(self.predicted, size),
+        )
 
     def over(self, background: Background) -> Image.Image:
         """The subject on another background: an RGB picture that saves itself as `cutout` does.
@@ -228,6 +280,7 @@ class Matte:
     def levels(self, part: Part, depth: Depth) -> NDArray[Any]:
         """What `save` stores: uint8, uint16 or float32; (H, W), (H, W, 3) or (H, W, 4)."""
         from deepmatte import composite
+        from deepmatte.framing import soft_shadow
         from deepmatte.images import level_type
         from deepmatte.images.arrays import to_levels
 
@@ -238,23 +291,29 @@ class Matte:
             colours = self.colours if depth == 8 else self._foreground_levels(dtype)
             if part == "foreground":
                 return colours
-            return composite.cutout(colours, self.alpha, dtype)
+            joined = composite.cutout(colours, self.alpha, dtype)
+            if self.shadow:
+                composite.add_shadow(joined, soft_shadow(self.alpha, self.shadow))
+        return joined
 
     def composite_levels(self, background: Background, depth: Depth) -> NDArray[Any]:
         """What `save_over` stores: (H, W, 3), uint8, uint16 or float32."""
         import numpy as np
 
         from deepmatte import composite
+        from deepmatte.framing import soft_shadow
         from deepmatte.images import level_type
-        from deepmatte.images.arrays import to_levels
+        from deepmatte.images.arrays import to_levels, to_unit
 
         dtype = level_type(depth)
         with named_memory_errors():
             profile = self.picture.metadata.icc_profile
             behind = composite.backdrop(background, *self.picture.shape, profile)
             mixed = np.empty(behind.shape, dtype)
+            light = 1 - soft_shadow(self.alpha, self.shadow)[..., None] if self.shadow else None
             for rows, foreground in self._strips():
-                blended = composite.blend(foreground, self.alpha[rows], behind[rows])
+                lit = behind[rows] if light is None else light[rows] * to_unit(behind[rows])
+                blended = composite.blend(foreground, self.alpha[rows], lit)
                 mixed[rows] = to_levels(blended, dtype)
         return mixed
 

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from deepmatte.cli import outputs
-from deepmatte.cli.options import parse_box, parse_memory, parse_point
+from deepmatte.cli.options import (
+    parse_box,
+    parse_depth,
+    parse_margin,
+    parse_memory,
+    parse_opacity,
+    parse_point,
+)
 from deepmatte.cli.outputs import Output
 from deepmatte.errors import TrimapError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from deepmatte.matting import Matte, Matter
+    from deepmatte.images import Depth
+    from deepmatte.matting import Matte, Matter, Part
 
 EXAMPLE = """\b
 Example:
@@ -24,6 +35,8 @@ Example:
   deepmatte matte photo.jpg trimap.png --alpha alpha.png --over beach.jpg --composite new.jpg
   deepmatte matte photo.jpg --mask person.png
   deepmatte matte photo.jpg --subject
+  deepmatte matte photo.jpg trimap.png --alpha alpha.tif --cutout cutout.png --depth 16
+  deepmatte matte photo.jpg trimap.png --crop 5% --resize 1000 --shadow 40%
   cat photo.jpg | deepmatte matte - trimap.png > cutout.png
 """
 
@@ -94,6 +107,51 @@ def matte(
         str | None,
         typer.Option(metavar="OUT", help="Where to write it; <IMAGE>.composite.png if left out."),
     ] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="L.ora|L.psd",
+            help="Write subject and photo as layers; in a PSD alpha is the subject's mask.",
+        ),
+    ] = None,
+    corridorkey: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Write Matte, FG, Processed and Comp as CorridorKey."),
+    ] = None,
+    depth: Annotated[
+        Any,
+        typer.Option(
+            metavar="8|16|half|float",
+            parser=parse_depth,
+            help="Bits of each colour; as the photo has them if left out, and half for .exr.",
+            show_default=False,
+        ),
+    ] = None,
+    straight: Annotated[
+        bool, typer.Option("--straight", help="Do not multiply an EXR's colours by alpha.")
+    ] = False,
+    crop: Annotated[
+        Any,
+        typer.Option(
+            metavar="20|5%",
+            parser=parse_margin,
+            help="Crop to the subject and so much around it: pixels, or a share of its size.",
+            show_default=False,
+        ),
+    ] = None,
+    resize: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Shrink the results to N pixels on the longer side."),
+    ] = None,
+    shadow: Annotated[
+        Any,
+        typer.Option(
+            metavar="40%",
+            parser=parse_opacity,
+            help="A soft shadow below the subject, so dark.",
+            show_default=False,
+        ),
+    ] = None,
     model: Annotated[
         str, typer.Option(metavar="lite|FILE", help="The shipped network, or an ONNX file of one.")
     ] = "lite",
@@ -150,11 +208,19 @@ def matte(
         raise typer.BadParameter("needs --over, the new background.", param_hint="--composite")
     if over is not None and composite is None:
         composite = outputs.beside(image, "composite.png")
-    if alpha is None and foreground is None and composite is None and cutout is None:
-        cutout = outputs.beside(image, "cutout.png")
-    targets = _targets(alpha, foreground, cutout, composite)
+    wanted = {"alpha": alpha, "foreground": foreground, "cutout": cutout, "layers": layers}
+    wanted["composite"] = composite
+    if corridorkey is not None:
+        _check_shot(corridorkey)
+    elif not any(wanted.values()):
+        wanted["cutout"] = outputs.beside(image, "cutout.png")
+    targets = [
+        Output(f"--{part}", name, transparent=part == "cutout")
+        for part, name in wanted.items()
+        if name is not None
+    ]
     inputs = [name for name in (image, trimap, mask, over) if name is not None]
-    outputs.check(inputs, targets)
+    outputs.check(inputs, targets, depth)
 
     from deepmatte.matting import Matter
 
@@ -178,25 +244,17 @@ def matte(
         result = _with_mask(matter, picture, mask, resize_trimap)
     else:
         result = matter(picture, outputs.read(trimap or ""), resize_trimap=resize_trimap)
-    _write(result, targets, background)
+    height, width = result.alpha.shape
+    result = _framed(result, crop, resize, shadow)
+    outputs.write(_encoders(result, targets, background, depth, straight))
+    written = [output.target for output in targets]
+    if corridorkey is not None:
+        written += _write_shot(result, Path(corridorkey), image)
     for note in result.notes:
         outputs.log(f"deepmatte: {note}")
-    height, width = result.alpha.shape
     seconds = time.perf_counter() - started
-    written = ", ".join(output.target for output in targets)
-    outputs.log(f"{image}: {width} x {height} pixels, {seconds:.2f} s, wrote {written}")
-
-
-def _targets(
-    alpha: str | None, foreground: str | None, cutout: str | None, composite: str | None
-) -> list[Output]:
-    targets = (
-        ("--alpha", alpha, False),
-        ("--foreground", foreground, False),
-        ("--cutout", cutout, True),
-        ("--composite", composite, False),
-    )
-    return [Output(option, name, deep) for option, name, deep in targets if name is not None]
+    names = ", ".join(written)
+    outputs.log(f"{image}: {width} x {height} pixels, {seconds:.2f} s, wrote {names}")
 
 
 def _check_source(image: str, trimap: str | None, mask: str | None, subject: bool) -> None:
@@ -237,19 +295,68 @@ def _with_mask(matter: Matter, picture: str | bytes, mask: str, resize_trimap: b
         raise TrimapError(f"{mask}: {error}") from error
 
 
-def _write(result: Matte, targets: list[Output], background: str | bytes | None) -> None:
-    # One after the other, for only one of them at a time need be in memory.
-    pictures = ((output, _pixels(result, output.option, background)) for output in targets)
-    outputs.write(pictures, metadata=result.picture.metadata)
+def _framed(
+    result: Matte, crop: tuple[int, float] | None, resize: int | None, shadow: float | None
+) -> Matte:
+    if shadow:
+        result = result.shadowed(shadow)
+    if crop is not None:
+        result = result.cropped(crop[0], share=crop[1])
+    return result if resize is None else result.resized(resize)
 
 
-def _pixels(result: Matte, option: str, background: str | bytes | None) -> NDArray[Any]:
-    import numpy as np
+def _encoders(
+    result: Matte,
+    targets: list[Output],
+    background: str | bytes | None,
+    depth: Depth | None,
+    straight: bool,
+) -> Iterator[tuple[Output, Callable[[], bytes]]]:
+    """One after the other, for only one of the pictures at a time need be in memory."""
+    from deepmatte.images import encode_layers
 
-    if option == "--alpha":
-        return result.alpha
-    if option == "--foreground":
-        return result.colours
-    if option == "--cutout":
-        return np.asarray(result.cutout())
-    return np.asarray(result.over(background or ""))
+    metadata = result.picture.metadata
+    for output in targets:
+        suffix = outputs.suffix_of(output)
+        if output.option == outputs.LAYERS:
+            layers = result.layers()
+            yield output, functools.partial(encode_layers, layers, suffix, metadata=metadata)
+            continue
+        found = depth or result.depth_for(suffix)
+        pixels = _pixels(result, output.option, background, found)
+        yield (
+            output,
+            outputs.encoder(output, pixels, metadata=metadata, depth=found, straight=straight),
+        )
+
+
+def _pixels(
+    result: Matte, option: str, background: str | bytes | None, depth: Depth
+) -> NDArray[Any]:
+    parts: dict[str, Part] = {
+        "--alpha": "alpha",
+        "--foreground": "foreground",
+        "--cutout": "cutout",
+    }
+    if option in parts:
+        return result.levels(parts[option], depth)
+    return result.composite_levels(background or "", depth)
+
+
+def _check_shot(folder: str) -> None:
+    from deepmatte.errors import ImageError
+    from deepmatte.images import check_exr
+
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise typer.BadParameter(f"{folder} is no folder.", param_hint="--corridorkey")
+    try:
+        check_exr()
+    except ImageError as error:
+        raise typer.BadParameter(str(error), param_hint="--corridorkey") from None
+
+
+def _write_shot(result: Matte, folder: Path, image: str) -> list[str]:
+    from deepmatte.corridorkey import save_shot
+
+    name = "frame" if image == outputs.PIPE else Path(image).stem
+    return [str(path) for path in save_shot(result, folder, name)]

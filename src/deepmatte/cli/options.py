@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import typer
 
 from deepmatte.errors import MattingError
 from deepmatte.machine import bytes_of
+
+if TYPE_CHECKING:
+    from deepmatte.images import Depth
 
 
 def parse_memory(text: str) -> int:
@@ -47,3 +51,42 @@ def _whole_numbers(text: str, form: str) -> list[int]:
     if len(parts) != form.count(",") + 1 or not all(re.fullmatch(r"-?\d+", part) for part in parts):
         raise typer.BadParameter(f"{text!r} came, expected whole numbers of pixels: {form}.")
     return [int(part) for part in parts]
+
+
+def parse_depth(text: str) -> Depth:
+    """Bits of each colour: "8", "16", "half" or "float".
+
+    Raises:
+        BadParameter: it is none of these.
+    """
+    depths: dict[str, Depth] = {"8": 8, "16": 16, "half": "half", "float": "float"}
+    if text.strip().lower() not in depths:
+        raise typer.BadParameter(f"{text!r} is no depth; expected 8, 16, half or float.")
+    return depths[text.strip().lower()]
+
+
+def parse_margin(text: str) -> tuple[int, float]:
+    """A margin in pixels and as a share of the subject: "20", "20px" or "5%".
+
+    Raises:
+        BadParameter: it is none of these.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(px|%)?", text.strip().lower())
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is no margin; expected 20 (pixels) or 5%.")
+    if match[2] == "%":
+        return 0, float(match[1]) / 100
+    return round(float(match[1])), 0.0
+
+
+def parse_opacity(text: str) -> float:
+    """A share in 0..1: "0.4" or "40%".
+
+    Raises:
+        BadParameter: it is neither.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%)?", text.strip())
+    opacity = -1.0 if match is None else float(match[1]) / (100 if match[2] else 1)
+    if not 0 <= opacity <= 1:
+        raise typer.BadParameter(f"{text!r} is no opacity; expected 0.4 or 40%.")
+    return opacity

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from deepmatte.images import Depth, Metadata
 
 PIPE = "-"
+LAYERS = "--layers"
 # Pictures that are encoded at a time.
 _ENCODERS = 2
 
@@ -52,13 +54,13 @@ def read(argument: str) -> str | bytes:
     return sys.stdin.buffer.read() if argument == PIPE else argument
 
 
-def check(inputs: Sequence[str], outputs: Sequence[Output]) -> None:
+def check(inputs: Sequence[str], outputs: Sequence[Output], depth: Depth | None = None) -> None:
     """Refuse, before any work, outputs that could not be written or would destroy something.
 
     Raises:
         typer.BadParameter: two inputs or two outputs share a pipe or a file, an output is an
             input, its folder is missing or locked, it is a folder, its suffix names no format that
-            fits, or a standard stream is closed.
+            fits or can hold the depth, or a standard stream is closed.
     """
     if PIPE in inputs and sys.stdin is None:
         raise typer.BadParameter("standard input is closed.")
@@ -70,14 +72,10 @@ def check(inputs: Sequence[str], outputs: Sequence[Output]) -> None:
         if identity in taken:
             raise _refusal(output, f"{output.target} is also {taken[identity]}.")
         taken[identity] = f"the output of {output.option}"
-        _check_target(output)
+        _check_target(output, depth)
 
 
-def _check_target(output: Output) -> None:
-    import numpy as np
-
-    from deepmatte.errors import ImageError
-    from deepmatte.images import encode_image
+def _check_target(output: Output, depth: Depth | None) -> None:
 
     if output.target == PIPE:
         if sys.stdout is None:
@@ -94,13 +92,26 @@ def _check_target(output: Output) -> None:
     special = os.path.exists(real) and not os.path.isfile(real)
     if not os.access(real if special else os.path.dirname(real), os.W_OK):
         raise _refusal(output, f"there is no permission to write {path}.")
+    _check_suffix(output, path.suffix, depth)
+
+
+def _check_suffix(output: Output, suffix: str, depth: Depth | None) -> None:
+    import numpy as np
+
+    from deepmatte.errors import ImageError
+    from deepmatte.images import Layer, check_depth, encode_image, encode_layers
+
     # One pixel tells whether there is an encoder for the suffix and the channels.
-    channels, kind = (4, "with an alpha channel") if output.transparent else (3, "in colour")
+    pixel = np.zeros((1, 1, 4 if output.transparent else 3), np.uint8)
     try:
-        encode_image(np.zeros((1, 1, channels), np.uint8), path.suffix)
-    except ImageError:
-        sentence = f"no picture {kind} can be saved as '{path.suffix}'; .png is always possible."
-        raise _refusal(output, sentence) from None
+        if output.option == LAYERS:
+            encode_layers([Layer("Photo", pixel)], suffix, name=output.target)
+            return
+        if depth is not None:
+            check_depth(suffix, depth, output.target)
+        encode_image(pixel, suffix, name=output.target)
+    except ImageError as error:
+        raise _refusal(output, str(error)) from None
 
 
 def _identity(name: str) -> object:
@@ -116,41 +127,55 @@ def _refusal(output: Output, sentence: str) -> typer.BadParameter:
     return typer.BadParameter(sentence, param_hint=output.option)
 
 
-def write(
-    pictures: Iterable[tuple[Output, NDArray[Any]]],
+def encoder(
+    output: Output,
+    pixels: NDArray[Any],
     *,
     metadata: Metadata | None = None,
     depth: Depth | None = None,
     straight: bool = False,
-) -> None:
-    """Save pictures, standard output as a PNG.
+) -> Callable[[], bytes]:
+    """What encodes pixels for an output, standard output as a PNG; see `encode_image`."""
+    from deepmatte.images import Metadata, encode_image
+
+    return functools.partial(
+        encode_image,
+        pixels,
+        suffix_of(output),
+        name=output.target,
+        metadata=metadata or Metadata(),
+        depth=depth,
+        straight=straight,
+    )
+
+
+def suffix_of(output: Output) -> str:
+    """The suffix that says an output's format."""
+    if output.target == PIPE:
+        return ".ora" if output.option == LAYERS else ".png"
+    return os.path.splitext(output.target)[1]
+
+
+def write(encoders: Iterable[tuple[Output, Callable[[], bytes]]]) -> None:
+    """Save pictures.
 
     All are encoded before the first is written, and written by the rule of
     `deepmatte.images.files.write_files`: where one fails, none is left behind.
+
+    Args:
+        encoders: outputs and what makes their bytes, made one after the other.
     """
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    from deepmatte.images import Metadata, encode_image
     from deepmatte.images.files import write_files
 
     contents: list[tuple[Any, Future[bytes]]] = []
     # An encoder uses one core. No third picture is made before the first of them is encoded: that
     # would take memory.
-    with ThreadPoolExecutor(_ENCODERS) as encoders:
-        for output, pixels in pictures:
-            name = output.target
-            target: Any = sys.stdout.buffer if name == PIPE else name
-            suffix = ".png" if name == PIPE else os.path.splitext(name)[1]
-            data = encoders.submit(
-                encode_image,
-                pixels,
-                suffix,
-                name=name,
-                metadata=metadata or Metadata(),
-                depth=depth,
-                straight=straight,
-            )
-            contents.append((target, data))
+    with ThreadPoolExecutor(_ENCODERS) as pool:
+        for output, encode in encoders:
+            target: Any = sys.stdout.buffer if output.target == PIPE else output.target
+            contents.append((target, pool.submit(encode)))
             if len(contents) >= _ENCODERS:
                 contents[-_ENCODERS][1].result()
     write_files([(target, data.result()) for target, data in contents])

@@ -191,7 +191,7 @@ def _checked(inputs: list[str], out: str | None, force: bool) -> Output:
 def _write(output: Output, trimap: NDArray[np.uint8]) -> None:
     import numpy as np
 
-    outputs.write([(output, trimap)])
+    outputs.write([(output, outputs.encoder(output, trimap))])
     height, width = trimap.shape
     unknown = np.mean(trimap == 128)
     outputs.log(f"{width} x {height} pixels, {unknown:.0%} unknown, wrote {output.target}")

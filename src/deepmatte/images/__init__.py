@@ -14,6 +14,7 @@ from deepmatte.images.encode import (
     suffix_of,
     to_pil,
 )
+from deepmatte.images.exr import check_exr, encode_exr, write_exr
 from deepmatte.images.layers import LAYERED_SUFFIXES, Layer, encode_layers, save_layers
 from deepmatte.images.light import convert_colours
 from deepmatte.images.metadata import Metadata
@@ -43,9 +44,11 @@ __all__ = [
     "Source",
     "Target",
     "check_depth",
+    "check_exr",
     "convert_colours",
     "default_depth",
     "displayed",
+    "encode_exr",
     "encode_image",
     "encode_layers",
     "level_type",
@@ -62,4 +65,5 @@ __all__ = [
     "suffix_of",
     "to_pil",
     "to_result",
+    "write_exr",
 ]

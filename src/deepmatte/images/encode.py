@@ -195,7 +195,7 @@ def _format_for(suffix: str, name: str) -> str:
     kind = SUFFIXES.get(dotted(suffix), "")
     Image.init()
     if kind == "EXR":
-        exr.library()
+        exr.check_exr()
     elif kind == "JXL":
         _register_jxl()
     elif kind not in Image.SAVE:

@@ -68,7 +68,7 @@ def write_exr(values: NDArray[Any], attributes: dict[str, Any]) -> bytes:
     Raises:
         ImageError: the library OpenEXR is not installed.
     """
-    openexr = library()
+    openexr = check_exr()
     header = {
         "compression": openexr.ZIP_COMPRESSION,
         "type": openexr.scanlineimage,
@@ -81,8 +81,8 @@ def write_exr(values: NDArray[Any], attributes: dict[str, Any]) -> bytes:
     return stream.getvalue()
 
 
-def library() -> ModuleType:
-    """The library OpenEXR.
+def check_exr() -> ModuleType:
+    """The library OpenEXR, which is not installed everywhere.
 
     Raises:
         ImageError: it is not installed.
@@ -138,7 +138,7 @@ def decode_exr(data: bytes, name: str) -> ExrPixels:
         ImageError: it has none of these, is too large or damaged, or its numbers are not finite;
             or the library OpenEXR is not installed.
     """
-    openexr = library()
+    openexr = check_exr()
     try:
         # Unlike the newer `File`, it raises what is wrong instead of printing it.
         file = openexr.InputFile(io.BytesIO(data))

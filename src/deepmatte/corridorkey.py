@@ -1,0 +1,67 @@
+"""A shot's folders as CorridorKey writes them, for pipelines that are built for it.
+
+``Matte`` holds alpha alone, ``FG`` the subject's straight colours as sRGB values, ``Processed`` the
+cut-out in linear light, premultiplied, all three as EXRs of half floats; ``Comp`` a preview over a
+checkerboard as PNG.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from deepmatte.images import convert_colours, encode_exr, encode_image, write_exr
+from deepmatte.images.files import write_files
+from deepmatte.matting import Matte
+from deepmatte.sheet import checkerboard
+
+FOLDERS = ("Matte", "FG", "Processed", "Comp")
+
+
+def shot_files(matte: Matte, name: str) -> dict[str, bytes]:
+    """The files of one frame.
+
+    Args:
+        matte: the frame's.
+        name: of the frame, without a suffix.
+
+    Returns:
+        Paths in the shot's folder, as ``Matte/<name>.exr``, and what they hold.
+
+    Raises:
+        ImageError: the library OpenEXR is not installed.
+    """
+    metadata = matte.picture.metadata
+    colours = matte.levels("foreground", "float")
+    if metadata.primaries is None:
+        colours = convert_colours(colours, metadata.icc_profile, None)
+    cutout = matte.levels("cutout", "float")
+    preview = matte.composite_levels(checkerboard(*matte.alpha.shape), 8)
+    return {
+        f"Matte/{name}.exr": encode_exr(matte.alpha, metadata, half=True),
+        f"FG/{name}.exr": write_exr(colours.astype(np.float16), {"deepmatte:transfer": "sRGB"}),
+        f"Processed/{name}.exr": encode_exr(cutout, metadata, half=True),
+        f"Comp/{name}.png": encode_image(preview, ".png", metadata=metadata),
+    }
+
+
+def save_shot(matte: Matte, folder: Path, name: str) -> list[Path]:
+    """Write one frame's files, all of them or none; folders are made where they are missing.
+
+    Args:
+        matte: the frame's.
+        folder: of the shot.
+        name: of the frame, without a suffix.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ImageError: a file cannot be written, or OpenEXR is not installed.
+    """
+    files = {folder / path: data for path, data in shot_files(matte, name).items()}
+    for path in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_files(list(files.items()))
+    return list(files)

@@ -1,0 +1,124 @@
+"""The frame of a result: cropped to the subject, resized, with a soft shadow below it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepmatte.errors import MattingError
+from deepmatte.images import Picture
+
+# What is less opaque than this is 0 in 8 bits.
+_VISIBLE = 0.5 / 255
+# How far a shadow falls below the subject, and how soft it is (the Gaussian's sigma), both as
+# shares of the subject's larger side.
+_FALL = 0.02
+_SOFTNESS = 0.02
+# A blur of so many pixels is made at full size; a wider one looks the same at a lower one.
+_WIDEST_BLUR = 8.0
+
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom; the last two excluded. May reach beyond the picture."""
+
+
+def subject_box(alpha: NDArray[np.float32]) -> Box:
+    """The smallest box around what is visible.
+
+    Raises:
+        MattingError: nothing is.
+    """
+    rows = np.flatnonzero((alpha >= _VISIBLE).any(axis=1))
+    columns = np.flatnonzero((alpha >= _VISIBLE).any(axis=0))
+    if rows.size == 0:
+        raise MattingError("The matte is empty; there is no subject to crop to.")
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def soft_shadow(alpha: NDArray[np.float32], opacity: float) -> NDArray[np.float32]:
+    """How dark a shadow is that falls straight below the subject: float32 (H, W), 0..opacity.
+
+    Args:
+        alpha: float32 (H, W), 0..1.
+        opacity: of the shadow where it is darkest, 0..1.
+    """
+    import cv2
+
+    if not (alpha >= _VISIBLE).any():
+        return np.zeros_like(alpha)
+    fall, sigma = _shadow_size(alpha)
+    height, width = alpha.shape
+    fallen = np.zeros_like(alpha)
+    fallen[fall:] = alpha[: height - fall] if fall else alpha
+    scale = min(1.0, _WIDEST_BLUR / sigma)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(fallen, size, interpolation=cv2.INTER_AREA) if scale < 1 else fallen
+    # Beyond the picture there is no subject that could cast a shadow.
+    blurred = cv2.GaussianBlur(small, (0, 0), sigma * scale, borderType=cv2.BORDER_CONSTANT)
+    full = cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(full * np.float32(opacity), np.float32)
+
+
+def _shadow_size(alpha: NDArray[np.float32]) -> tuple[int, float]:
+    left, top, right, bottom = subject_box(alpha)
+    side = max(right - left, bottom - top)
+    return round(_FALL * side), max(0.5, _SOFTNESS * side)
+
+
+def shadow_box(alpha: NDArray[np.float32]) -> Box:
+    """The box around the subject and its shadow, down to a hundredth of its darkness."""
+    left, top, right, bottom = subject_box(alpha)
+    fall, sigma = _shadow_size(alpha)
+    reach = round(2.3 * sigma)
+    return left - reach, min(top, top + fall - reach), right + reach, bottom + fall + reach
+
+
+def crop_plane(plane: NDArray[Any], box: Box, *, repeat_edge: bool = False) -> NDArray[Any]:
+    """The part of (H, W) or (H, W, C) in a box; beyond the picture 0, or its edge repeated."""
+    left, top, right, bottom = box
+    height, width = plane.shape[:2]
+    inside = plane[max(0, top) : min(height, bottom), max(0, left) : min(width, right)]
+    beyond = [
+        (max(0, -top), max(0, bottom - height)),
+        (max(0, -left), max(0, right - width)),
+        *[(0, 0)] * (plane.ndim - 2),
+    ]
+    if not any(before or after for before, after in beyond):
+        return inside
+    return np.pad(inside, beyond, mode="edge" if repeat_edge else "constant")
+
+
+def crop_picture(picture: Picture, box: Box) -> Picture:
+    """A picture in a box; beyond it the edge's colours are repeated, transparent."""
+    alpha = None if picture.alpha is None else crop_plane(picture.alpha, box)
+    return replace(picture, levels=crop_plane(picture.levels, box, repeat_edge=True), alpha=alpha)
+
+
+def resize_picture(picture: Picture, size: tuple[int, int]) -> Picture:
+    """A picture made smaller, (width, height), each new pixel the mean of those it covers."""
+    levels, alpha = picture.levels, picture.alpha
+    if alpha is None:
+        return replace(picture, levels=shrink_plane(levels, size))
+    # An invisible pixel's colour must not mix into its neighbours.
+    small = shrink_plane(alpha, size)
+    weighted = shrink_plane(alpha[..., None] * levels, size) / np.maximum(small, 1e-6)[..., None]
+    colours = np.where(small[..., None] >= _VISIBLE, weighted, shrink_plane(levels, size))
+    if levels.dtype.kind == "u":
+        colours = np.rint(colours)
+    return replace(picture, levels=colours.astype(levels.dtype), alpha=small)
+
+
+def shrink_plane(plane: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """(H, W) or (H, W, C) at a smaller (width, height), by the mean of what is covered."""
+    import cv2
+
+    return np.asarray(cv2.resize(np.ascontiguousarray(plane), size, interpolation=cv2.INTER_AREA))
+
+
+def shrink_trimap(trimap: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A trimap at a smaller (width, height), by the nearest pixel: no new labels."""
+    import cv2
+
+    return np.asarray(cv2.resize(trimap, size, interpolation=cv2.INTER_NEAREST), np.uint8)
