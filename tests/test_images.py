@@ -154,11 +154,15 @@ class TestSources:
         rgba[..., 3] = 255
         assert open_image(rgba).alpha is None
 
-    def test_labels_may_be_wide_integers_but_photos_may_not(self) -> None:
-        labels = np.array([[0, 128, 255]], np.int64)
-        np.testing.assert_array_equal(open_levels(labels), labels)
-        with pytest.raises(ImageError, match="int64"):
-            open_image(labels)
+    @pytest.mark.parametrize("kind", [np.uint16, np.int16, np.int32, np.int64, np.uint64])
+    def test_integers_that_are_wider_than_what_they_hold(self, kind: Any) -> None:
+        levels = np.array([[0, 128, 255], [7, 8, 9]], kind)
+        np.testing.assert_array_equal(open_levels(levels), levels)
+        np.testing.assert_array_equal(open_image(levels).levels[..., 0], levels)
+        assert open_image(levels).levels.dtype == np.uint8
+        assert open_image(np.array([[0, 256, 30000]], kind)).levels.dtype == np.uint16
+        with pytest.raises(ImageError, match=r"0\.\.65535"):
+            open_image(np.array([[-1, 70000]], np.int64))
 
     @pytest.mark.parametrize(
         "pixels",

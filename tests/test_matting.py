@@ -189,7 +189,7 @@ def test_trimaps_without_foreground_or_without_background_work(
     ("levels", "missing"),
     [
         ((0, 128, 255), []),
-        ((0, 255, 255), []),
+        ((0, 100, 255), []),
         ((0, 127, 254), ["foreground"]),
         ((16, 128, 255), ["background"]),
         ((16, 128, 235), ["foreground", "background"]),

@@ -31,6 +31,10 @@ Part: TypeAlias = Literal["cutout", "alpha", "foreground"]
 
 _UNKNOWN = 128  # as in `deepmatte.trimap`, which loads OpenCV
 _PREVIEW = 800
+_MASK = (
+    "The trimap has nothing unknown, so that its edges stay as hard as they are; a segmenter's "
+    "mask goes to --mask (deepmatte.trimap.from_mask)."
+)
 _UNMARKED = "The trimap marks no {kind}: nothing in it is {level}."
 
 
@@ -438,16 +442,17 @@ class Matter:
         """
         from deepmatte.images import Picture, open_image
         from deepmatte.transparency import seen
-        from deepmatte.trimap import open_trimap
+        from deepmatte.trimap import read_trimap
 
-        picture = image if isinstance(image, Picture) else open_image(image)
-        labels = open_trimap(trimap, picture.shape, resize=resize_trimap)
+        admit = self._engine.admit  # before anything is decoded
+        picture = image if isinstance(image, Picture) else open_image(image, admit=admit)
+        labels, about = read_trimap(trimap, picture.shape, resize=resize_trimap, admit=admit)
         levels, known = picture.levels, labels
         with named_memory_errors():
             if picture.alpha is not None and self._transparency == "keep":
                 levels, known = seen(picture, labels)
             predicted = self._engine(_shown(levels), known, progress)
-        notes = _notes(picture, labels, self._transparency)
+        notes = (*picture.notes, *about, *_notes(picture, labels, self._transparency))
         return Matte(picture, labels, predicted, notes, self._transparency)
 
 
@@ -485,13 +490,15 @@ def _notes(
     picture: Picture, trimap: NDArray[np.uint8], transparency: Transparency
 ) -> tuple[str, ...]:
     from deepmatte.transparency import SAID
-    from deepmatte.trimap import BACKGROUND, FOREGROUND
+    from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 
     notes = [] if picture.alpha is None else [SAID[transparency]]
     if not (trimap == FOREGROUND).any():
         notes.append(_UNMARKED.format(kind="foreground", level="fully white"))
     if not (trimap == BACKGROUND).any():
         notes.append(_UNMARKED.format(kind="background", level="fully black"))
+    if len(notes) == (picture.alpha is not None) and not (trimap == UNKNOWN).any():
+        notes.append(_MASK)
     return tuple(notes)
 
 

@@ -12,14 +12,23 @@ Example:
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.errors import TrimapError
 from deepmatte.grabcut import attached, divide, divide_box
-from deepmatte.images import GreyPicture, Source, open_alpha, open_grey, open_image
+from deepmatte.images import (
+    GreyPicture,
+    Source,
+    open_alpha,
+    open_grey,
+    open_image,
+    open_mask,
+)
+from deepmatte.images.files import name_of
+from deepmatte.images.picture import Admit, admit_all
 
 Trimap: TypeAlias = NDArray[np.uint8]
 Mask: TypeAlias = NDArray[np.bool_]
@@ -29,6 +38,13 @@ BACKGROUND, UNKNOWN, FOREGROUND = 0, 128, 255
 # A coder such as JPEG moves even flat areas by a level or two, and more beside an edge.
 LOSSY_TOLERANCE = 5 / 255
 FLOAT_TOLERANCE = 1e-3  # well below one level of 8 bits
+
+# Less of a picture near black or white is no sign of a JPEG.
+_RINGING_SHARE = 1e-3
+_RINGS = (
+    "The trimap rings around black and white as if it had been a JPEG once; levels up to "
+    f"{round(255 * LOSSY_TOLERANCE)} from them were taken for black and white."
+)
 
 # A network's mask is rarely exactly 0 or 1; these are the thresholds that rembg uses (10 and 240).
 SURE_BACKGROUND, SURE_FOREGROUND = 10 / 255, 240 / 255
@@ -72,10 +88,36 @@ def open_trimap(
         ImageError: the source cannot be read.
         TrimapError: it has colours, or another size than the picture.
     """
-    grey = open_grey(source)
+    return read_trimap(source, size, resize=resize)[0]
+
+
+def read_trimap(
+    source: Source,
+    size: tuple[int, int] | None = None,
+    *,
+    resize: bool = False,
+    admit: Admit = admit_all,
+) -> tuple[Trimap, tuple[str, ...]]:
+    """As `open_trimap`, with sentences about what a user should know of the file.
+
+    A file of another size is refused before it is decoded, unless it is to be resized. ``admit`` is
+    that of `images.open_image`.
+    """
+    name = "The trimap" if hasattr(source, "shape") else name_of(source)
+
+    def admit_size(found: tuple[int, ...]) -> None:
+        if size is not None and not resize and found not in (size, size[::-1]):
+            raise _other_size(name, (found[0], found[1]), size)
+        admit(found)
+
+    grey = open_grey(source, admit=admit_size)
+    notes = grey.notes
     top = _foreground_level(grey)
     tolerance = 0.0
-    if grey.lossy:
+    rings = not grey.lossy and _rings(grey.levels)
+    if rings:
+        notes += (_RINGS,)
+    if grey.lossy or rings:
         tolerance = LOSSY_TOLERANCE * top
     elif grey.levels.dtype.kind == "f":
         tolerance = FLOAT_TOLERANCE
@@ -83,30 +125,49 @@ def open_trimap(
     if grey.alpha is not None:
         trimap[grey.alpha < 1] = UNKNOWN
     if size is None or trimap.shape == size:
-        return trimap
+        return trimap, notes
     if not resize:
-        turned = trimap.shape == size[::-1]
-        advice = (
-            "one of the two is turned, perhaps by its EXIF orientation."
-            if turned
-            else "make them the same size, or have it resized (resize_trimap, --resize-trimap)."
-        )
-        raise TrimapError(
-            f"{grey.name} is {trimap.shape[1]} x {trimap.shape[0]} pixels (width x height) but the"
-            f" picture is {size[1]} x {size[0]}; {advice}"
-        )
+        raise _other_size(grey.name, (trimap.shape[0], trimap.shape[1]), size)
     rows = (np.arange(size[0]) * 2 + 1) * trimap.shape[0] // (2 * size[0])
     columns = (np.arange(size[1]) * 2 + 1) * trimap.shape[1] // (2 * size[1])
     resized: Trimap = trimap[rows[:, None], columns]
-    return resized
+    return resized, notes
+
+
+def _other_size(name: str, found: tuple[int, int], size: tuple[int, int]) -> TrimapError:
+    advice = (
+        "one of the two is turned, perhaps by its EXIF orientation."
+        if found == size[::-1]
+        else "make them the same size, or have it resized (resize_trimap, --resize-trimap)."
+    )
+    return TrimapError(
+        f"{name} is {found[1]} x {found[0]} pixels (width x height) but the picture is"
+        f" {size[1]} x {size[0]}; {advice}"
+    )
+
+
+def _rings(levels: NDArray[Any]) -> bool:
+    """Whether levels (H, W) ring around black and white as a JPEG's do, saved as a PNG since.
+
+    Soft edges have all levels alike, and few of them are so near to black or white.
+    """
+    if levels.dtype != np.uint8:
+        return False
+    counts = np.bincount(levels.ravel(), minlength=256)
+    near = round(255 * LOSSY_TOLERANCE)
+    ringing = counts[1 : near + 1].sum() + counts[255 - near : 255].sum()
+    grey = 1 + near + int(counts[near + 1 : 255 - near].argmax())  # the trimap's own
+    soft = counts[near + 1 : 255 - near].sum() - counts[grey - near : grey + near + 1].sum()
+    levels_near = np.count_nonzero(counts[1 : near + 1]) + np.count_nonzero(counts[250:255])
+    return bool(levels_near > near and ringing > max(soft, _RINGING_SHARE * levels.size))
 
 
 def from_mask(mask: Source, *, width: float | None = None) -> Trimap:
     """Make a trimap of a segmenter's mask: a band of unknown pixels along its border.
 
     Args:
-        mask: picture or array (H, W), hard or soft, as `images.open_alpha` takes it: of
-            integers up to 2, the highest is foreground. Levels up to 10/255 count as background,
+        mask: picture or array (H, W), hard or soft, as `images.open_mask` takes it: of
+            two levels the higher is foreground. Levels up to 10/255 count as background,
             from 240/255 on as foreground; what lies between is unknown whatever the width.
         width: of the band, in pixels, half of it on each side of the border; by default 4 % of
             the picture's side (the geometric mean of both).
@@ -118,7 +179,7 @@ def from_mask(mask: Source, *, width: float | None = None) -> Trimap:
     Example:
         deepmatte.matte("photo.jpg", deepmatte.trimap.from_mask("mask.png", width=40))
     """
-    alpha = open_alpha(mask)
+    alpha = open_mask(mask)
     reach = _reach(width, alpha.shape)
     return _banded(alpha >= SURE_FOREGROUND, alpha <= SURE_BACKGROUND, reach, reach)
 
@@ -365,7 +426,7 @@ def _pixels(value: float, name: str) -> float:
 
 
 def _stroke_mask(mask: Source, size: tuple[int, int]) -> Mask:
-    marked: Mask = open_alpha(mask) >= 0.5
+    marked: Mask = open_mask(mask) >= 0.5
     if marked.shape != size:
         raise TrimapError(
             f"A stroke mask is {marked.shape[1]} x {marked.shape[0]} pixels (width x height) but"

@@ -13,15 +13,13 @@ from deepmatte.errors import ImageError
 _STRIP = 256
 
 
-def check_array(
-    pixels: NDArray[Any], max_pixels: int, *, wide_integers: bool = False
-) -> NDArray[Any]:
+def check_array(pixels: NDArray[Any], max_pixels: int) -> NDArray[Any]:
     """Validate a picture given as an array.
 
     Args:
-        pixels: bool, uint8, uint16 or float in 0..1; (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+        pixels: bool, integers in 0..65535 or float in 0..1; (H, W), (H, W, 1), (H, W, 3) or
+            (H, W, 4). Integers of which none exceeds 255 have 8 bits, whatever their type holds.
         max_pixels: the largest H x W.
-        wide_integers: also take other integers, as 8 bit if no value exceeds 255, else as 16 bit.
 
     Returns:
         (H, W), (H, W, 3) or (H, W, 4), uint8, uint16, or float32 in 0..1; bool becomes float.
@@ -39,19 +37,27 @@ def check_array(
     if pixels.shape[0] * pixels.shape[1] > max_pixels:
         raise ImageError(f"{name} exceeds the limit of {max_pixels // 1_000_000} megapixels.")
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-    if wide_integers and pixels.dtype.kind in "iu" and pixels.dtype not in (np.uint8, np.uint16):
-        if pixels.min() < 0 or pixels.max() > 65535:
-            raise ImageError(f"{name} holds integers outside 0..65535.")
-        pixels = pixels.astype(np.uint8 if pixels.max() <= 255 else np.uint16)
     if pixels.dtype.kind == "b":
         pixels = pixels.astype(np.float32)
     elif pixels.dtype.kind == "f":
         pixels = check_floats(pixels, name)
-    elif pixels.dtype not in (np.uint8, np.uint16):
+    elif pixels.dtype.kind not in "iu":
         raise ImageError(
-            f"{name} has type {pixels.dtype}; expected uint8, uint16, bool or float in 0..1."
+            f"{name} has type {pixels.dtype}; expected integers, bool or float in 0..1."
         )
+    elif pixels.dtype != np.uint8:
+        if pixels.min() < 0 or pixels.max() > 65535:
+            raise ImageError(f"{name} holds integers outside 0..65535.")
+        pixels = narrowed(pixels.astype(np.uint16, copy=False))
     return pixels
+
+
+def narrowed(levels: NDArray[Any]) -> NDArray[Any]:
+    """Levels of 16 bits, as 8 bits where none exceeds 255: they were stored wider than they are.
+
+    As a picture of 16 bits they would be black.
+    """
+    return levels.astype(np.uint8) if levels.dtype == np.uint16 and levels.max() <= 255 else levels
 
 
 def name_of_array(pixels: NDArray[Any]) -> str:

@@ -5,7 +5,7 @@
 - Palettes become colours; a transparent palette entry or colour key becomes an alpha channel.
 - CMYK goes through its embedded profile to sRGB, grey through its grey profile. The profile of an
   RGB picture is left alone and handed on, so that what is saved looks the same.
-- Of an animation or a file of several pages the first frame is taken.
+- Of an animation the first frame is taken, of a TIFF the largest page; a note says so.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import contextlib
 import functools
 import importlib
 import io
+import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +27,17 @@ from PIL import Image, UnidentifiedImageError
 
 from deepmatte.errors import ImageError, MattingError
 from deepmatte.images import exr
-from deepmatte.images.arrays import check_array, check_floats, name_of_array, to_unit, turn_upright
+from deepmatte.images.arrays import (
+    check_array,
+    check_floats,
+    name_of_array,
+    narrowed,
+    to_unit,
+    turn_upright,
+)
+from deepmatte.images.damage import check_png, grey_below, is_blank_below
 from deepmatte.images.files import name_of, read_bytes, reason_of
+from deepmatte.images.kinds import check_kind, refused_tiff
 from deepmatte.images.light import light_to_srgb
 from deepmatte.images.metadata import (
     CENTIMETRE,
@@ -41,13 +51,13 @@ from deepmatte.images.metadata import (
     kept_exif,
     kept_xmp,
 )
-from deepmatte.images.picture import MAX_PIXELS, Source, check_size
+from deepmatte.images.picture import MAX_PIXELS, Admit, Source, admit_all, check_size
 from deepmatte.images.profiles import cmyk_to_rgb, manage_profile
 from deepmatte.images.raw import develop, is_raw
 
 READABLE = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "AVIF", "HEIF", "BMP", "GIF")
 LOSSY = frozenset({"JPEG", "MPO", "WEBP", "AVIF", "HEIF"})
-_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
+_BITS, _PHOTOMETRIC, _PLANES = 258, 262, 284  # tags of TIFF
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _process_state = threading.Lock()
 
@@ -61,20 +71,29 @@ class Decoded:
     name: str
     metadata: Metadata = NO_METADATA
     lossy: bool = False
+    notes: tuple[str, ...] = ()
 
 
-def decode(source: Source, *, labels: bool = False) -> Decoded:
-    """Decode any source; `labels` asks for stored levels, untouched by colour management."""
+def decode(source: Source, *, labels: bool = False, admit: Admit = admit_all) -> Decoded:
+    """Decode any source.
+
+    Args:
+        source: see there.
+        labels: take the stored levels, untouched by colour management.
+        admit: is asked with (height, width) before the pixels of a file are decoded, and raises
+            what is wrong with them. An orientation may still turn them.
+    """
     if isinstance(source, np.ndarray):
-        pixels = check_array(source, MAX_PIXELS, wide_integers=labels)
+        pixels = check_array(source, MAX_PIXELS)
         name = name_of_array(source)
+        admit(pixels.shape[:2])
         if pixels.ndim == 3 and pixels.shape[2] == 4:
             return Decoded(pixels[..., :3], pixels[..., 3], name)
         return Decoded(pixels, None, name)
     if isinstance(source, Image.Image):
         name = f"The Pillow image {getattr(source, 'filename', '') or source.mode}"
         with as_image_error(name):
-            return _decode_pil(source, None, name, labels)
+            return _decode_pil(source, None, name, labels, admit)
     name = name_of(source)
     data = read_bytes(source)
     with as_image_error(name):
@@ -82,8 +101,12 @@ def decode(source: Source, *, labels: bool = False) -> Decoded:
             return _decode_exr(data, name, labels)
         if is_raw(data):
             return Decoded(develop(data, name), None, name)
-        check_libraries(data, name)
-        return _decode_pil(open_header(data), data, name, labels)
+        check_kind(data, name, heif="HEIF" in _readable_formats())
+        try:
+            image = open_header(data)
+        except UnidentifiedImageError as error:
+            raise refused_tiff(data, name) or error from None
+        return _decode_pil(image, data, name, labels, admit)
 
 
 def _decode_exr(data: bytes, name: str, labels: bool) -> Decoded:
@@ -94,21 +117,6 @@ def _decode_exr(data: bytes, name: str, labels: bool) -> Decoded:
     if labels:
         return Decoded(check_floats(found.colour, name), found.alpha, name, metadata)
     return Decoded(light_to_srgb(found.colour), found.alpha, name, metadata)
-
-
-def check_libraries(data: bytes, name: str) -> None:
-    """Name the library that a file needs, where it is one of those that bring none along.
-
-    Raises:
-        ImageError: it is a HEIC picture without pillow-heif, or a JPEG XL, which is never read.
-    """
-    brand = data[8:12] if data[4:8] == b"ftyp" else b""
-    if brand in _HEIC_BRANDS and b"avif" not in data[:64] and "HEIF" not in _readable_formats():
-        raise ImageError(
-            f"{name} is a HEIC picture; opening it needs pillow-heif: pip install pillow-heif."
-        )
-    if data.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")):
-        raise ImageError(f"{name} is a JPEG XL picture, which can be written only; use a PNG.")
 
 
 def open_header(data: bytes) -> Image.Image:
@@ -122,8 +130,8 @@ def open_header(data: bytes) -> Image.Image:
 def _quietly() -> Iterator[None]:
     """Keep Pillow from warning, be it of damaged metadata or, from 89 megapixels on, of bombs.
 
-    Bombs have a plain error of their own here. Filters, limit and OpenCV's log level belong to the
-    whole process, hence the lock; no 8 bit pixels are decoded inside, so that it is short.
+    Bombs have a plain error of their own here. Filters and limit belong to the whole process, hence
+    the lock; no 8 bit pixels are decoded inside, so that it is short.
     """
     with _process_state, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -134,6 +142,27 @@ def _quietly() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = limit
 
 
+@contextlib.contextmanager
+def _silently() -> Iterator[None]:
+    """Keep libtiff and libpng from printing to standard error, as they do beside their errors.
+
+    They know nothing of Python's, so that the descriptor itself is led elsewhere meanwhile.
+    """
+    with _quietly():
+        try:
+            before = os.dup(2)
+        except OSError:  # there is no standard error
+            yield
+            return
+        try:
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+
+
 @functools.cache
 def _readable_formats() -> tuple[str, ...]:
     Image.init()
@@ -142,17 +171,26 @@ def _readable_formats() -> tuple[str, ...]:
     return tuple(name for name in READABLE if name in Image.OPEN)
 
 
-def _decode_pil(image: Image.Image, data: bytes | None, name: str, labels: bool) -> Decoded:
+def _decode_pil(
+    image: Image.Image, data: bytes | None, name: str, labels: bool, admit: Admit
+) -> Decoded:
+    notes = () if data is None else _one_of_many(image)
     check_size(image.size, name)
+    admit((image.height, image.width))
     raw_mode = _raw_mode(image)
     profile = image.info.get("icc_profile")
+    tags = getattr(image, "tag_v2", {})
     # Pillow turns a TIFF upright by itself as it loads it, but not its resolution.
-    turned_by_pillow = getattr(image, "tag_v2", {}).get(EXIF_ORIENTATION)
-    image.load()
+    turned_by_pillow = tags.get(EXIF_ORIENTATION)
+    _check_planes(tags)
+    with _silently() if image.format == "TIFF" else contextlib.nullcontext():
+        image.load()
     if ";16" in raw_mode and image.mode in ("RGB", "RGBA") and data is not None:
         colour, alpha = _decode_sixteen_bit(data, image, raw_mode)
     else:
         colour, alpha = _pillow_planes(image, None if labels else profile)
+    if data is not None:
+        notes += _damage(image, data, name, colour, labels)
     if profile is not None and not labels:
         colour, profile = manage_profile(colour, profile)
     with _quietly():
@@ -167,7 +205,53 @@ def _decode_pil(image: Image.Image, data: bytes | None, name: str, labels: bool)
         name=name,
         metadata=metadata,
         lossy=image.format in LOSSY,
+        notes=notes,
     )
+
+
+def _one_of_many(image: Image.Image) -> tuple[str, ...]:
+    """Go to the largest page of a TIFF, and say what of a file is left out."""
+    with _quietly():
+        count = getattr(image, "n_frames", 1)
+    if count == 1 or image.format not in ("GIF", "PNG", "WEBP", "AVIF", "TIFF"):
+        return ()  # the other pictures of a phone's MPO and HEIC are previews and depths
+    if image.format != "TIFF":
+        return (f"The picture has {count} frames; only the first was taken.",)
+    areas = []
+    with _quietly():
+        for page in range(count):
+            image.seek(page)
+            areas.append(image.width * image.height)
+        largest = areas.index(max(areas))
+        image.seek(largest)
+    return (f"The TIFF has {count} pages; only page {largest + 1}, the largest, was taken.",)
+
+
+def _check_planes(tags: Mapping[int, Any]) -> None:
+    """Refuse deep colours in a plane each, which neither Pillow nor OpenCV decodes right.
+
+    Raises:
+        ImageError: they are stored so.
+    """
+    bits = tags.get(_BITS, (8,))
+    if tags.get(_PLANES, 1) == 2 and len(bits) > 1 and max(bits) > 8:
+        raise ImageError(
+            f"its {max(bits)}-bit colours lie in separate planes; save it with interleaved (chunky)"
+            " ones"
+        )
+
+
+def _damage(
+    image: Image.Image, data: bytes, name: str, colour: NDArray[Any], labels: bool
+) -> tuple[str, ...]:
+    """Notice what a decoder does not: rows that are missing."""
+    if image.format == "PNG" and is_blank_below(colour):
+        check_png(data, name)
+    if image.format in ("JPEG", "MPO") and not labels:
+        grey = grey_below(colour)
+        if grey:
+            return (f"The lower {grey:.0%} of the picture are plain grey, as of a damaged file.",)
+    return ()
 
 
 def without_profile(data: bytes) -> bytes:
@@ -207,16 +291,17 @@ def _decode_sixteen_bit(
     """
     import cv2
 
-    logging = cv2.utils.logging
-    with _quietly():
-        level = logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # its TIFF reader prints to stderr
-        try:
-            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-        finally:
-            logging.setLogLevel(level)
+    with _silently():
+        content, page = np.frombuffer(data, np.uint8), image.tell()
+        if page:
+            _, pages = cv2.imdecodemulti(content, cv2.IMREAD_UNCHANGED)
+            pixels = pages[page] if page < len(pages) else None
+        else:
+            pixels = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.ndim != 3 or pixels.shape[:2] != image.size[::-1]:
         raise ImageError("the 16 bit pixels could not be decoded")
     colour: NDArray[Any] = np.ascontiguousarray(pixels[..., 2::-1])  # (H, W, 3), BGR to RGB
+    colour = narrowed(colour)
     alpha: NDArray[Any] | None = pixels[..., 3] if image.mode == "RGBA" else None
     if alpha is not None and raw_mode.startswith("RGBa"):
         # Premultiplied: both are in 0..65535, so their ratio is in 0..1.
@@ -225,7 +310,7 @@ def _decode_sixteen_bit(
         alpha = to_unit(alpha)
     key = image.info.get("transparency")
     if alpha is None and isinstance(key, tuple):
-        visible = (colour != np.array(key, dtype=np.uint16)).any(axis=2)  # (H, W)
+        visible = (colour != np.array(key)).any(axis=2)  # (H, W)
         alpha = visible.astype(np.uint16) * np.uint16(65535)
     return colour, alpha
 
@@ -248,17 +333,21 @@ def _pillow_planes(
 def deep_grey_planes(image: Image.Image) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Read grey of more than 8 bits by value: Pillow's own conversion to 8 bits would clip it."""
     levels = np.asarray(image)
+    white_is_zero = getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0  # Pillow turns 8 bits only
     if image.mode == "F":
         if levels.max() > 1 and np.isin(levels, np.arange(256)).all():  # 8 bit levels in a float
-            return levels.astype(np.uint8), None
-        return check_floats(levels, "it"), None
+            levels = levels.astype(np.uint8)
+            return 255 - levels if white_is_zero else levels, None
+        levels = check_floats(levels, "it")
+        return 1 - levels if white_is_zero else levels, None
     if levels.min() < 0 or levels.max() > 65535:
         raise ImageError("its 32 bit integers exceed the range of 16 bits")
     levels = levels.astype(np.uint16)
     key = image.info.get("transparency")
+    alpha = None
     if isinstance(key, int):
-        return levels, (levels != key).astype(np.uint16) * np.uint16(65535)
-    return levels, None
+        alpha = (levels != key).astype(np.uint16) * np.uint16(65535)
+    return 65535 - levels if white_is_zero else narrowed(levels), alpha
 
 
 def _orientation(image: Image.Image) -> int:
@@ -294,11 +383,11 @@ def as_image_error(name: str) -> Iterator[None]:
     except UnidentifiedImageError as error:
         formats = ", ".join(_readable_formats())
         raise ImageError(f"{name} is not a picture; expected one of {formats}.") from error
-    except MattingError as error:
+    except ImageError as error:
         if name in str(error):
             raise
         raise ImageError(f"{name} cannot be read: {reason_of(error)}.") from error
-    except MemoryError:  # nothing is wrong with the file
+    except (MattingError, MemoryError):  # nothing is wrong with the file
         raise
     except Exception as error:
         raise ImageError(f"{name} cannot be read as a picture: {reason_of(error)}.") from error

@@ -21,18 +21,33 @@ from deepmatte.images.decode import (
 )
 from deepmatte.images.encode import to_pil
 from deepmatte.images.files import name_of, read_bytes
-from deepmatte.images.picture import GreyPicture, Picture, Source, check_size
+from deepmatte.images.picture import (
+    Admit,
+    GreyPicture,
+    Picture,
+    Source,
+    admit_all,
+    check_size,
+)
 
 # A grey picture stored as RGB by a lossy coder may differ this much between its channels (of 255).
 GREY_TOLERANCE = 8
+# Of three levels and more up to 2, the 1 lies between. From 3 to here they are numbers of classes.
+_FEWEST_SOFT, _MOST_CLASSES = 2, 25
 
 
-def open_image(source: Source) -> Picture:
+def open_image(source: Source, *, admit: Admit = admit_all) -> Picture:
     """Read a picture from a path, bytes, a binary stream, a Pillow image or an array.
 
-    Arrays are bool, uint8, uint16 or float in 0..1, of shape (H, W), (H, W, 1), (H, W, 3) or
-    (H, W, 4), the channels in the order R, G, B, alpha. A Pillow image holds at most 8 bits for
-    each colour; give the path instead to keep 16.
+    Arrays are bool, integers in 0..65535 or float in 0..1, of shape (H, W), (H, W, 1), (H, W, 3) or
+    (H, W, 4), the channels in the order R, G, B, alpha. Integers of 16 bits and more of which none
+    exceeds 255 are taken as 8 bits. A Pillow image holds at most 8 bits for each colour; give the
+    path instead to keep 16.
+
+    Args:
+        source: see there.
+        admit: is asked with (height, width) before a file's pixels are decoded, and raises what is
+            wrong with them; an orientation may still turn them.
 
     Raises:
         ImageError: there is no such file, it is no picture, is damaged, has more than MAX_PIXELS,
@@ -42,32 +57,61 @@ def open_image(source: Source) -> Picture:
         picture = open_image("photo.jpg")
         picture.rgb.shape   # (H, W, 3)
     """
-    decoded = decode(source)
+    decoded = decode(source, admit=admit)
     levels = decoded.colour
     if levels.ndim == 2:
         levels = np.repeat(levels[..., None], 3, axis=2)  # (H, W, 3)
     elif isinstance(source, np.ndarray):
         levels = levels.copy()  # the caller may change the array later
-    return Picture(levels, _real_alpha(decoded), decoded.metadata)
+    return Picture(levels, _real_alpha(decoded), decoded.metadata, decoded.notes)
 
 
-def open_grey(source: Source) -> GreyPicture:
+def open_grey(source: Source, *, admit: Admit = admit_all) -> GreyPicture:
     """Read the levels of a trimap, mask or stroke picture, unscaled.
 
-    As `open_image`, except that integer arrays of any width are taken as long as their values
-    lie in 0..65535, and that colour profiles are ignored: the levels are labels, not light.
+    As `open_image`, except that colour profiles are ignored: the levels are labels, not light.
 
     Raises:
         ImageError: as `open_image`.
         TrimapError: the picture has colours where greys were expected.
     """
-    decoded = decode(source, labels=True)
-    return GreyPicture(_grey_levels(decoded), _real_alpha(decoded), decoded.lossy, decoded.name)
+    decoded = decode(source, labels=True, admit=admit)
+    levels, alpha = _grey_levels(decoded), _real_alpha(decoded)
+    return GreyPicture(levels, alpha, decoded.lossy, decoded.name, decoded.notes)
 
 
 def open_levels(source: Source) -> NDArray[Any]:
     """Read only the levels of `open_grey`: (H, W), uint8, uint16, or float32 in 0..1."""
     return open_grey(source).levels
+
+
+def open_mask(source: Source) -> NDArray[np.float32]:
+    """Read a mask: float32 (H, W), 0..1.
+
+    As `open_alpha`, and of two levels of which one is 0, the other is 1, whatever it is: many
+    segmenters write the number of a class.
+
+    Raises:
+        ImageError: as `open_image`.
+        TrimapError: as `open_alpha`, or there are several classes.
+    """
+    decoded = decode(source, labels=True)
+    alpha = _real_alpha(decoded)
+    if alpha is not None:
+        return alpha
+    levels = _grey_levels(decoded)
+    highest = int(levels.max())
+    if levels.dtype.kind != "u" or decoded.lossy or highest <= 1 or levels.min() > 0:
+        return _scaled(levels, decoded)
+    if (levels[levels > 0] == highest).all():
+        return (levels > 0).astype(np.float32)
+    if _FEWEST_SOFT < highest <= _MOST_CLASSES:
+        classes = ", ".join(str(number) for number in np.unique(levels)[:8])
+        raise TrimapError(
+            f"{decoded.name} holds the classes {classes}; expected a mask of one: 0 is background,"
+            " the other level is the subject."
+        )
+    return _scaled(levels, decoded)
 
 
 def open_alpha(source: Source) -> NDArray[np.float32]:
@@ -85,10 +129,7 @@ def open_alpha(source: Source) -> NDArray[np.float32]:
     alpha = _real_alpha(decoded)
     if alpha is not None:
         return alpha
-    levels = _grey_levels(decoded)
-    if levels.dtype.kind == "u" and not decoded.lossy and levels.max() in (1, 2):
-        levels = levels / np.float32(levels.max())
-    return to_unit(levels)
+    return _scaled(_grey_levels(decoded), decoded)
 
 
 def read_size(data: bytes) -> tuple[int, int]:
@@ -148,6 +189,12 @@ def parse_colour(text: str) -> tuple[int, int, int] | None:
     if len(colour) != 3 or max(colour) > 255:
         return None
     return colour[0], colour[1], colour[2]
+
+
+def _scaled(levels: NDArray[Any], decoded: Decoded) -> NDArray[np.float32]:
+    if levels.dtype.kind == "u" and not decoded.lossy and levels.max() in (1, 2):
+        levels = levels / np.float32(levels.max())
+    return to_unit(levels)
 
 
 def _grey_levels(decoded: Decoded) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, TypeAlias, Union
 
@@ -21,6 +22,12 @@ Target: TypeAlias = Union[str, "os.PathLike[str]", BinaryIO]
 # More pixels than any camera or scanner in common use; a picture of this size takes 3.6 GB as
 # float32 RGB. Checked from the header, before anything is decompressed.
 MAX_PIXELS = 300_000_000
+Admit: TypeAlias = Callable[[tuple[int, ...]], None]
+"""Is asked with (height, width) before pixels are decoded; raises what is wrong with them."""
+
+
+def admit_all(size: tuple[int, ...]) -> None:
+    """Have nothing against any size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +42,13 @@ class Picture:
         alpha: float32 (H, W), 0..1: the transparency that the picture itself came with, or None
             where it is opaque everywhere. The colours are not multiplied by it.
         metadata: colour profile, resolution, EXIF and XMP.
+        notes: sentences about what a user should know of the file.
     """
 
     levels: NDArray[Any]
     alpha: NDArray[np.float32] | None = None
     metadata: Metadata = NO_METADATA
+    notes: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -66,12 +75,14 @@ class GreyPicture:
         alpha: float32 (H, W), 0..1, or None where the picture is opaque everywhere.
         lossy: whether it came from a format (JPEG, WebP, AVIF) that does not keep exact levels.
         name: what an error message calls it.
+        notes: sentences about what a user should know of the file.
     """
 
     levels: NDArray[Any]
     alpha: NDArray[np.float32] | None
     lossy: bool
     name: str
+    notes: tuple[str, ...] = ()
 
 
 def check_size(size: tuple[int, int], name: str) -> None:

@@ -108,6 +108,14 @@ class Engine:
         progress.advance(1)
         return alpha
 
+    def admit(self, shape: tuple[int, ...]) -> None:
+        """Refuse pictures for which the memory is too little; (H, W), before they are decoded.
+
+        Raises:
+            ModelError: it is.
+        """
+        self._budget.tile_area(shape)
+
     def _matte(
         self, look: Look, image: NDArray[Any], trimap: Trimap, unknown: Flags
     ) -> Iterator[tuple[Window, Floats]]:
