@@ -225,7 +225,7 @@ def test_bad_settings_are_one_sentence(tmp_path: Path) -> None:
         ({"threads": 0}, "at least 1"),
         ({"tile": 1151}, "at least 1152"),
         ({"tile": 1152, "memory": 10**9}, "expected one of them"),
-        ({"device": "tpu"}, "cpu or cuda"),
+        ({"device": "tpu"}, "expected one of cpu, cuda, openvino, coreml, directml.*has .*cpu"),
         ({"quality": "low"}, "normal, high"),
     ):
         with pytest.raises(ModelError, match=expected) as caught:

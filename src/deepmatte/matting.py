@@ -362,7 +362,8 @@ class Matter:
     Args:
         model: ``"lite"``, the network that comes with the package, another name from
             `deepmatte.weights`, or the path of an ONNX file.
-        device: ``"cpu"`` or ``"cuda"``.
+        device: ``"cpu"``, or what the installed ONNX Runtime has beside it: ``"cuda"``,
+            ``"openvino"``, ``"coreml"`` or ``"directml"``.
         threads: how many threads the network may use; None takes the cores of this process.
         tile: a picture is worked in tiles of at most as many pixels as a square of this side has,
             or None for the default.
@@ -373,6 +374,9 @@ class Matter:
         transparency: of a picture that has its own, as one that was cut out before: ``"keep"``
             takes it as the subject's edge and solves what is opaque, ``"multiply"`` multiplies the
             matte by it, as of a veil, and ``"ignore"`` solves the colours under it.
+
+    Attributes:
+        device: where the network runs.
 
     It can be pickled, for other processes; the network is loaded anew there.
 
@@ -407,6 +411,7 @@ class Matter:
             )
         self._made_of = (model, device, threads, tile, memory, quality, transparency)
         self._transparency = transparency
+        self.device = device
         allowed = bytes_of(memory) if isinstance(memory, str) else memory
         self._engine = Engine(
             model, device=device, threads=threads, tile=tile, memory=allowed, quality=quality
@@ -441,6 +446,7 @@ class Matter:
             MemoryError: there is not enough memory for this picture.
         """
         from deepmatte.images import Picture, open_image
+        from deepmatte.solver.devices import device_notes
         from deepmatte.transparency import seen
         from deepmatte.trimap import read_trimap
 
@@ -452,7 +458,8 @@ class Matter:
             if picture.alpha is not None and self._transparency == "keep":
                 levels, known = seen(picture, labels)
             predicted = self._engine(_shown(levels), known, progress)
-        notes = (*picture.notes, *about, *_notes(picture, labels, self._transparency))
+        notes = _notes(picture, labels, self._transparency)
+        notes = (*picture.notes, *about, *notes, *device_notes(self.device))
         return Matte(picture, labels, predicted, notes, self._transparency)
 
 

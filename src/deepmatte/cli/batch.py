@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from deepmatte.cli.options import parse_memory
+from deepmatte.cli.options import Device, parse_memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,9 +92,7 @@ def batch(
         Literal["normal", "high"],
         typer.Option(help="high takes several times as long; its mattes are finer."),
     ] = "normal",
-    device: Annotated[
-        str, typer.Option(metavar="cpu|cuda", help="Where the network runs.")
-    ] = "cpu",
+    device: Device = "cpu",
     resize_trimap: Annotated[
         bool,
         typer.Option(

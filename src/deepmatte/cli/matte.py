@@ -13,6 +13,7 @@ import typer
 
 from deepmatte.cli import outputs
 from deepmatte.cli.options import (
+    Device,
     parse_box,
     parse_depth,
     parse_margin,
@@ -177,10 +178,10 @@ def matte(
     threads: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Threads; all free cores if left out.")
     ] = None,
-    device: Annotated[
-        str,
-        typer.Option(metavar="cpu|cuda", help="Where the network runs."),
-    ] = "cpu",
+    device: Device = "cpu",
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say where the network runs, and with what.")
+    ] = False,
     resize_trimap: Annotated[
         bool,
         typer.Option(
@@ -236,6 +237,8 @@ def matte(
         quality=quality,
         transparency=transparency,
     )
+    if verbose:
+        outputs.log(f"deepmatte: {_account(matter, model, quality)}")
     if subject:
         from deepmatte.subject import matte_subject
 
@@ -282,6 +285,19 @@ def _check_source(image: str, trimap: str | None, mask: str | None, subject: boo
             f"\n  deepmatte matte {picture} --box LEFT,TOP,RIGHT,BOTTOM    finds it in a box"
             f"\n  deepmatte studio {picture}    lets you paint it in the browser"
         )
+
+
+def _account(matter: Matter, model: str, quality: str) -> str:
+    """What runs where, for `--verbose`."""
+    import onnxruntime
+
+    from deepmatte.solver.devices import PROVIDERS, available_devices
+
+    return (
+        f"the network {model}, quality {quality}, runs on {matter.device}"
+        f" ({PROVIDERS[matter.device]} of ONNX Runtime {onnxruntime.__version__}, which has"
+        f" {', '.join(available_devices())})."
+    )
 
 
 def _with_mask(matter: Matter, picture: str | bytes, mask: str, resize_trimap: bool) -> Matte:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,14 @@ from deepmatte.machine import bytes_of
 
 if TYPE_CHECKING:
     from deepmatte.images import Depth
+
+Device = Annotated[
+    str,
+    typer.Option(
+        metavar="cpu|cuda|openvino|coreml|directml",
+        help="Where the network runs; what there is depends on the installed ONNX Runtime.",
+    ),
+]
 
 
 def parse_memory(text: str) -> int:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deepmatte.cli.options import parse_memory
+from deepmatte.cli.options import Device, parse_memory
 
 EXAMPLE = """\b
 Example:
@@ -75,9 +75,7 @@ def serve(
     model: Annotated[
         str, typer.Option(metavar="lite|FILE", help="The shipped network, or an ONNX file of one.")
     ] = "lite",
-    device: Annotated[
-        str, typer.Option(metavar="cpu|cuda", help="Where the network runs.")
-    ] = "cpu",
+    device: Device = "cpu",
     segmenter: Annotated[
         str | None,
         typer.Option(

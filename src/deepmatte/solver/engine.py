@@ -34,7 +34,7 @@ class Engine:
     Args:
         model: ``"lite"``, the shipped network, or the path of an ONNX file exported by
             `deepmatte.networks.export`.
-        device: ``"cpu"`` or ``"cuda"``.
+        device: one of `deepmatte.solver.devices.PROVIDERS`: ``"cpu"``, ``"cuda"``, ...
         threads: threads of the network, at most the cores that this process may use; None takes
             all of them.
         tile: larger regions are matted in tiles of at most as many pixels as a square of this

@@ -20,7 +20,7 @@ class Predictor:
 
     Args:
         model: a shipped network's name, or the path of an ONNX file.
-        device: ``"cpu"`` or ``"cuda"``.
+        device: one of `deepmatte.solver.devices.PROVIDERS`.
         threads: of the network.
         mirrors: whether the answer is the mean of the window's own and its mirror image's.
         kept: bytes that the network may keep from one window to the next.

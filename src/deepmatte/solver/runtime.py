@@ -9,9 +9,7 @@ from concurrent.futures import CancelledError
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmatte.errors import ModelError
-
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+from deepmatte.solver.devices import session_on
 
 
 class Progress:
@@ -87,10 +85,11 @@ class OnnxNetwork:
 
     Args:
         content: of an ONNX file.
-        device: ``"cpu"`` or ``"cuda"``.
+        device: one of `deepmatte.solver.devices.PROVIDERS`.
         threads: of the network.
 
     Attributes:
+        device: where it runs.
         channels: names of its inputs, with commas between; "" where the file does not say.
 
     Errors:
@@ -99,24 +98,8 @@ class OnnxNetwork:
     """
 
     def __init__(self, content: bytes, device: str, threads: int) -> None:
-        import onnxruntime
-
-        if device not in PROVIDERS:
-            raise ModelError(f"device {device!r}: expected {' or '.join(PROVIDERS)}")
-        provider = PROVIDERS[device]
-        if provider not in onnxruntime.get_available_providers():
-            raise ModelError(
-                "device cuda: this ONNX Runtime has no CUDA; "
-                "install onnxruntime-gpu in place of onnxruntime, or use the device cpu"
-            )
-        onnxruntime.disable_telemetry_events()  # on Windows `deepmatte.privacy` is not enough
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # what fails is raised; its log would be said twice
-        self._session = onnxruntime.InferenceSession(content, options, providers=[provider])
-        if provider not in self._session.get_providers():
-            raise ModelError(f"device {device}: ONNX Runtime could not start it on this machine")
+        self._session = session_on(device, content, threads)
+        self.device = device
         self.channels = self._session.get_modelmeta().custom_metadata_map.get("channels", "")
 
     def run(
