@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +16,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deepmatte.errors import DataError, ImageError, TrimapError
-from deepmatte.evaluation import metrics
 from deepmatte.evaluation.metrics import connectivity, gradient, measure, mse, sad
 from deepmatte.evaluation.results import METRICS
 from deepmatte.evaluation.selftest import Check, drawn_triples, selftest
@@ -90,10 +87,10 @@ def test_mmagics_published_values() -> None:
     assert mse(prediction, alpha, trimap) == pytest.approx(1.0)
     assert gradient(prediction, alpha, trimap) == pytest.approx(0.0028887, abs=5e-8)
     assert connectivity(prediction, alpha, trimap) == pytest.approx(0.256)
-    assert metrics.whole_sad(prediction, alpha) == pytest.approx(0.768)
+    everywhere = np.full_like(trimap, 128)
+    assert sad(prediction, alpha, everywhere) == pytest.approx(0.768)
     # It divides the sum over the whole picture by the number of unknown pixels.
-    assert metrics.whole_mse(prediction, alpha) * 32 * 32 / (16 * 16) == pytest.approx(3.0)
-    assert metrics.whole_mad(prediction, alpha) == pytest.approx(0.75)
+    assert mse(prediction, alpha, everywhere) * 32 * 32 / (16 * 16) == pytest.approx(3.0)
 
 
 # --- the definitions, word by word --------------------------------------------------------------
@@ -286,20 +283,6 @@ def test_known_pixels_reach_the_gradient_only_by_kernel_and_contrast(
     assert gradient(prediction, alpha, trimap) == gradient(other, alpha, trimap)
 
 
-@given(triples())
-@settings(deadline=None)
-def test_a_whole_variant_is_the_metric_with_everything_unknown(triple: Triple) -> None:
-    prediction, alpha, trimap = triple
-    unknown = np.full_like(trimap, 128)
-    difference = np.abs(prediction / 255 - alpha / 255)
-
-    assert metrics.whole_sad(prediction, alpha) == sad(prediction, alpha, unknown)
-    assert metrics.whole_mse(prediction, alpha) == mse(prediction, alpha, unknown)
-    assert metrics.whole_gradient(prediction, alpha) == gradient(prediction, alpha, unknown)
-    assert metrics.whole_connectivity(prediction, alpha) == connectivity(prediction, alpha, unknown)
-    assert metrics.whole_mad(prediction, alpha) == pytest.approx(difference.mean(), abs=1e-15)
-
-
 def test_the_layout_in_memory_does_not_matter() -> None:
     prediction, alpha, trimap = drawn_triples()["strands"]
     fortran = [np.asfortranarray(plane) for plane in (prediction, alpha, trimap)]
@@ -340,9 +323,6 @@ def test_a_bad_alpha_is_one_sentence(prediction: NDArray[np.generic], sentence: 
         with pytest.raises(ImageError) as caught:
             metric(prediction, GOOD, GOOD)
         assert str(caught.value) == sentence
-    with pytest.raises(ImageError) as caught:
-        metrics.whole_mad(prediction, GOOD)
-    assert str(caught.value) == sentence
 
 
 @pytest.mark.parametrize(
@@ -413,85 +393,3 @@ def test_a_broken_folder_is_one_sentence(
         selftest(folder)
     assert str(folder) in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-# --- while one trains ---------------------------------------------------------------------------
-
-
-def test_the_training_metric_is_the_mean_of_the_functions() -> None:
-    torch = pytest.importorskip("torch", reason="needs deepmatte[train]")
-    from deepmatte.training.metrics import MattingErrors
-
-    drawn = [drawn_triples()[name] for name in ("ramp", "strands", "tie")]
-    expected = {name: np.mean([measure(*triple)[name] for triple in drawn]) for name in METRICS}
-    planes = [torch.from_numpy(np.stack(batch))[:, None] for batch in zip(*drawn, strict=True)]
-    # A third of a grey level, up and down, is what rounding to 8 bit takes away.
-    nudge = torch.linspace(-0.3, 0.3, 36)
-    prediction = ((planes[0] + nudge) / 255).clamp(0, 1)
-    batch = prediction, planes[1] / 255, planes[2]
-
-    whole, halves = MattingErrors(), MattingErrors()
-    of_batch = whole(*batch)
-    halves.update(*(plane[:1] for plane in batch))
-    halves.update(*(plane[1:] for plane in batch))
-
-    for errors in (of_batch, whole.compute(), halves.compute()):
-        assert {name: float(value) for name, value in errors.items()} == pytest.approx(expected)
-    assert tuple(errors) == METRICS
-    halves.reset()
-    halves.update(*(plane[:1] for plane in batch))
-    assert float(halves.compute()["sad"]) == pytest.approx(sad(*drawn[0]))
-
-
-def test_the_training_metric_refuses_what_is_no_batch_of_mattes() -> None:
-    torch = pytest.importorskip("torch", reason="needs deepmatte[train]")
-    from deepmatte.training.metrics import MattingErrors
-
-    errors = MattingErrors()
-    alpha = torch.zeros(2, 1, 4, 6)
-    trimap = torch.full((2, 1, 4, 6), 128, dtype=torch.uint8)
-
-    with pytest.raises(DataError, match=r"the trimap \(2, 4, 6\); expected \(B, 1, H, W\)"):
-        errors.update(alpha, alpha, trimap[:, 0])
-    with pytest.raises(ImageError, match="The prediction holds values that are not finite"):
-        errors.update(alpha / 0, alpha, trimap)
-    with pytest.raises(ImageError, match="The alpha holds values from 2 to 2"):
-        errors.update(alpha, alpha + 2, trimap)
-    with pytest.raises(TrimapError, match="array of float32"):
-        errors.update(alpha, alpha, trimap / 255)
-    assert int(errors.pictures) == 0
-
-
-RANK = """
-import sys, torch
-from deepmatte.evaluation.metrics import measure
-from deepmatte.evaluation.selftest import drawn_triples
-from deepmatte.training.metrics import MattingErrors
-
-rank, store = int(sys.argv[1]), sys.argv[2]
-torch.distributed.init_process_group("gloo", f"file://{store}", rank=rank, world_size=2)
-names = ["ramp", "strands", "tie"]
-errors = MattingErrors()
-for name in names[:1] if rank == 0 else names[1:]:
-    planes = [torch.from_numpy(plane)[None, None] for plane in drawn_triples()[name]]
-    errors.update(planes[0] / 255, planes[1] / 255, planes[2])
-for metric, value in errors.compute().items():
-    mean = sum(measure(*drawn_triples()[name])[metric] for name in names) / len(names)
-    assert abs(value - mean) <= 1e-12 * mean, (metric, value, mean)
-torch.distributed.destroy_process_group()
-"""
-
-
-def test_two_processes_with_unequal_shares_compute_the_mean_of_all(tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="needs deepmatte[train]")
-    command = [sys.executable, "-W", "error", "-c", RANK]
-    ranks = [
-        subprocess.Popen(
-            [*command, str(rank), str(tmp_path / "store")], stderr=subprocess.PIPE, text=True
-        )
-        for rank in range(2)
-    ]
-
-    problems = [rank.communicate()[1] for rank in ranks]
-
-    assert [rank.returncode for rank in ranks] == [0, 0], problems

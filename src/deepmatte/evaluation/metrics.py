@@ -7,10 +7,10 @@ code does, down to where it compares in single precision. Only sums are kept in 
 here; from about 4 megapixels on, the official ones may stray by 1e-5. ``deepmatte evaluate
 --selftest`` shows the agreement.
 
-The functions named ``whole_...`` measure all pixels, as papers without trimaps do: the same
-definitions with every pixel unknown. Beware that not all of those papers use the same code: the
-one published with GFM, AIM and P3M takes the gradient with SciPy's Gaussian filter, without scaling
-the mattes to 0..1 before, and so prints 3 to 5 % more on photos.
+Papers without trimaps measure all pixels: the same definitions with a trimap that is unknown
+everywhere. Not all of them use the same code: the one published with GFM, AIM and P3M takes the
+gradient with SciPy's Gaussian filter, without scaling the mattes to 0..1 before, and so prints 3 to
+5 % more on photos.
 
 Every function takes
 
@@ -34,7 +34,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -100,31 +99,6 @@ def measure(
     return dict(zip(METRICS, values, strict=True))
 
 
-def whole_sad(prediction: NDArray[Any], alpha: NDArray[Any]) -> float:
-    """`sad` over all pixels."""
-    return _whole(_sad, prediction, alpha)
-
-
-def whole_mse(prediction: NDArray[Any], alpha: NDArray[Any]) -> float:
-    """`mse` over all pixels."""
-    return _whole(_mse, prediction, alpha)
-
-
-def whole_mad(prediction: NDArray[Any], alpha: NDArray[Any]) -> float:
-    """The mean absolute difference over all pixels."""
-    return _whole(_mad, prediction, alpha)
-
-
-def whole_gradient(prediction: NDArray[Any], alpha: NDArray[Any]) -> float:
-    """`gradient` over all pixels."""
-    return _whole(_gradient, prediction, alpha)
-
-
-def whole_connectivity(prediction: NDArray[Any], alpha: NDArray[Any]) -> float:
-    """`connectivity` over all pixels."""
-    return _whole(_connectivity, prediction, alpha)
-
-
 # --- the definitions ----------------------------------------------------------------------------
 
 
@@ -135,10 +109,6 @@ def _sad(prediction: Plane, alpha: Plane, unknown: Mask) -> float:
 def _mse(prediction: Plane, alpha: Plane, unknown: Mask) -> float:
     squares = np.square(prediction - alpha)[unknown]
     return float(squares.mean()) if squares.size else math.nan
-
-
-def _mad(prediction: Plane, alpha: Plane, unknown: Mask) -> float:
-    return float(np.abs(prediction - alpha)[unknown].mean())
 
 
 def _gradient(prediction: Plane, alpha: Plane, unknown: Mask) -> float:
@@ -203,14 +173,6 @@ def _largest_region(mask: Mask) -> Mask:
 
 
 # --- what comes in ------------------------------------------------------------------------------
-
-
-def _whole(
-    metric: Callable[[Plane, Plane, Mask], float], prediction: NDArray[Any], alpha: NDArray[Any]
-) -> float:
-    predicted, true = _plane(prediction, "The prediction"), _plane(alpha, "The alpha")
-    _check_same_size(predicted, true)
-    return metric(predicted, true, np.ones(true.shape, np.bool_))
 
 
 def _checked(
