@@ -26,7 +26,7 @@ from test_images import grey_profile
 
 from deepmatte.composite import over
 from deepmatte.datasets import composition_1k, testset
-from deepmatte.datasets.build import Plan, Sample, build
+from deepmatte.datasets.build import Composite, Plan, build
 from deepmatte.datasets.layouts import open_dataset
 from deepmatte.errors import DataError, ImageError
 from deepmatte.images import open_unmanaged
@@ -146,13 +146,13 @@ BACKGROUNDS = {
 }
 
 
-def sample(folder: Path) -> Sample:
+def sample(folder: Path) -> Composite:
     sources = {role: folder / f"{role}.png" for role in ("foreground", "alpha", "background")}
-    return Sample("it", sources, {})
+    return Composite("it", sources, {})
 
 
 @pytest.fixture
-def trio(tmp_path: Path) -> Sample:
+def trio(tmp_path: Path) -> Composite:
     """A foreground, an alpha and a larger background; `foreground.png`, ..."""
     Image.fromarray(noise(HEIGHT, WIDTH, 3)).save(tmp_path / "foreground.png")
     Image.fromarray(noise(HEIGHT, WIDTH, seed=1)).save(tmp_path / "alpha.png")
@@ -160,27 +160,27 @@ def trio(tmp_path: Path) -> Sample:
     return sample(tmp_path)
 
 
-def assert_by_the_rule(trio: Sample) -> None:
+def assert_by_the_rule(trio: Composite) -> None:
     composed = composition_1k.render(trio)
     np.testing.assert_array_equal(composed["merged"], by_the_rule(*trio.sources.values()))
 
 
 @pytest.mark.parametrize("kind", FOREGROUNDS)
-def test_any_kind_of_foreground_composes_by_the_rule(kind: str, trio: Sample) -> None:
+def test_any_kind_of_foreground_composes_by_the_rule(kind: str, trio: Composite) -> None:
     FOREGROUNDS[kind](trio.sources["foreground"], noise(HEIGHT, WIDTH, 3, seed=3))
 
     assert_by_the_rule(trio)
 
 
 @pytest.mark.parametrize("kind", BACKGROUNDS)
-def test_any_size_of_background_composes_by_the_rule(kind: str, trio: Sample) -> None:
+def test_any_size_of_background_composes_by_the_rule(kind: str, trio: Composite) -> None:
     Image.fromarray(noise(*BACKGROUNDS[kind], 3, seed=4)).save(trio.sources["background"])
 
     assert_by_the_rule(trio)
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
-def test_backgrounds_of_other_modes_compose_by_the_rule(mode: str, trio: Sample) -> None:
+def test_backgrounds_of_other_modes_compose_by_the_rule(mode: str, trio: Composite) -> None:
     photo = Image.fromarray(noise(20, 25, 3, seed=5)).convert(mode)
     photo.save(trio.sources["background"].with_suffix(".jpg"))
     sources = {
@@ -188,10 +188,10 @@ def test_backgrounds_of_other_modes_compose_by_the_rule(mode: str, trio: Sample)
         "background": trio.sources["background"].with_suffix(".jpg"),
     }
 
-    assert_by_the_rule(Sample("it", sources, {}))
+    assert_by_the_rule(Composite("it", sources, {}))
 
 
-def test_the_orientation_of_a_background_is_ignored(trio: Sample) -> None:
+def test_the_orientation_of_a_background_is_ignored(trio: Composite) -> None:
     expected = composition_1k.render(trio)["merged"]
     exif = Image.Exif()
     exif[274] = 6
@@ -210,7 +210,7 @@ def test_the_orientation_of_a_background_is_ignored(trio: Sample) -> None:
     ],
     ids=["not deflated", "unknown method", "no terminator", "wrong checksum"],
 )
-def test_a_broken_profile_is_passed_over(broken: bytes, trio: Sample) -> None:
+def test_a_broken_profile_is_passed_over(broken: bytes, trio: Composite) -> None:
     expected = composition_1k.render(trio)["merged"]
     # Other files, since the last pair of foreground and alpha is remembered.
     sources = dict(trio.sources)
@@ -220,7 +220,7 @@ def test_a_broken_profile_is_passed_over(broken: bytes, trio: Sample) -> None:
         with_chunk(sources[role], broken)
 
     np.testing.assert_array_equal(
-        composition_1k.render(Sample("it", sources, {}))["merged"], expected
+        composition_1k.render(Composite("it", sources, {}))["merged"], expected
     )
 
 
@@ -236,7 +236,7 @@ ALPHAS: dict[str, Callable[[NDArray[np.uint8]], Image.Image]] = {
 
 
 @pytest.mark.parametrize("mode", ALPHAS)
-def test_alphas_of_any_mode_mean_the_same(mode: str, trio: Sample) -> None:
+def test_alphas_of_any_mode_mean_the_same(mode: str, trio: Composite) -> None:
     levels = noise(HEIGHT, WIDTH, seed=6)
     image = ALPHAS[mode](levels)
     assert image.mode == mode
@@ -250,7 +250,7 @@ def test_alphas_of_any_mode_mean_the_same(mode: str, trio: Sample) -> None:
         assert_by_the_rule(trio)
 
 
-def test_an_alpha_of_three_channels_gives_the_first(trio: Sample) -> None:
+def test_an_alpha_of_three_channels_gives_the_first(trio: Composite) -> None:
     levels = noise(HEIGHT, WIDTH, 3, seed=7)
     Image.fromarray(levels).save(trio.sources["alpha"])
 
@@ -264,7 +264,7 @@ def test_the_blend_truncates_in_double_precision(
     grey = [np.full((1, 1, 3), level, np.uint8) for level in (foreground, background)]
     share = alpha / 255
 
-    blended = composition_1k.blend(grey[0], np.full((1, 1), alpha, np.uint8), grey[1])
+    blended = composition_1k.blend_truncated(grey[0], np.full((1, 1), alpha, np.uint8), grey[1])
 
     assert (blended == int(share * foreground + (1 - share) * background)).all()
 
@@ -276,21 +276,21 @@ def test_the_blend_is_neither_rounded_nor_of_single_precision() -> None:
     in_single = single * front.astype(np.float32) + (1 - single) * behind.astype(np.float32)
     in_double = share[..., None] / 255 * front + (1 - share[..., None] / 255) * behind
 
-    blended = composition_1k.blend(front, np.broadcast_to(share, (256, 256)), behind)
+    blended = composition_1k.blend_truncated(front, np.broadcast_to(share, (256, 256)), behind)
 
     assert (blended != in_single.astype(np.uint8)).any()
     assert (blended != np.rint(in_double)).any()
     np.testing.assert_array_equal(blended, in_double.astype(np.uint8))
 
 
-def test_foreground_and_alpha_of_different_sizes_are_refused(trio: Sample) -> None:
+def test_foreground_and_alpha_of_different_sizes_are_refused(trio: Composite) -> None:
     Image.fromarray(noise(HEIGHT, WIDTH - 1)).save(trio.sources["alpha"])
 
     with pytest.raises(DataError, match=r"alpha\.png is 39 x 30 .*foreground\.png is 40 x 30"):
         composition_1k.render(trio)
 
 
-def test_a_background_blown_up_beyond_all_measure_is_refused(trio: Sample) -> None:
+def test_a_background_blown_up_beyond_all_measure_is_refused(trio: Composite) -> None:
     Image.fromarray(noise(20000, 1, 3)).save(trio.sources["background"])
     Image.fromarray(noise(1, 5000, 3)).save(trio.sources["foreground"])
     Image.fromarray(noise(1, 5000)).save(trio.sources["alpha"])
@@ -616,7 +616,7 @@ def test_the_test_sets_blend_is_rounded_exactly(
     grey = [np.full((1, 1, 3), level, np.uint8) for level in (foreground, background)]
     twice = 2 * (alpha * foreground + (255 - alpha) * background)
 
-    blended = testset.blend(grey[0], np.full((1, 1), alpha, np.uint8), grey[1])
+    blended = testset.blend_rounded(grey[0], np.full((1, 1), alpha, np.uint8), grey[1])
 
     assert abs(510 * int(blended[0, 0, 0]) - twice) < 255  # less than half a level away
 

@@ -25,7 +25,7 @@ from deepmatte.evaluation.evaluate import evaluate
 from deepmatte.evaluation.methods import (
     CLASSICAL,
     Classical,
-    Network,
+    NetworkMethod,
     Predictions,
     open_methods,
     predict,
@@ -326,7 +326,7 @@ def test_methods_by_their_names(tmp_path: Path) -> None:
     assert found == ["lite", *CLASSICAL, "lite-high", "mattes"]
     lite, high = (methods[found.index(name)] for name in ("lite", "lite-high"))
     for method, quality in ((lite, "normal"), (high, "high")):
-        assert isinstance(method, Network)
+        assert isinstance(method, NetworkMethod)
         assert method.quality == quality
     assert lite.identity != high.identity
     assert isinstance(methods[-1], Predictions)

@@ -21,6 +21,7 @@ from numpy.typing import DTypeLike, NDArray
 from deepmatte.errors import ImageError
 from deepmatte.images import Source, convert_colours, open_image, parse_colour
 from deepmatte.images.arrays import to_levels, to_unit
+from deepmatte.images.resize import fit
 
 # Rows that are worked on at a time.
 _STRIP = 256
@@ -171,8 +172,6 @@ def _colour_array(colour: tuple[int, int, int]) -> NDArray[np.float32]:
 
 def _cover(source: Source, height: int, width: int, icc_profile: bytes | None) -> NDArray[Any]:
     """A picture scaled and cropped about its centre to (H, W, 3), in the wanted profile."""
-    import cv2
-
     picture = open_image(source)
     rgb = picture.levels
     if picture.alpha is not None:
@@ -183,7 +182,4 @@ def _cover(source: Source, height: int, width: int, icc_profile: bytes | None) -
     columns = min(rgb.shape[1], max(1, round(width / scale)))
     top, left = (rgb.shape[0] - rows) // 2, (rgb.shape[1] - columns) // 2
     part = rgb[top : top + rows, left : left + columns]
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    resized = cv2.resize(np.ascontiguousarray(part), (width, height), interpolation=method)
-    covering = np.clip(resized, 0, 1) if resized.dtype.kind == "f" else resized
-    return convert_colours(covering, picture.metadata.icc_profile, icc_profile)
+    return convert_colours(fit(part, (height, width)), picture.metadata.icc_profile, icc_profile)

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from deepmatte.errors import ImageError
 from deepmatte.images.arrays import to_unit
+from deepmatte.images.resize import half
 
 Plane = NDArray[np.float32]
 
@@ -140,10 +141,10 @@ def _passing_moments(image: NDArray[np.float32], alpha: Plane) -> list[_Moments]
     planes = [np.ascontiguousarray(image[..., channel]) for channel in range(3)]
     levels = [
         _Moments(
-            alpha=_halve(alpha),
-            alpha_squared=_halve(alpha * alpha),
-            image=np.stack([_halve(plane) for plane in planes]),
-            alpha_image=np.stack([_halve(alpha * plane) for plane in planes]),
+            alpha=half(alpha),
+            alpha_squared=half(alpha * alpha),
+            image=np.stack([half(plane) for plane in planes]),
+            alpha_image=np.stack([half(alpha * plane) for plane in planes]),
         )
     ]
     while len(levels) < _PASSING:
@@ -153,10 +154,10 @@ def _passing_moments(image: NDArray[np.float32], alpha: Plane) -> list[_Moments]
 
 def _halve_moments(moments: _Moments) -> _Moments:
     return _Moments(
-        alpha=_halve(moments.alpha),
-        alpha_squared=_halve(moments.alpha_squared),
-        image=np.stack([_halve(plane) for plane in moments.image]),
-        alpha_image=np.stack([_halve(plane) for plane in moments.alpha_image]),
+        alpha=half(moments.alpha),
+        alpha_squared=half(moments.alpha_squared),
+        image=np.stack([half(plane) for plane in moments.image]),
+        alpha_image=np.stack([half(plane) for plane in moments.alpha_image]),
     )
 
 
@@ -287,20 +288,8 @@ def _solve_pixels(
     return result
 
 
-def _halve(plane: Plane) -> Plane:
-    """Means of 2 x 2 pixels; an odd last row or column counts twice."""
-    import cv2
-
-    height, width = plane.shape
-    odd_rows, odd_columns = height % 2, width % 2
-    if odd_rows or odd_columns:
-        plane = np.pad(plane, ((0, odd_rows), (0, odd_columns)), mode="edge")
-    size = (plane.shape[1] // 2, plane.shape[0] // 2)
-    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
 def _enlarge(planes: Plane, size: tuple[int, ...]) -> Plane:
-    """Double the size of (C, H, W) bilinearly, less the row and column that `_halve` added."""
+    """Double the size of (C, H, W) bilinearly, less the row and column that `half` added."""
     import cv2
 
     height, width = size

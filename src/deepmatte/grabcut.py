@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepmatte.images.resize import limited, shrink
+
 Mask: TypeAlias = NDArray[np.bool_]
 
 SIDE = 400  # pixels of the copy that is divided; 500 takes half as long again and gains nothing
@@ -83,10 +85,7 @@ def _small(
 
 
 def _shrunk(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    height, width = pixels.shape[:2]
-    scale = min(1.0, SIDE / max(height, width))
-    small = (max(1, round(width * scale)), max(1, round(height * scale)))  # OpenCV: width first
-    return np.asarray(cv2.resize(pixels, small, interpolation=cv2.INTER_AREA), np.float32)
+    return np.asarray(shrink(pixels, limited(pixels.shape, SIDE)), np.float32)
 
 
 def _enlarged(labels: NDArray[np.uint8], shape: tuple[int, ...]) -> Mask:

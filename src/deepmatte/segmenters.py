@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.errors import SubjectError
+from deepmatte.images.resize import shrink
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Mask: TypeAlias = NDArray[np.float32]
@@ -109,10 +110,7 @@ class People:
 
     def __call__(self, rgb: Pixels, hints: Hints) -> Mask:
         """The mask of all people in the picture; see `Segmenter`."""
-        import cv2
-
-        side = (_PEOPLE_SIDE, _PEOPLE_SIDE)
-        small = cv2.resize(rgb, side, interpolation=cv2.INTER_AREA)  # (256, 256, 3)
+        small = shrink(rgb, (_PEOPLE_SIDE, _PEOPLE_SIDE))  # (256, 256, 3)
         scaled = small.astype(np.float32).transpose(2, 0, 1)[None] / 255  # (1, 3, 256, 256)
         with self._lock:
             self._network.setInput(np.ascontiguousarray(scaled))

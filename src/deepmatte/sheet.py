@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.images.arrays import to_bytes
+from deepmatte.images.resize import shrink
 
 _GAP = 12
 _LABEL_HEIGHT = 30
@@ -47,7 +48,7 @@ def contact_sheet(
             sheet, label, (left, top + 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, _INK, 1, cv2.LINE_AA
         )
         top += _LABEL_HEIGHT
-        small = cv2.resize(_to_rgb(pixels), (width, height), interpolation=cv2.INTER_AREA)
+        small = shrink(_to_rgb(pixels), (height, width))
         sheet[top : top + height, left : left + width] = small
     return sheet
 

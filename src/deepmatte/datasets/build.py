@@ -31,7 +31,7 @@ from deepmatte.images.files import read_bytes, write_bytes, write_files
 from deepmatte.machine import usable_cores
 from deepmatte.workers import Death, run
 
-Pictures: TypeAlias = dict[str, NDArray[np.uint8]]
+PicturesByFolder: TypeAlias = dict[str, NDArray[np.uint8]]
 """The pictures of a sample, (H, W) or (H, W, 3), by the folder that each goes to."""
 
 MANIFEST = "manifest.json"
@@ -42,7 +42,7 @@ NAMED = 10
 
 
 @dataclass(frozen=True)
-class Sample:
+class Composite:
     """One composite that is to be made.
 
     Attributes:
@@ -75,15 +75,15 @@ class Plan:
     kind: str
     rule: str
     settings: Mapping[str, int | None]
-    samples: Sequence[Sample]
-    render: Callable[[Sample], Pictures]
+    samples: Sequence[Composite]
+    render: Callable[[Composite], PicturesByFolder]
     folders: Sequence[str]
     inputs: Sequence[Path]
     tables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BuildResult:
     """What became of a sample.
 
     Attributes:
@@ -97,10 +97,12 @@ class Outcome:
     failure: str | None = None
 
 
-Task: TypeAlias = tuple[Sample, Callable[[Sample], Pictures], Path, dict[str, Any] | None]
+Task: TypeAlias = tuple[
+    Composite, Callable[[Composite], PicturesByFolder], Path, dict[str, Any] | None
+]
 
 
-def build(plan: Plan, out: Path) -> Generator[Outcome]:
+def build(plan: Plan, out: Path) -> Generator[BuildResult]:
     """Make what is missing of a data set, one process a core.
 
     What cannot be begun is refused at once; the work is done while the outcomes are asked for, one
@@ -137,7 +139,7 @@ def named(files: Sequence[object]) -> str:
 # --- in the workers -----------------------------------------------------------------------------
 
 
-def _make(task: Task) -> Outcome:
+def _make(task: Task) -> BuildResult:
     sample, render, out, known = task
     # A process that is to end does so as Python ends, and its half written files are removed.
     signal.signal(signal.SIGTERM, _end)
@@ -150,7 +152,7 @@ def _make(task: Task) -> Outcome:
             "settings": dict(sample.settings),
         }
         if known is not None and _is_whole(sample.name, known, record, out):
-            return Outcome(known)
+            return BuildResult(known)
         with named_memory_errors():
             pictures = render(sample)
         contents = {folder: encode_image(pixels, ".png") for folder, pixels in pictures.items()}
@@ -160,11 +162,11 @@ def _make(task: Task) -> Outcome:
                 raise DataError(f"{target} is a link; expected a file or nothing there.")
         write_files([(targets[folder], data) for folder, data in contents.items()])
     except MattingError as error:
-        return Outcome(None, failure=str(error))
+        return BuildResult(None, failure=str(error))
     except MemoryError:
-        return Outcome(None, failure=f"There is not enough memory to compose {sample.name}.")
+        return BuildResult(None, failure=f"There is not enough memory to compose {sample.name}.")
     record["outputs"] = {folder: _sha256(data) for folder, data in contents.items()}
-    return Outcome(record, made=True)
+    return BuildResult(record, made=True)
 
 
 def _end(_signal: int, _frame: object) -> None:
@@ -213,7 +215,7 @@ def _check_apart(plan: Plan, out: Path) -> None:
                 )
 
 
-def _outcomes(plan: Plan, out: Path, records: dict[str, dict[str, Any]]) -> Generator[Outcome]:
+def _outcomes(plan: Plan, out: Path, records: dict[str, dict[str, Any]]) -> Generator[BuildResult]:
     """Make the samples; `records`, the known ones, always says what is whole by now."""
     tasks = [(sample, plan.render, out, records.get(sample.name)) for sample in plan.samples]
     saved = time.monotonic()
@@ -233,9 +235,9 @@ def _outcomes(plan: Plan, out: Path, records: dict[str, dict[str, Any]]) -> Gene
         _save_manifest(plan, out, records)
 
 
-def _outcome(sample: Sample, answer: Outcome | Death) -> Outcome:
+def _outcome(sample: Composite, answer: BuildResult | Death) -> BuildResult:
     if isinstance(answer, Death):
-        return Outcome(None, failure=f"{sample.name} could not be composed: {answer}")
+        return BuildResult(None, failure=f"{sample.name} could not be composed: {answer}")
     return answer
 
 

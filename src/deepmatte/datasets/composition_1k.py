@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmatte.datasets.build import Pictures, Plan, Sample, named
+from deepmatte.datasets.build import Composite, PicturesByFolder, Plan, named
 from deepmatte.errors import DataError
 from deepmatte.images import open_unmanaged, resize_bicubic
 from deepmatte.images.files import reason_of
@@ -75,7 +75,7 @@ def plan(
         unique = list(dict.fromkeys(missing))
         raise DataError(f"{len(unique)} input files do not exist: {named(unique)}.")
     samples = [
-        Sample(
+        Composite(
             f"{stem}_{place}",
             {
                 "foreground": fronts[index],
@@ -98,7 +98,7 @@ def plan(
     )
 
 
-def render(sample: Sample) -> Pictures:
+def render(sample: Composite) -> PicturesByFolder:
     """Compose a sample of `plan`: ``merged``, uint8 (H, W, 3), and ``alpha_copy``, uint8 (H, W).
 
     Raises:
@@ -107,7 +107,7 @@ def render(sample: Sample) -> Pictures:
     """
     foreground, alpha = _cutout(sample.sources["foreground"], sample.sources["alpha"])
     background = place(open_unmanaged(sample.sources["background"]), *alpha.shape)
-    return {"merged": blend(foreground, alpha, background), "alpha_copy": alpha}
+    return {"merged": blend_truncated(foreground, alpha, background), "alpha_copy": alpha}
 
 
 def place(background: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
@@ -124,7 +124,7 @@ def place(background: NDArray[np.uint8], height: int, width: int) -> NDArray[np.
     return background[:height, :width]
 
 
-def blend(
+def blend_truncated(
     foreground: NDArray[np.uint8], alpha: NDArray[np.uint8], background: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
     """Blend uint8 (H, W, 3) over (H, W, 3) by (H, W): eq. 1 in double precision, truncated.

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from deepmatte.composite import over
-from deepmatte.datasets.build import Pictures, Plan, Sample
+from deepmatte.datasets.build import PicturesByFolder, Plan, Composite
 from deepmatte.datasets.layouts import GROUPS, open_dataset
-from deepmatte.datasets.testset import blend, drawn, flat_name, pictures_below, shrink
+from deepmatte.datasets.testset import blend_rounded, drawn, flat_name, pictures_below, shrink_cutout
 from deepmatte.datasets.trimaps import hide
 from deepmatte.errors import DataError, ImageError
 from deepmatte.foreground import estimate_foreground
@@ -103,7 +103,7 @@ def plan(
         draw = drawn(seed, front.name, behind.name)
         sources = {"photo": front.image, "alpha": front.alpha, "background": behind}
         settings = {"draw": draw, "size": size, "trimap": kind, "edge": width}
-        samples.append(Sample(name, sources, settings))
+        samples.append(Composite(name, sources, settings))
         lines.append((name, kind, NATURAL if width is None else f"{width} px"))
     return Plan(
         kind="structural test set",
@@ -117,7 +117,7 @@ def plan(
     )
 
 
-def render(sample: Sample) -> Pictures:
+def render(sample: Composite) -> PicturesByFolder:
     """Compose a sample of `plan`: its four pictures, uint8 (H, W, 3) or (H, W), by folder.
 
     Raises:
@@ -129,13 +129,13 @@ def render(sample: Sample) -> Pictures:
             f"{sample.sources['alpha']} is {alpha.shape[1]} x {alpha.shape[0]} pixels (width x"
             f" height) but its photo is {photo.shape[1]} x {photo.shape[0]}."
         )
-    colours, cover = shrink(estimate_foreground(photo, alpha), alpha, sample.settings["size"])
+    colours, cover = shrink_cutout(estimate_foreground(photo, alpha), alpha, sample.settings["size"])
     if sample.settings["edge"] is not None:
         colours, cover = blurred(colours, cover, sample.settings["edge"])
     behind = to_bytes(over(colours, np.zeros_like(cover), sample.sources["background"]))
     foreground, levels = to_bytes(colours), to_bytes(cover)
     return {
-        "images": blend(foreground, levels, behind),
+        "images": blend_rounded(foreground, levels, behind),
         "alphas": levels,
         "foregrounds": foreground,
         "trimaps": trimap(to_unit(levels), sample.settings["trimap"], sample.settings["draw"]),

@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.composite import over
-from deepmatte.datasets.build import Pictures, Plan, Sample, named
+from deepmatte.datasets.build import Composite, PicturesByFolder, Plan, named
 from deepmatte.datasets.trimaps import generate
 from deepmatte.errors import DataError, ImageError
 from deepmatte.images import SUFFIXES, open_image
 from deepmatte.images.arrays import to_bytes
+from deepmatte.images.resize import limited, shrink
 
 RULE = (
     "Each foreground is put on those backgrounds for which the draw, SHA-256 of seed, foreground"
@@ -74,7 +75,7 @@ def plan(
             sources = {"foreground": front, "background": photos[photo]}
             name = f"{flat_name(cutout)}_{flat_name(photo)}"
             settings = {"draw": draw, "size": size}
-            samples.append(Sample(name, sources, settings))
+            samples.append(Composite(name, sources, settings))
     times = Counter(sample.name for sample in samples)
     doubles = [name for name, count in times.items() if count > 1]
     if doubles:
@@ -90,7 +91,7 @@ def plan(
     )
 
 
-def render(sample: Sample) -> Pictures:
+def render(sample: Composite) -> PicturesByFolder:
     """Compose a sample of `plan`: its four pictures, uint8 (H, W, 3) or (H, W), by folder.
 
     Raises:
@@ -100,20 +101,20 @@ def render(sample: Sample) -> Pictures:
     picture = open_image(path)
     if picture.alpha is None:
         raise ImageError(f"{path} has no transparency; expected a cut-out with an alpha channel.")
-    colours, cover = shrink(picture.rgb, picture.alpha, sample.settings["size"])
+    colours, cover = shrink_cutout(picture.rgb, picture.alpha, sample.settings["size"])
     # With alpha 0 only the background is left, scaled and cropped as everywhere in deepmatte.
     behind = to_bytes(over(colours, np.zeros_like(cover), sample.sources["background"]))
     foreground, alpha = to_bytes(colours), to_bytes(cover)
     trimap = generate(alpha / np.float32(255), sample.settings["draw"])
     return {
-        "images": blend(foreground, alpha, behind),
+        "images": blend_rounded(foreground, alpha, behind),
         "alphas": alpha,
         "foregrounds": foreground,
         "trimaps": trimap,
     }
 
 
-def blend(
+def blend_rounded(
     foreground: NDArray[np.uint8], alpha: NDArray[np.uint8], background: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
     """Blend uint8 (H, W, 3) over (H, W, 3) by (H, W): eq. 1, rounded to the nearest level.
@@ -126,29 +127,21 @@ def blend(
     return rounded
 
 
-def shrink(
+def shrink_cutout(
     colours: NDArray[np.float32], alpha: NDArray[np.float32], size: int | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Shrink colours (H, W, 3) and alpha (H, W) so that neither side is longer than `size`.
 
     Colours are weighted by alpha.
     """
-    import cv2
-
-    height, width = alpha.shape
-    if size is None or max(height, width) <= size:
+    if size is None or max(alpha.shape) <= size:
         return colours, alpha
-    scale = size / max(height, width)
-    target = (max(1, round(width * scale)), max(1, round(height * scale)))
-
-    def shrunk(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(cv2.resize(pixels, target, interpolation=cv2.INTER_AREA), np.float32)
-
-    small = shrunk(alpha).clip(0, 1)
+    target = limited(alpha.shape, size)
+    small: NDArray[np.float32] = shrink(alpha, target).clip(0, 1)
     share = small[..., None]  # (h, w, 1)
-    straight = shrunk(colours * alpha[..., None]) / np.maximum(share, np.float32(1e-3))
+    straight = shrink(colours * alpha[..., None], target) / np.maximum(share, np.float32(1e-3))
     # Where alpha rounds to 0, no colour is truer than another.
-    straight = np.where(share < 0.5 / 255, shrunk(colours), straight)
+    straight = np.where(share < 0.5 / 255, shrink(colours, target), straight)
     return straight.clip(0, 1), small
 
 

@@ -25,7 +25,7 @@ import deepmatte
 from deepmatte.datasets.layouts import Dataset
 from deepmatte.datasets.trimaps import check_kind
 from deepmatte.errors import DataError
-from deepmatte.evaluation.job import Answer, Job, measure
+from deepmatte.evaluation.job import Answer, Job, run_job
 from deepmatte.evaluation.methods import Method
 from deepmatte.evaluation.results import Evaluation, Row
 from deepmatte.machine import usable_cores
@@ -100,7 +100,7 @@ def _measured(
     """The rows of all jobs, by method, kind of trimap and picture; shows how far it is."""
     rows = {}
     left = len(jobs)
-    with _progress(console) as progress, closing(run(measure, jobs, workers)) as answers:
+    with _progress(console) as progress, closing(run(run_job, jobs, workers)) as answers:
         bar = progress.add_task("measuring", total=left)
         for job, answer in answers:
             row = answer.row if isinstance(answer, Answer) else job.row(failure=str(answer))

@@ -102,7 +102,7 @@ class Answer:
     known: bool
 
 
-def measure(job: Job) -> Answer:
+def run_job(job: Job) -> Answer:
     """Do all of a job; what goes wrong stands in the row."""
     trimap = None
     try:

@@ -51,7 +51,7 @@ ALL_CLASSICAL = "classical"
 
 
 @dataclass(frozen=True)
-class Network:
+class NetworkMethod:
     """A network that `deepmatte.solver.engine.Engine` runs, on one thread."""
 
     name: str
@@ -120,7 +120,7 @@ class Predictions:
         return found
 
 
-Method: TypeAlias = Network | Prior | Classical | Predictions
+Method: TypeAlias = NetworkMethod | Prior | Classical | Predictions
 
 
 def open_methods(names: Sequence[str]) -> tuple[Method, ...]:
@@ -166,13 +166,13 @@ def _method(name: str) -> Method:
     return _network(name)
 
 
-def _network(name: str) -> Network:
+def _network(name: str) -> NetworkMethod:
     """A shipped network, or that of an ONNX file."""
     import onnxruntime
 
     content = hashlib.sha256(catalogue.find(name)).hexdigest()
     identity = f"network {content} onnxruntime {onnxruntime.__version__} {_own_code()}"
-    network = Network(Path(name).stem, name, identity)
+    network = NetworkMethod(Path(name).stem, name, identity)
     network.load()  # what is no network of ours is refused before anything is measured
     return network
 
@@ -215,7 +215,7 @@ def _refuse_nan(
 
 
 def predict(
-    method: Network | Prior | Classical, image: Floats, trimap: Trimap
+    method: NetworkMethod | Prior | Classical, image: Floats, trimap: Trimap
 ) -> tuple[NDArray[np.uint8], float]:
     """A matte as a user gets it, (H, W) in 8 bits, and the seconds that it took of one core.
 
@@ -240,7 +240,7 @@ def predict(
 
 
 @functools.lru_cache(maxsize=len(CLASSICAL) + 4)
-def _loaded(method: Network | Prior | Classical) -> Matting:
+def _loaded(method: NetworkMethod | Prior | Classical) -> Matting:
     """A method, after one small picture: what is compiled or loaded late is not to be timed."""
     matting = method.load()
     rows, columns = np.mgrid[:64, :64].astype(np.float32)

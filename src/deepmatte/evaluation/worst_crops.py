@@ -14,6 +14,7 @@ from deepmatte.errors import MattingError
 from deepmatte.evaluation.job import open_matte
 from deepmatte.evaluation.results import Evaluation, Row
 from deepmatte.images import encode_image, open_alpha, open_image
+from deepmatte.images.resize import limited, shrink
 from deepmatte.trimap import UNKNOWN, open_trimap
 
 SIDE = 224
@@ -166,10 +167,8 @@ def _framed(image: NDArray[np.float32], part: tuple[slice, slice]) -> NDArray[np
     """The whole picture (H, W, 3), no larger than a crop, with a frame around a part."""
     import cv2
 
-    height, width = image.shape[:2]
-    scale = min(1.0, SIDE / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    scale = min(1.0, SIDE / max(image.shape[:2]))
+    small = shrink(image, limited(image.shape, SIDE))
     corners = [
         (round(columns * scale), round(rows * scale))
         for rows, columns in ((s.start for s in part), (s.stop - 1 for s in part))

@@ -52,7 +52,7 @@ def closed_form_lines(image: Floats, unknown: Flags, guess: Floats, trust: Float
     free = unknown.astype(np.float32)
     lines: Floats | None = None
     for scale, steps in _LEVELS:
-        size = (width // scale, height // scale)
+        size = (height // scale, width // scale)
         picture, target = shrink(image, size), shrink(guess, size)
         weight = shrink(trust, size) * np.float32(_COLOUR_WEIGHT)
         sought = shrink(free, size) > 0

@@ -172,7 +172,7 @@ def _blocks(image: NDArray[Any], trimap: Trimap, scale: int) -> tuple[Floats, li
     for top in range(0, height, _STRIP):
         rows = np.arange(top * scale, min(top + _STRIP, height) * scale)
         rows = np.minimum(rows, len(trimap) - 1)
-        size = width, len(rows) // scale
+        size = len(rows) // scale, width
         strip, labels = (
             cv2.copyMakeBorder(array, 0, 0, 0, beyond, cv2.BORDER_REPLICATE)
             for array in (to_unit(image[rows]), trimap[rows])
@@ -226,7 +226,7 @@ def _spread(weighted: Floats) -> Floats:
     levels = [weighted]
     while max(levels[-1].shape[:2]) > 1:
         height, width = levels[-1].shape[:2]
-        levels.append(shrink(levels[-1], ((width + 1) // 2, (height + 1) // 2)))
+        levels.append(shrink(levels[-1], ((height + 1) // 2, (width + 1) // 2)))
     filled: Floats = levels[-1][..., :3] / np.maximum(levels[-1][..., 3:], np.float32(1e-12))
     for level in reversed(levels[:-1]):
         filled = grow(filled, level.shape)

@@ -1,4 +1,4 @@
-"""Half the size, a smaller one, a larger one: the only place where arrays are resampled."""
+"""Half the size, a smaller one, a larger one: of what the networks see."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepmatte.images import resize
 from deepmatte.images.arrays import to_unit
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
 from deepmatte.types import Floats
@@ -29,33 +30,18 @@ def halve(image: NDArray[Any], trimap: Trimap) -> tuple[Floats, Trimap]:
     labels: Trimap = np.full((height, width), UNKNOWN, np.uint8)
     for top in range(0, height, _STRIP):
         rows = slice(2 * top, 2 * (top + _STRIP))
-        known = _even(trimap[rows])
+        known = resize.even(trimap[rows])
         here = slice(top, top + len(known) // 2)
-        small[here] = half(to_unit(image[rows]))
+        small[here] = resize.half(to_unit(image[rows]))
         four = [known[row::2, column::2] for row in (0, 1) for column in (0, 1)]
         for label in (BACKGROUND, FOREGROUND):
             labels[here][np.logical_and.reduce([part == label for part in four])] = label
     return small, labels
 
 
-def half(array: NDArray[Any]) -> NDArray[Any]:
-    """Alpha (H, W), or colours (H, W, 3), at half the size, rounded up."""
-    even = _even(array)
-    return cv2.resize(even, (even.shape[1] // 2, even.shape[0] // 2), interpolation=cv2.INTER_AREA)
-
-
-def _even(array: NDArray[Any]) -> NDArray[Any]:
-    """An array with an even number of rows and columns: the last are repeated."""
-    rows, columns = (side % 2 for side in array.shape[:2])
-    return cv2.copyMakeBorder(array, 0, rows, 0, columns, cv2.BORDER_REPLICATE)
-
-
 def shrink(array: Floats, size: tuple[int, int]) -> Floats:
-    """Area mean of an array at another (width, height)."""
-    if (array.shape[1], array.shape[0]) == size:
-        return array
-    shrunk = cv2.resize(array, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(shrunk, np.float32).reshape(size[1], size[0], *array.shape[2:])
+    """Area mean of an array at another (height, width); itself where that is its own."""
+    return array if array.shape[:2] == size else np.asarray(resize.shrink(array, size), np.float32)
 
 
 def grow(array: Floats, shape: tuple[int, ...]) -> Floats:

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.images.arrays import to_unit
+from deepmatte.images.resize import half
 from deepmatte.solver.closed_form import alpha_of_lines, lines_of
-from deepmatte.solver.resample import grow, half
+from deepmatte.solver.resample import grow
 from deepmatte.types import Flags, Floats, Window
 
 # Alpha so near to 0 or 1 is that: the colours' noise would make a haze of it. From this far away,

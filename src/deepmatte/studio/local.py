@@ -8,7 +8,6 @@ there. Where many pixels are concerned, they are matted at a fraction of their s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from deepmatte.images import Picture
 from deepmatte.images.arrays import to_bytes, to_unit
+from deepmatte.images.resize import shrink
 from deepmatte.matting import Matter
 from deepmatte.studio.rectangle import Rectangle
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
@@ -101,15 +101,11 @@ def _matted(matter: Matter, picture: Picture, labels: Trimap, scale: int) -> Col
     if scale == 1:
         return np.asarray(matter(picture, labels).cutout())
     height, width = labels.shape
-    size = (max(1, width // scale), max(1, height // scale))
-
-    def shrink(pixels: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
-
-    small = shrink(labels)
+    size = (max(1, height // scale), max(1, width // scale))
+    small = shrink(labels, size)
     small[(small != BACKGROUND) & (small != FOREGROUND)] = UNKNOWN
-    own = None if picture.alpha is None else shrink(picture.alpha)
-    matte = matter(Picture(shrink(picture.levels), own), small)
+    own = None if picture.alpha is None else shrink(picture.alpha, size)
+    matte = matter(Picture(shrink(picture.levels, size), own), small)
     colours = np.asarray(
         cv2.resize(np.asarray(matte.cutout()), (width, height), interpolation=cv2.INTER_LINEAR),
         np.uint8,

@@ -8,13 +8,13 @@ import re
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.errors import ImageError
 from deepmatte.images import displayed, encode_image, open_image, parse_colour
 from deepmatte.images.arrays import to_bytes, to_unit
+from deepmatte.images.resize import fit
 from deepmatte.studio.pictures import OpenPicture, Settled
 
 KINDS = ("cutout", "alpha", "foreground", "trimap")
@@ -170,7 +170,6 @@ def _placed(
     colours = part.rgb
     if part.alpha is not None:
         colours = 1 - part.alpha[..., None] * (1 - colours)
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    scaled = cv2.resize(colours, (columns.length, rows.length), interpolation=method)
-    canvas[rows.target, columns.target] = to_bytes(np.asarray(scaled)[rows.seen, columns.seen])
+    scaled = fit(colours, (rows.length, columns.length))
+    canvas[rows.target, columns.target] = to_bytes(scaled[rows.seen, columns.seen])
     return canvas

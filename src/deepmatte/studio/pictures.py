@@ -251,7 +251,7 @@ class OpenPicture:
         return self._news
 
 
-class Pictures:
+class OpenPictures:
     """The open pictures; the ones used longest ago go where the memory ends.
 
     Args:

@@ -31,7 +31,7 @@ from deepmatte.segmenters import Hints
 from deepmatte.studio import outputs
 from deepmatte.studio.guard import Guard
 from deepmatte.studio.live import Live, sentence
-from deepmatte.studio.pictures import OpenPicture, Pictures, Settled
+from deepmatte.studio.pictures import OpenPicture, OpenPictures, Settled
 from deepmatte.studio.rectangle import Rectangle
 from deepmatte.studio.requests import FILE, TEXT, Gate, choice, fields, integer, labels, number
 from deepmatte.subject import find_subject
@@ -57,7 +57,7 @@ class Studio:
     """
 
     def __init__(self, matter: Matter, memory: int, first: tuple[bytes, str] | None = None) -> None:
-        self._pictures, self._live, self._gate = Pictures(memory), Live(matter), Gate()
+        self._pictures, self._live, self._gate = OpenPictures(memory), Live(matter), Gate()
         self._limit = anyio.CapacityLimiter(_AT_A_TIME)
         self._first = ""  # its id
         if first is not None:
