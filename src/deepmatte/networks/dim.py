@@ -42,8 +42,9 @@ class DimConfig:
     """
 
     fc6_kernel: int | None = 7
-    """Side of fc6 as a convolution, odd; None leaves out both fc6 and deconv6."""
+    """Side of fc6 as a convolution, odd; None (as an option 0) leaves out fc6 and deconv6."""
     fc6_channels: int = 4096
+    """Channels of fc6."""
     batch_norm: tuple[Part, ...] = ()
     """Parts whose convolutions have batch norm before their ReLU."""
     skips: bool = False

@@ -61,6 +61,7 @@ class Training(abc.ABC, Generic[Network]):
     out: Path
     """Folder of the checkpoints and the TensorBoard log; all processes must see it."""
     steps: int
+    """Steps of the optimizer."""
     scenes: int
     """Composites that a step learns from, over all processes."""
     per_scene: int
@@ -70,7 +71,9 @@ class Training(abc.ABC, Generic[Network]):
     accumulate: int = 1
     """Parts that a process computes its share of a step in, one after the other."""
     learning_rate: float
+    """The highest of the schedule."""
     weight_decay: float
+    """AdamW's, as a share of the learning rate."""
     clip: float
     """Longest gradient; a longer one is shortened to it."""
     average: float
@@ -78,6 +81,7 @@ class Training(abc.ABC, Generic[Network]):
     precision: Precision = "float32"
     """bfloat16 is several times faster on CPUs with AMX and on GPUs, slower on others."""
     device: str
+    """``cpu`` or ``cuda``."""
     threads: int
     """Threads of each training process; the workers have one each."""
     workers: int
@@ -89,6 +93,7 @@ class Training(abc.ABC, Generic[Network]):
     save_minutes: float = 4
     """Time between checkpoints."""
     seed: int = 1
+    """Everything that is drawn depends on it, and on the number of the composite."""
 
     incidental: ClassVar[frozenset[str]] = frozenset(
         {"out", "save_minutes", "workers", "threads", "device", "validate_every"}
@@ -113,9 +118,14 @@ class Training(abc.ABC, Generic[Network]):
         if self.precision == "float16" and self.device == "cpu":
             raise DataError("precision float16 on the CPU: expected bfloat16, or a GPU")
         counts = ("steps", "scenes", "per_scene", "accumulate", "validate_every", "held_out")
-        for name in counts:
+        for name in (*counts, "threads"):
             if getattr(self, name) < 1:
                 raise DataError(f"{name} {getattr(self, name)}: expected 1 or more")
+        for name in ("workers", "seed", "weight_decay", "clip", "average", "save_minutes"):
+            if getattr(self, name) < 0:
+                raise DataError(f"{name} {getattr(self, name)}: expected 0 or more")
+        if self.average > 1:
+            raise DataError(f"average {self.average}: expected 0 to 1")
 
     def identity(self) -> dict[str, str]:
         """The settings that the resulting bits depend on."""
