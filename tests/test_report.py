@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from deepmatte.errors import ImageError
+from deepmatte.evaluation import plot
 from deepmatte.evaluation.plot import dilation_plot
 from deepmatte.evaluation.report import print_tables, write_report
 from deepmatte.evaluation.results import METRICS, Evaluation, Row
@@ -617,28 +619,46 @@ def dilated(evaluation: Evaluation) -> Evaluation:
     return dataclasses.replace(evaluation, trimaps=tuple(kinds), rows=rows)
 
 
-def test_the_plot_has_a_line_a_method_through_its_means(dilated: Evaluation) -> None:
-    plot = ElementTree.fromstring(dilation_plot(dilated, "sad"))
+def points_of(plot: ElementTree.Element, gid: str) -> list[tuple[float, float]]:
+    """The points of a line in an SVG of matplotlib."""
+    (group,) = (g for g in plot.iter(f"{NAMESPACE}g") if g.get("id") == gid)
+    (path,) = group.iter(f"{NAMESPACE}path")
+    numbers = [float(word) for word in path.get("d", "").split() if word not in "ML"]
+    return list(zip(numbers[::2], numbers[1::2], strict=True))
 
-    lines = [line.get("points", "").split() for line in plot.iter(f"{NAMESPACE}polyline")]
-    assert [len(line) for line in lines] == [3, 3, 2]  # the third failed on all of "dilated 3"
-    labels = [(text.text, text) for text in plot.iter(f"{NAMESPACE}text")]
-    under = {name: float(t.get("x", "")) for name, t in labels if t.get("text-anchor") == "middle"}
-    beside = {name: float(t.get("y", "")) for name, t in labels if t.get("text-anchor") == "end"}
-    points = [[tuple(map(float, p.split(","))) for p in line] for line in lines]
-    for line in points:
-        assert [x for x, _ in line] == [under[n] for n in ("3", "7", "20")][-len(line) :]
-    # What the points say by the labels of the axis, which stand 4 pixels lower than their lines.
-    unit = (beside["0"] - beside["4"]) / 4
-    errors = [[(beside["0"] - 4 - y) / unit for _, y in line] for line in points]
-    expected = [[5, 4.25, 4.25], [5, 3.75, 3.75], [3.5, 3.5]]  # means of SAD above
-    for line, means in zip(errors, expected, strict=True):
-        assert line == pytest.approx(means, abs=0.02)
-    hollow = [c for c in plot.iter(f"{NAMESPACE}circle") if c.get("fill") == "none"]
-    assert len(hollow) == 3  # the network once, the third method twice
-    names = [name for name, _ in labels]
-    assert "network" in names
+
+def test_the_plot_has_a_line_a_method_through_its_means(dilated: Evaluation) -> None:
+    svg = dilation_plot(dilated, "sad")
+    plot = ElementTree.fromstring(svg)
+
+    lines = [points_of(plot, f"{index}") for index in range(3)]
+    # Means of SAD above, at the dilations 3, 7 and 20; the third failed on all of "dilated 3".
+    expected = [
+        {3: 5, 7: 4.25, 20: 4.25},
+        {3: 5, 7: 3.75, 20: 3.75},
+        {7: 3.5, 20: 3.5},
+    ]
+    (left, top), (middle, lower), _ = lines[0]
+    for line, means in zip(lines, expected, strict=True):
+        for (x, y), (dilation, error) in zip(line, means.items(), strict=True):
+            assert x == pytest.approx(left + (middle - left) * (dilation - 3) / 4, abs=0.01)
+            assert y == pytest.approx(top + (lower - top) * (5 - error) / 0.75, abs=0.01)
+    assert svg.count("fill: none; stroke") >= 3  # hollow: the network once, the third method twice
+    names = [text.text for text in plot.iter(f"{NAMESPACE}text")]
+    assert names.index("network") < names.index("classical")  # as the lines end
     assert any(name and name.startswith("</script>") for name in names)
+    assert dilation_plot(dilated, "sad") == svg
+
+
+def test_a_report_without_matplotlib_says_what_is_missing(
+    dilated: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+
+    write_report(dilated, tmp_path)
+
+    assert not (tmp_path / "dilation.svg").exists()
+    assert plot.MISSING in (tmp_path / "report.md").read_text()
 
 
 def test_dilations_add_a_plot_to_the_report(dilated: Evaluation, tmp_path: Path) -> None:

@@ -482,4 +482,4 @@ def test_a_stage_that_is_none_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, command)
 
     assert result.exit_code == 2
-    assert "encoder-decoder, refinement, finetune" in result.output
+    assert all(stage in result.output for stage in STAGES)

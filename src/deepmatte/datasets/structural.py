@@ -18,14 +18,21 @@ from pathlib import Path
 import numpy as np
 
 from deepmatte.composite import over
-from deepmatte.datasets.build import PicturesByFolder, Plan, Composite
+from deepmatte.datasets.build import Composite, PicturesByFolder, Plan
 from deepmatte.datasets.layouts import GROUPS, open_dataset
-from deepmatte.datasets.testset import blend_rounded, drawn, flat_name, pictures_below, shrink_cutout
+from deepmatte.datasets.testset import (
+    blend_rounded,
+    drawn,
+    flat_name,
+    pictures_below,
+    shrink_cutout,
+)
 from deepmatte.datasets.trimaps import hide
 from deepmatte.errors import DataError, ImageError
 from deepmatte.foreground import estimate_foreground
 from deepmatte.images import open_alpha, open_image
 from deepmatte.images.arrays import to_bytes, to_unit
+from deepmatte.images.resize import shrink
 from deepmatte.trimap import BACKGROUND, FOREGROUND, Trimap, from_alpha
 from deepmatte.types import Flags, Floats
 
@@ -129,7 +136,9 @@ def render(sample: Composite) -> PicturesByFolder:
             f"{sample.sources['alpha']} is {alpha.shape[1]} x {alpha.shape[0]} pixels (width x"
             f" height) but its photo is {photo.shape[1]} x {photo.shape[0]}."
         )
-    colours, cover = shrink_cutout(estimate_foreground(photo, alpha), alpha, sample.settings["size"])
+    colours, cover = shrink_cutout(
+        estimate_foreground(photo, alpha), alpha, sample.settings["size"]
+    )
     if sample.settings["edge"] is not None:
         colours, cover = blurred(colours, cover, sample.settings["edge"])
     behind = to_bytes(over(colours, np.zeros_like(cover), sample.sources["background"]))
@@ -222,11 +231,9 @@ def _cluttered(photos: Sequence[Path]) -> list[Path]:
 
 def _clutter(photo: Path) -> float:
     """The mean gradient of a photo's grey levels in 0..1, at `_GLANCE` pixels."""
-    import cv2
-
     image = open_image(photo).rgb
     scale = min(1.0, _GLANCE / max(image.shape[:2]))
     height, width = (max(2, round(length * scale)) for length in image.shape[:2])
-    grey = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).mean(axis=2)  # (h, w)
+    grey = shrink(image, (height, width)).mean(axis=2)  # (h, w)
     down, right = np.gradient(grey)
     return float(np.hypot(down, right).mean())

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmatte.evaluation import text
-from deepmatte.evaluation.plot import dilation_plot, dilations
+from deepmatte.evaluation import plot, text
 from deepmatte.evaluation.results import METRICS, Evaluation
 from deepmatte.evaluation.summary import average_ranks, groups, means
 from deepmatte.evaluation.tables import DECIMALS, LABELS, tables
@@ -48,21 +47,23 @@ def print_tables(evaluation: Evaluation, console: Console) -> None:
 
     The best is bold; where the console has no styles, as in a pipe, a star marks it instead.
     """
-    text.print_tables(tables(evaluation), text.notes([evaluation], _RANKS_NOTE), console)
+    text.print_tables(tables(evaluation), _notes(evaluation), console)
 
 
 def write_report(evaluation: Evaluation, folder: Path) -> None:
     """Write ``report.json``, ``report.md``, ``report.html`` and ``worst.jpg`` into a folder.
 
     ``worst.jpg`` shows the worst ten pictures of each method, if there are any. Where the trimaps
-    are of three or more dilations, ``dilation.svg`` is written too. The page needs no other file
-    and asks for none. Paths in the JSON are relative to the folder, which exists.
+    are of three or more dilations and matplotlib is installed, ``dilation.svg`` is written too. The
+    page needs no other file and asks for none. Paths in the JSON are relative to the folder, which
+    exists.
 
     Raises:
         ImageError: a file cannot be written; then none is.
     """
-    several = len(dilations(evaluation)) >= 3
-    plots = {metric: dilation_plot(evaluation, metric) for metric in METRICS} if several else {}
+    plots = {}
+    if _has_plot(evaluation) and plot.is_installed():
+        plots = {metric: plot.dilation_plot(evaluation, metric) for metric in METRICS}
     sheets = worst_sheets(evaluation)
     contents = {
         "report.json": _json(evaluation, folder),
@@ -77,6 +78,16 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
         sheet = encode_image(side_by_side(list(sheets.values())), ".jpg")
         files.append((folder / WORST, sheet))
     write_files(files)
+
+
+def _notes(evaluation: Evaluation) -> list[str]:
+    """What one has to know to read the tables, and why a plot is missing."""
+    missing = _has_plot(evaluation) and not plot.is_installed()
+    return [*text.notes([evaluation], _RANKS_NOTE), *([plot.MISSING] if missing else [])]
+
+
+def _has_plot(evaluation: Evaluation) -> bool:
+    return len(plot.dilations(evaluation)) >= 3
 
 
 # --- JSON ---------------------------------------------------------------------------------------
@@ -126,7 +137,7 @@ def _markdown(
     ]
     if plots:
         lines += ["", f"![SAD against the trimap's dilation]({PLOT})"]
-    lines += ["", *(f"{note}  " for note in text.notes([evaluation], _RANKS_NOTE))]
+    lines += ["", *(f"{note}  " for note in _notes(evaluation))]
     if sheets:
         lines += ["", f"## {_WORST_TITLE}", "", f"![{_WORST_NOTE}]({WORST})"]
     failed = [row for row in evaluation.rows if row.failure is not None]
@@ -163,7 +174,7 @@ def _page(
             {"name": name, "label": LABELS[name], "decimals": DECIMALS[name]} for name in METRICS
         ],
         "tables": [dataclasses.asdict(table) for table in tables(evaluation)],
-        "notes": text.notes([evaluation], _RANKS_NOTE),
+        "notes": _notes(evaluation),
         "plots": {metric: _data_uri(svg.encode(), "svg+xml") for metric, svg in plots.items()},
         "worst": {
             "title": _WORST_TITLE,

@@ -15,6 +15,7 @@ from deepmatte.evaluation.results import Evaluation, Row
 from deepmatte.evaluation.tables import format_error
 from deepmatte.images import open_alpha, open_image
 from deepmatte.images.arrays import to_bytes
+from deepmatte.images.resize import limited, shrink
 from deepmatte.sheet import contact_sheet
 from deepmatte.trimap import open_trimap
 
@@ -96,12 +97,9 @@ def _panels(row: Row, known: dict[Path, NDArray[np.uint8]]) -> list[tuple[str, N
 
 def _panel(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     """A picture (H, W) or (H, W, 3), shrunk into the middle of a square of paper."""
-    import cv2
-
     levels = pixels if pixels.dtype == np.uint8 else to_bytes(pixels)
-    scale = min(1.0, _SIDE / max(levels.shape[:2]))
-    height, width = (max(1, round(length * scale)) for length in levels.shape[:2])
-    small = cv2.resize(levels, (width, height), interpolation=cv2.INTER_AREA)
+    height, width = limited(levels.shape, _SIDE)
+    small = shrink(levels, (height, width))
     square = np.full((_SIDE, _SIDE, 3), _PAPER, np.uint8)
     top, left = (_SIDE - height) // 2, (_SIDE - width) // 2
     square[top : top + height, left : left + width] = small if small.ndim == 3 else small[..., None]
