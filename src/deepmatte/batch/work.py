@@ -264,14 +264,13 @@ def _thumbnail(matte: Matte) -> bytes:
 
     from deepmatte.composite import blend
     from deepmatte.images.arrays import to_unit
+    from deepmatte.images.resize import limited, shrink
     from deepmatte.sheet import checkerboard
 
-    height, width = matte.alpha.shape
-    scale = min(1.0, _THUMBNAIL_SIDE / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    picture = to_unit(cv2.resize(matte.picture.levels, size, interpolation=cv2.INTER_AREA))
-    alpha = to_unit(cv2.resize(matte.alpha, size, interpolation=cv2.INTER_AREA))
-    cut = blend(picture, alpha, checkerboard(size[1], size[0], 8))
+    size = limited(matte.alpha.shape, _THUMBNAIL_SIDE)
+    picture = to_unit(shrink(matte.picture.levels, size))
+    alpha = to_unit(shrink(matte.alpha, size))
+    cut = blend(picture, alpha, checkerboard(*size, 8))
     both: NDArray[np.float32] = np.hstack([picture, cut])[..., ::-1]  # (h, 2 w, 3), BGR
     levels = np.rint(both * 255).astype(np.uint8)
     _, data = cv2.imencode(".jpg", levels, [cv2.IMWRITE_JPEG_QUALITY, _THUMBNAIL_QUALITY])

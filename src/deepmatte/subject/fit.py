@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deepmatte.images.resize import shrink
 from deepmatte.segmenters import Box, Mask, Point, Segmenter
 from deepmatte.subject.find import look_for_subject
 from deepmatte.trimap import BACKGROUND, BAND, FOREGROUND, UNKNOWN, distance_to, from_rough_mask
@@ -93,9 +94,9 @@ def fit_trimap(picture: Picture, mask: Mask, matter: Matter) -> Trimap:
     height, width = picture.shape
     scale = min(1.0, _SIDE / math.sqrt(height * width))
     reach = BAND * scale * math.sqrt(height * width) / 2
-    small = (max(1, round(width * scale)), max(1, round(height * scale)))  # OpenCV: width first
-    levels = np.asarray(cv2.resize(picture.levels, small, interpolation=cv2.INTER_AREA))
-    labels = from_rough_mask(np.asarray(cv2.resize(mask, small, interpolation=cv2.INTER_AREA)))
+    small = (max(1, round(height * scale)), max(1, round(width * scale)))
+    levels = shrink(picture.levels, small)
+    labels = from_rough_mask(shrink(mask, small))
     alpha = matter(levels, labels).predicted
     band = labels == UNKNOWN
     out = band & (distance_to(labels == BACKGROUND) <= _RIM * reach) & (alpha > _REACHES_OUT)
