@@ -9,6 +9,8 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from deepmatte.networks.dim import DeepImageMatting
 
 __all__ = ["load", "save"]
@@ -28,7 +30,8 @@ def save(network: DeepImageMatting, path: str | os.PathLike[str]) -> None:
 
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     config = json.dumps(dataclasses.asdict(network.config))
-    write_bytes(path, safetensors.torch.save(weights, {"deep_image_matting": config}))
+    stored = {"deep_image_matting": config, "sha256": _digest(weights, config)}
+    write_bytes(path, safetensors.torch.save(weights, stored))
 
 
 def load(path: str | os.PathLike[str]) -> DeepImageMatting:
@@ -50,7 +53,8 @@ def load(path: str | os.PathLike[str]) -> DeepImageMatting:
 
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            stored = (file.metadata() or {}).get("deep_image_matting")
+            metadata = file.metadata() or {}
+            stored = metadata.get("deep_image_matting")
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, safetensors.SafetensorError) as error:
         raise DataError(f"{os.fspath(path)}: not a readable safetensors file: {error}") from error
@@ -59,13 +63,28 @@ def load(path: str | os.PathLike[str]) -> DeepImageMatting:
             f"{os.fspath(path)}: no configuration of Deep Image Matting in it; expected a file "
             "that deepmatte convert or deepmatte train wrote"
         )
+    if "sha256" in metadata and metadata["sha256"] != _digest(weights, stored):
+        raise DataError(f"{os.fspath(path)}: damaged: the weights do not fit their checksum")
     try:
         values = json.loads(stored)
         config = DimConfig(**{**values, "batch_norm": tuple(values["batch_norm"])})
         with torch.device("meta"):  # the weights' own storage becomes the network's
             network = DeepImageMatting(config)
         network.load_state_dict(weights, assign=True)
-    except (ValueError, TypeError, KeyError, RuntimeError) as error:
-        first = str(error).splitlines()[0]
+    except (ValueError, TypeError, KeyError, RuntimeError, OverflowError, MemoryError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{os.fspath(path)}: not a network of this version: {first}") from error
     return network.eval()
+
+
+def _digest(weights: dict[str, Tensor], config: str) -> str:
+    """SHA-256 of the weights, in the order of their names, and of the configuration."""
+    import hashlib
+
+    import torch
+
+    digest = hashlib.sha256(config.encode())
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()

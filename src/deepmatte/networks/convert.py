@@ -21,6 +21,7 @@ from torch import Tensor
 
 from deepmatte.errors import DataError
 from deepmatte.networks.dim import DeepImageMatting, DimConfig, Output, Part
+from deepmatte.networks.stored import check_content
 
 _SCALAR = np.float64().__reduce__()[0]
 # Scores of past epochs often stand beside the weights as numbers of NumPy, which both its old and
@@ -138,9 +139,12 @@ def convert(
 
 def _read(path: str | os.PathLike[str]) -> Any:
     try:
+        check_content(path)
         with torch.serialization.safe_globals(_NUMBERS), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
+    except DataError:
+        raise
     except OSError as error:
         raise DataError(f"{os.fspath(path)}: cannot be read: {error.strerror}") from error
     except Exception as error:

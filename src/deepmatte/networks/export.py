@@ -24,6 +24,7 @@ from deepmatte.networks.dim import DeepImageMatting
 from deepmatte.networks.lite import LiteMatting
 from deepmatte.solver.inputs import DIM_CHANNELS, INPUT_CHANNELS
 from deepmatte.solver.tiles import STRIDE
+from deepmatte.weights.seal import sealed
 
 OPSET = 18
 
@@ -67,7 +68,7 @@ def export(network: LiteMatting | DeepImageMatting, path: str | os.PathLike[str]
     _forget_origins(model)
     helper.set_model_props(model, {"channels": ",".join(channels)})
     onnx.checker.check_model(model)
-    write_bytes(path, model.SerializeToString())
+    write_bytes(path, sealed(model.SerializeToString()))
 
 
 def restore(content: bytes, network: LiteMatting) -> None:

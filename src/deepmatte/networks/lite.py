@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deepmatte.errors import DataError
+from deepmatte.networks.stored import read_weights
 from deepmatte.solver.inputs import GUESS, INPUT_CHANNELS
 
 # EfficientNet-Lite0's stages: (blocks, kernel, stride, expansion, output channels).
@@ -114,10 +115,9 @@ class Encoder(nn.Module):
         Errors: `DataError` where there is no such file, or it holds another network.
         """
         path = path or _packaged_weights()
-        try:
-            stored = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:
-            raise DataError(f"{path}: not a readable weights file: {error}") from error
+        stored = read_weights(path, "file of weights")
+        if not isinstance(stored, dict):
+            raise DataError(f"{path}: not EfficientNet-Lite0 weights; expected named tensors")
         own = self.state_dict()
         renamed = dict(zip(own, _imagenet_names(), strict=True))
         missing = [name for name in renamed.values() if name not in stored]

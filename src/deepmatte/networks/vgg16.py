@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from deepmatte.errors import DataError
 from deepmatte.networks.dim import DEVIATION, MEAN, EncoderDecoder
+from deepmatte.networks.stored import read_weights
 
 ADDRESS = "https://download.pytorch.org/models/vgg16-397923af.pth"
 """torchvision's VGG16; its last part is the beginning of its SHA-256."""
@@ -104,7 +105,7 @@ def _read(path: Path) -> Vgg16:
             is_keras = file.read(len(_HDF5)) == _HDF5
         if is_keras:
             return _keras(path)
-        stored = torch.load(path, map_location="cpu", weights_only=True)
+        stored = read_weights(path, "file of weights")
     except DataError:
         raise
     except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import CancelledError
 
 import numpy as np
@@ -13,6 +14,10 @@ from deepmatte.solver.runtime import OnnxNetwork, Progress
 from deepmatte.solver.tiles import STRIDE
 from deepmatte.types import Floats
 from deepmatte.weights import catalogue
+from deepmatte.weights.seal import check_network
+
+_PATIENCE = 5
+"""Seconds in which a network answers for the least that it can be asked."""
 
 
 class Predictor:
@@ -44,13 +49,15 @@ class Predictor:
     ) -> None:
         self._name = os.fspath(model)
         content = catalogue.find(model)
+        ours = self._name in catalogue.SHA256 or check_network(content, self._name)
         try:
             self._network = OnnxNetwork(content, device, threads)
         except (ModelError, ImportError):
             raise
         except Exception as error:
+            _raise_if_memory(error)
             raise ModelError(
-                f"{model}: not a network that ONNX Runtime can load: {error}"
+                f"{model}: not a network that ONNX Runtime can load: {_first_line(error)}"
             ) from error
         known = {",".join(kind.channels): kind for kind in (NetworkInputs, PictureAndTrimap)}
         if self._network.channels not in known:
@@ -62,6 +69,8 @@ class Predictor:
         self._mirrors = mirrors
         self._kept = kept
         self._shapes: set[tuple[int, ...]] = set()  # of the windows whose memory is kept
+        if not ours:
+            self._try()
 
     @property
     def tile_pixel(self) -> int:
@@ -90,6 +99,27 @@ class Predictor:
             alpha = np.float32(0.5) * (alpha + mirrored[:, ::-1])
         return alpha[:height, :width]
 
+    def _try(self) -> None:
+        """Run a network that others have made once, on next to nothing.
+
+        Raises:
+            ModelError: it cannot be run, or takes so long that something is wrong with it.
+        """
+        progress = Progress()
+        watch = threading.Timer(_PATIENCE, progress.cancel)
+        watch.start()
+        try:
+            self._answer(
+                np.zeros((len(self.inputs.channels), STRIDE, STRIDE), np.float32), progress
+            )
+        except (CancelledError, MemoryError) as error:
+            raise ModelError(
+                f"{self._name}: no network for pictures: it takes more than {_PATIENCE} s, or more "
+                f"memory than there is, for {STRIDE} x {STRIDE} pixels"
+            ) from error
+        finally:
+            watch.cancel()
+
     def _answer(self, inputs: Floats, progress: Progress) -> Floats:
         """Alpha (H, W) of inputs (C, H, W), H and W multiples of `STRIDE`."""
         frees = self._frees(inputs.shape[1:])
@@ -98,10 +128,10 @@ class Predictor:
         except CancelledError:
             raise
         except Exception as error:
-            if "alloc" in str(error):  # "Failed to allocate memory", "std::bad_alloc"
-                raise MemoryError("There is not enough memory for this picture.") from error
-            first = str(error).splitlines()[0]
-            raise ModelError(f"{self._name}: the network cannot be run: {first}") from error
+            _raise_if_memory(error)
+            raise ModelError(
+                f"{self._name}: the network cannot be run: {_first_line(error)}"
+            ) from error
         if alpha.shape != (1, 1, *inputs.shape[1:]) or not np.isfinite(alpha).all():
             raise ModelError(
                 f"{self._name}: the network answered with shape {alpha.shape} or values that are "
@@ -120,3 +150,12 @@ class Predictor:
         frees = pixels * self.inputs.memory > self._kept
         self._shapes = set() if frees else shapes
         return frees
+
+
+def _raise_if_memory(error: Exception) -> None:
+    if "alloc" in str(error):  # "Failed to allocate memory", "std::bad_alloc"
+        raise MemoryError("There is not enough memory for this picture.") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from deepmatte.errors import DataError
 from deepmatte.images.files import write_bytes
+from deepmatte.networks.stored import read_weights
 
 State = dict[str, Any]
 
@@ -32,7 +33,17 @@ def find(out: Path, *, resume: bool) -> Path | None:
 
 
 def save(state: State, path: Path) -> None:
-    """Write ``state``; whoever stops this on the way finds the earlier file whole."""
+    """Write ``state``; whoever stops this on the way finds the earlier file whole.
+
+    Errors: `DataError` where weights are not finite; the earlier file stays.
+    """
+    for part in ("network", "average"):
+        for name, value in state.get(part, {}).items():
+            if value.is_floating_point() and not value.isfinite().all():
+                raise DataError(
+                    f"{name} is not finite any more, so that {path} was not written: lower the "
+                    "learning rate"
+                )
     content = io.BytesIO()
     torch.save(state, content)
     write_bytes(path, content.getvalue())
@@ -43,14 +54,29 @@ def load(path: Path) -> State:
 
     Errors: `DataError` where the file is missing, damaged or not a checkpoint.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path}: not a readable checkpoint: {first}") from error
+    state = read_weights(path, "checkpoint")
     if not isinstance(state, dict) or "network" not in state or "step" not in state:
         raise DataError(f"{path}: not a checkpoint of this program: no network and step in it")
+    for part in ("network", "average"):
+        weights = state.get(part, {})
+        if not isinstance(weights, dict) or not all(
+            isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()
+        ):
+            raise DataError(f"{path}: not a checkpoint of this program: no weights in its {part}")
+    if type(state["step"]) is not int or state["step"] < 0:
+        raise DataError(f"{path}: not a checkpoint of this program: its step is no whole number")
     return state
+
+
+def check_moments(optimizer: torch.optim.Optimizer) -> None:
+    """See whether an optimiser's state has the shapes of its parameters, which torch does not.
+
+    Errors: `ValueError` where it has not.
+    """
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.ndim and value.shape != parameter.shape:
+                raise ValueError(f"{name} has the shape {tuple(value.shape)}")
 
 
 def averaged_weights(path: Path) -> dict[str, Tensor]:

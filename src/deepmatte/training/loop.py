@@ -44,6 +44,8 @@ def train(training: Training[Network], *, resume: bool = False) -> Network:
     shared equally, the weights grow beyond all bounds, or there is a checkpoint that is not to be
     resumed or belongs to a run with other settings.
     """
+    if not 0 <= training.seed < 2**63:
+        raise DataError(f"seed {training.seed}: expected a number from 0 to 2^63 - 1")
     keep_freed_memory()
     torch.set_num_threads(training.threads)
     torch.manual_seed(training.seed)
@@ -73,13 +75,20 @@ def train(training: Training[Network], *, resume: bool = False) -> Network:
     optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=training.weight_decay)
     first, best = 0, math.inf
     if earlier is not None:
-        network.load_state_dict(earlier["network"])
-        if average is not None:
-            average.load_state_dict(earlier["average"])
-        optimizer.load_state_dict(earlier["optimizer"])
-        if accelerator.scaler is not None:
-            accelerator.scaler.load_state_dict(earlier["scaler"])
-        first, best = earlier["step"], earlier.get("best", math.inf)
+        try:
+            network.load_state_dict(earlier["network"])
+            if average is not None:
+                average.load_state_dict(earlier["average"])
+            optimizer.load_state_dict(earlier["optimizer"])
+            checkpoint.check_moments(optimizer)
+            if accelerator.scaler is not None:
+                accelerator.scaler.load_state_dict(earlier["scaler"])
+            first, best = earlier["step"], float(earlier.get("best", math.inf))
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
+            raise DataError(
+                f"{path}: cannot be resumed: expected what this training wrote there, with the "
+                "optimiser's state, and not the best network alone or another's checkpoint"
+            ) from error
     if len(set(accelerator.gather(torch.tensor([first], device=device)).tolist())) > 1:
         raise DataError(f"{path} is not the same for all processes: expected a shared folder")
     if first >= training.steps:
@@ -117,6 +126,12 @@ def train(training: Training[Network], *, resume: bool = False) -> Network:
             parts.append(torch.stack([s.detach() for s in outcome.scalars.values()]))
         norm = accelerator.clip_grad_norm_(network.parameters(), training.clip)
         optimizer.step()
+        # Float16 leaves out steps of its own accord until their gradients fit.
+        if not (norm.isfinite() or accelerator.optimizer_step_was_skipped):
+            raise DataError(
+                f"step {step + 1}: the loss has no finite gradient any more; nothing was written "
+                "since the last checkpoint: lower the learning rate"
+            )
         optimizer.zero_grad()
         if average is not None:
             average.update_parameters(network)
@@ -189,6 +204,8 @@ def _earlier(training: Training[Network], resume: bool) -> checkpoint.State | No
         return None
     state = checkpoint.load(path)
     now = training.identity()
+    if not isinstance(state.get("training"), dict):
+        raise DataError(f"{path}: cannot be resumed: it does not say how it was trained")
     other = [f"{n} {v}, now {now[n]}" for n, v in state["training"].items() if now.get(n, v) != v]
     if other:
         raise DataError(f"{path}: made with other settings: {'; '.join(other)}")
@@ -207,6 +224,13 @@ def _next(stream: Iterator[Tensor]) -> Tensor:
         # From a worker it comes with the worker's whole traceback as its text.
         kind = type(error)
         raise kind(str(error).strip().splitlines()[-1].split(f"{kind.__name__}: ")[-1]) from None
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise DataError(
+            "a process that composes pictures was killed, as the system does where memory runs "
+            "out: try fewer --workers, and --resume"
+        ) from error
 
 
 def _validate(

@@ -1,0 +1,59 @@
+"""Weights that torch saved: read as weights only, and compared with their checksums."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from typing import Any
+
+import torch
+
+from deepmatte.errors import DataError
+
+
+def read_weights(path: str | os.PathLike[str], kind: str) -> Any:
+    """Read what torch saved. Tensors and plain values only: a pickle cannot run code here.
+
+    Args:
+        path: of the file.
+        kind: what an error message says that it is not, "checkpoint".
+
+    Errors: `DataError` where the file is missing, damaged, or holds anything else.
+    """
+    try:
+        check_content(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except DataError:
+        raise
+    except Exception as error:
+        why = _why_unreadable(error)
+        raise DataError(f"{os.fspath(path)}: not a readable {kind}: {why}") from error
+
+
+def check_content(path: str | os.PathLike[str]) -> None:
+    """Compare what torch saved with the checksums that it stores but does not look at.
+
+    Errors: `DataError` where a byte has changed. `OSError` where there is no such file.
+    """
+    with open(path, "rb") as file:
+        if not zipfile.is_zipfile(file):  # torch wrote other files before version 1.6
+            return
+        try:
+            with zipfile.ZipFile(file) as archive:
+                damaged = archive.testzip()
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+            raise DataError(f"{os.fspath(path)}: damaged: {error}") from error
+    if damaged is not None:
+        raise DataError(f"{os.fspath(path)}: damaged: {damaged} does not fit its checksum")
+
+
+def _why_unreadable(error: Exception) -> str:
+    """What is wrong with a file that torch does not load as weights only.
+
+    Its own words go on to say how to load the file nevertheless, which would run what is in it.
+    """
+    if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
+        return "it holds more than weights and plain values, or is damaged"
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return (text.splitlines() or [type(error).__name__])[0]
