@@ -249,9 +249,12 @@ def test_odd_checkpoints_are_one_sentence(
     state = torch.load(trained / "checkpoint.pt", weights_only=True)
     torch.save(_changed(state, case), tmp_path / "checkpoint.pt")
 
-    with pytest.raises(DataError) as raised:
+    def resume() -> None:
         checkpoint.load(tmp_path / "checkpoint.pt")  # refuses most of them, and is quick
         train(toy(photos, tmp_path, steps=1), resume=True)
+
+    with pytest.raises(DataError) as raised:
+        resume()
     assert "\n" not in str(raised.value)
     assert "checkpoint.pt" in str(raised.value)
 
