@@ -267,7 +267,7 @@ def errors(stage: DimTraining, name: str = checkpoint.BEST) -> dict[str, float]:
 
 
 def test_the_three_stages_learn(stages: tuple[DimTraining, ...], tmp_path: Path) -> None:
-    """Evidence at reduced width; benchmarks/dim_overfit.py has it at full width.
+    """Evidence at reduced width; tools/dim_overfit.py has it at full width.
 
     The refinement sees alpha in 0..1, as in public implementations: at the paper's 0..255 it needs
     steps that are too small for a test.

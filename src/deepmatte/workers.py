@@ -1,7 +1,8 @@
 """A pool of processes in which one that is killed costs its own task and nothing else.
 
 `concurrent.futures` gives up every task when the system kills one process for want of memory, and
-does not say which one asked for it. Here every process has its own pipe.
+does not say which one asked for it. pebble 5.2 gives up every task once all processes died, and
+its processes outlive the first one if that is killed. Here every process has its own pipe.
 """
 
 from __future__ import annotations

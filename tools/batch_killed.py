@@ -3,7 +3,7 @@
 Makes small pictures, a tenth of them broken, mattes them once undisturbed, and once with SIGKILL
 at random moments; then compares every output byte for byte, the ledgers, and the exit codes.
 
-    python benchmarks/batch_killed.py --pictures 2000 --kills 10
+    python tools/batch_killed.py --pictures 2000 --kills 10
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Does the paper's network learn? All three stages at full width on one picture, in minutes.
 
-    python benchmarks/dim_overfit.py [--encoder-weights VGG16] [--side 64]
+    python tools/dim_overfit.py [--encoder-weights VGG16] [--side 64]
 
 The picture is a composite of a procedural foreground, so that nothing has to be fetched. It is
 trained on through the recipes and the loop of ``deepmatte train dim``, at higher learning rates
