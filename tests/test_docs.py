@@ -23,6 +23,7 @@ from PIL import Image
 
 import deepmatte
 from deepmatte.cli import main
+from deepmatte.images import encode_image
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "src" / "deepmatte" / "samples"
