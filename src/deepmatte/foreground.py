@@ -28,8 +28,7 @@ from numpy.typing import NDArray
 from deepmatte.errors import ImageError
 from deepmatte.images.arrays import to_unit
 from deepmatte.images.resize import half
-
-Plane = NDArray[np.float32]
+from deepmatte.types import Floats
 
 # Pull towards the level above, in units of the mean of alpha^2 (or of (1 - alpha)^2) in a window.
 # Composite errors differ by 1 % between 0.02 and 0.06 (benchmarks/foreground.py).
@@ -56,13 +55,13 @@ class _Moments:
     alpha and alpha_squared are (H, W); image and alpha_image, the mean of alpha I, are (3, H, W).
     """
 
-    alpha: Plane
-    alpha_squared: Plane
-    image: Plane
-    alpha_image: Plane
+    alpha: Floats
+    alpha_squared: Floats
+    image: Floats
+    alpha_image: Floats
 
 
-def estimate_foreground(image: NDArray[Any], alpha: NDArray[np.float32]) -> Plane:
+def estimate_foreground(image: NDArray[Any], alpha: NDArray[np.float32]) -> Floats:
     """Estimate the subject's own colours, freed from the background that shines through.
 
     Where alpha is 1 the result is the picture itself, exactly. Where alpha is 0 it is a smooth
@@ -93,7 +92,7 @@ def estimate_foreground(image: NDArray[Any], alpha: NDArray[np.float32]) -> Plan
 
 def foreground_strips(
     image: NDArray[Any], alpha: NDArray[np.float32]
-) -> Iterator[tuple[slice, Plane]]:
+) -> Iterator[tuple[slice, Floats]]:
     """`estimate_foreground`, some rows at a time: the whole in float32 takes much memory.
 
     Yields:
@@ -117,7 +116,7 @@ def foreground_strips(
         yield _solve_strip(image, alpha, top, coarse, changes)
 
 
-def _build_pyramid(image: NDArray[Any], alpha: Plane) -> list[_Moments]:
+def _build_pyramid(image: NDArray[Any], alpha: Floats) -> list[_Moments]:
     """Moments of windows of `_BLOCK`, twice `_BLOCK`, ... pixels, up to a single window."""
     strips = []
     for top in range(0, len(alpha), _STRIP):
@@ -136,7 +135,7 @@ def _build_pyramid(image: NDArray[Any], alpha: Plane) -> list[_Moments]:
     return pyramid
 
 
-def _passing_moments(image: NDArray[np.float32], alpha: Plane) -> list[_Moments]:
+def _passing_moments(image: NDArray[np.float32], alpha: Floats) -> list[_Moments]:
     """Moments of windows of 2 x 2, 4 x 4, ..., `_BLOCK` x `_BLOCK` pixels."""
     planes = [np.ascontiguousarray(image[..., channel]) for channel in range(3)]
     levels = [
@@ -161,7 +160,7 @@ def _halve_moments(moments: _Moments) -> _Moments:
     )
 
 
-def _solve_pyramid(pyramid: list[_Moments]) -> tuple[Plane, Plane]:
+def _solve_pyramid(pyramid: list[_Moments]) -> tuple[Floats, Floats]:
     """Foreground and background of blocks, (3, H/_BLOCK, W/_BLOCK), from coarse to fine."""
     root = pyramid[-1]
     foreground, background = _solve_level(root, root.image, root.image, _ROOT_PRIOR_WEIGHT)
@@ -170,7 +169,7 @@ def _solve_pyramid(pyramid: list[_Moments]) -> tuple[Plane, Plane]:
     return foreground, background
 
 
-def _changes(alpha: Plane) -> NDArray[np.bool_]:
+def _changes(alpha: Floats) -> NDArray[np.bool_]:
     """Blocks around which the matte changes, (H/_BLOCK, W/_BLOCK), of means of alpha."""
     import cv2
 
@@ -181,11 +180,11 @@ def _changes(alpha: Plane) -> NDArray[np.bool_]:
 
 def _solve_strip(
     image: NDArray[Any],
-    alpha: Plane,
+    alpha: Floats,
     top: int,
-    coarse: tuple[Plane, Plane],
+    coarse: tuple[Floats, Floats],
     changes: NDArray[np.bool_],
-) -> tuple[slice, Plane]:
+) -> tuple[slice, Floats]:
     """The finest levels of the rows from ``top`` on, and those rows.
 
     Where the matte does not change around a pixel these levels add nothing: it is the picture's own
@@ -206,7 +205,7 @@ def _solve_strip(
     return rows, result
 
 
-def _plain(image: NDArray[Any], alpha: Plane, foreground: Plane) -> Plane:
+def _plain(image: NDArray[Any], alpha: Floats, foreground: Floats) -> Floats:
     """Colours (H, W, 3) where alpha is 0 or 1 all around; ``foreground`` is that of the blocks."""
     for level in reversed(range(_PASSING)):
         foreground = _enlarge(foreground, tuple(-(-side // 2**level) for side in alpha.shape))
@@ -224,8 +223,8 @@ def _runs(used: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _solve_window(
-    image: NDArray[Any], alpha: Plane, window: tuple[slice, slice], coarse: tuple[Plane, Plane]
-) -> Plane:
+    image: NDArray[Any], alpha: Floats, window: tuple[slice, slice], coarse: tuple[Floats, Floats]
+) -> Floats:
     """The finest levels of a window that starts at a multiple of `_BLOCK`: its colours."""
     colours, matte = to_unit(image[window]), alpha[window]
     rows, columns = (slice(span.start // _BLOCK, -(-span.stop // _BLOCK)) for span in window)
@@ -235,7 +234,7 @@ def _solve_window(
     return _solve_pixels(colours, matte, foreground, background)
 
 
-def _refine(moments: _Moments, foreground: Plane, background: Plane) -> tuple[Plane, Plane]:
+def _refine(moments: _Moments, foreground: Floats, background: Floats) -> tuple[Floats, Floats]:
     """F and B, (3, H, W), of a level from those of the level above, (3, H/2, W/2)."""
     size = moments.alpha.shape
     return _solve_level(
@@ -244,8 +243,8 @@ def _refine(moments: _Moments, foreground: Plane, background: Plane) -> tuple[Pl
 
 
 def _solve_level(
-    moments: _Moments, foreground: Plane, background: Plane, prior_weight: float
-) -> tuple[Plane, Plane]:
+    moments: _Moments, foreground: Floats, background: Floats, prior_weight: float
+) -> tuple[Floats, Floats]:
     """Fit F and B, (3, H, W), to the windows of one level, near the given prior colours.
 
     The normal equations of
@@ -273,8 +272,8 @@ def _solve_level(
 
 
 def _solve_pixels(
-    image: NDArray[np.float32], alpha: Plane, foreground: Plane, background: Plane
-) -> Plane:
+    image: NDArray[np.float32], alpha: Floats, foreground: Floats, background: Floats
+) -> Floats:
     """The last level, (H, W, 3): windows of one pixel, where the fit has a closed form."""
     result = np.empty_like(image)
     weight = alpha / (alpha * alpha + (1 - alpha) ** 2 + np.float32(_PRIOR_WEIGHT))
@@ -288,7 +287,7 @@ def _solve_pixels(
     return result
 
 
-def _enlarge(planes: Plane, size: tuple[int, ...]) -> Plane:
+def _enlarge(planes: Floats, size: tuple[int, ...]) -> Floats:
     """Double the size of (C, H, W) bilinearly, less the row and column that `half` added."""
     import cv2
 

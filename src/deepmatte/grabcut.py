@@ -6,15 +6,12 @@ graph cuts", SIGGRAPH 2004; the graph cut and the colour models are OpenCV's.
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.images.resize import limited, shrink
-
-Mask: TypeAlias = NDArray[np.bool_]
+from deepmatte.types import Flags
 
 SIDE = 400  # pixels of the copy that is divided; 500 takes half as long again and gains nothing
 ROUNDS = 4
@@ -28,7 +25,7 @@ _EVEN = 12  # levels of 255 by which a smooth backdrop may vary
 MODEL_SIZE = 13 * COMPONENTS  # a weight, a mean (3) and a covariance (9) each
 
 
-def divide(rgb: NDArray[np.float32], *, outside: Mask, inside: Mask) -> Mask:
+def divide(rgb: NDArray[np.float32], *, outside: Flags, inside: Flags) -> Flags:
     """Find the subject among the pixels that are neither `outside` nor `inside`.
 
     Args:
@@ -46,7 +43,7 @@ def divide(rgb: NDArray[np.float32], *, outside: Mask, inside: Mask) -> Mask:
     return _enlarged(labels, outside.shape)
 
 
-def divide_box(rgb: NDArray[np.float32], *, outside: Mask) -> tuple[Mask, Mask]:
+def divide_box(rgb: NDArray[np.float32], *, outside: Flags) -> tuple[Flags, Flags]:
     """Find the subject among the pixels that are not `outside`, from two beginnings.
 
     First everything that is not outside counts as the subject, then only what has no colour that
@@ -74,7 +71,7 @@ def divide_box(rgb: NDArray[np.float32], *, outside: Mask) -> tuple[Mask, Mask]:
 
 
 def _small(
-    rgb: NDArray[np.float32], outside: Mask
+    rgb: NDArray[np.float32], outside: Flags
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
     """A copy of SIDE pixels in 8 bits, its labels, and how much of each pixel is outside."""
     # By share and not by nearest neighbour: a thin stroke must not fall between the samples.
@@ -88,7 +85,7 @@ def _shrunk(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(shrink(pixels, limited(pixels.shape, SIDE)), np.float32)
 
 
-def _enlarged(labels: NDArray[np.uint8], shape: tuple[int, ...]) -> Mask:
+def _enlarged(labels: NDArray[np.uint8], shape: tuple[int, ...]) -> Flags:
     """The subject of a small copy at full size."""
     subject = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
     size = (shape[1], shape[0])
@@ -96,7 +93,7 @@ def _enlarged(labels: NDArray[np.uint8], shape: tuple[int, ...]) -> Mask:
     return np.asarray(share) > 0.5
 
 
-def _strange(picture: NDArray[np.uint8], outside: Mask) -> Mask:
+def _strange(picture: NDArray[np.uint8], outside: Flags) -> Flags:
     """Where the colour, less its noise, is none of those outside: (H, W).
 
     Colours are counted in cubes of a few levels; one beside a cube that occurs outside is no
@@ -108,11 +105,11 @@ def _strange(picture: NDArray[np.uint8], outside: Mask) -> Mask:
     occurs = counts >= max(1, _RARE * outside.sum())
     for axis in range(3):
         occurs |= np.roll(occurs, 1, axis) | np.roll(occurs, -1, axis)  # the border is empty
-    familiar: Mask = occurs[tuple(np.moveaxis(cubes, 2, 0))]
+    familiar: Flags = occurs[tuple(np.moveaxis(cubes, 2, 0))]
     return ~familiar & (_unevenness(picture, outside) > 2)
 
 
-def _unevenness(picture: NDArray[np.uint8], outside: Mask) -> NDArray[np.float64]:
+def _unevenness(picture: NDArray[np.uint8], outside: Flags) -> NDArray[np.float64]:
     """How far each colour lies from a smooth backdrop, such as a wall or the sky: (H, W).
 
     The backdrop is a quadratic function of the place, fitted to what is outside; the unit is how
@@ -158,11 +155,11 @@ def _cut(picture: NDArray[np.uint8], labels: NDArray[np.uint8], *, seeded: bool)
     grab_cut(picture, labels, ROUNDS - 1, cv2.GC_EVAL)
 
 
-def attached(subject: Mask, strokes: Mask) -> Mask:
+def attached(subject: Flags, strokes: Flags) -> Flags:
     """The connected parts of the subject, strokes included, that a stroke touches."""
     together = subject | strokes
     count, parts = cv2.connectedComponents(together.astype(np.uint8), connectivity=4)
     touched = np.zeros(count, np.bool_)
     touched[np.asarray(parts)[strokes]] = True
-    reached: Mask = touched[np.asarray(parts)]
+    reached: Flags = touched[np.asarray(parts)]
     return reached

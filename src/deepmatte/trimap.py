@@ -29,9 +29,9 @@ from deepmatte.images import (
 )
 from deepmatte.images.files import name_of
 from deepmatte.images.picture import Admit, admit_all
+from deepmatte.types import Flags
 
 Trimap: TypeAlias = NDArray[np.uint8]
-Mask: TypeAlias = NDArray[np.bool_]
 
 BACKGROUND, UNKNOWN, FOREGROUND = 0, 128, 255
 
@@ -200,7 +200,7 @@ def from_rough_mask(mask: Source, *, width: float | None = None) -> Trimap:
         ImageError: the mask cannot be read.
         TrimapError: it has colours, or the width is negative.
     """
-    inside: Mask = open_alpha(mask) >= 0.5
+    inside: Flags = open_alpha(mask) >= 0.5
     reach = _reach(width, inside.shape)
     return _labelled(_core(inside, reach), _core(~inside, reach))
 
@@ -360,27 +360,27 @@ def _foreground_level(grey: GreyPicture) -> float:
     return 65535 if highest > 255 else 255
 
 
-def _labelled(foreground: Mask, background: Mask) -> Trimap:
+def _labelled(foreground: Flags, background: Flags) -> Trimap:
     trimap = np.full(foreground.shape, UNKNOWN, np.uint8)
     trimap[background] = BACKGROUND
     trimap[foreground] = FOREGROUND
     return trimap
 
 
-def _banded(foreground: Mask, background: Mask, erode: float, dilate: float) -> Trimap:
+def _banded(foreground: Flags, background: Flags, erode: float, dilate: float) -> Trimap:
     """Label what remains of both classes after `erode` and `dilate` pixels along their edges.
 
     By distance and not with a structuring element: exact discs, and as fast for a wide band as
     for a narrow one. The picture's own edge is no border of anything.
     """
 
-    def inner(mask: Mask, reach: float) -> Mask:
+    def inner(mask: Flags, reach: float) -> Flags:
         return mask if reach <= 0 else mask & (distance_to(~mask) > reach)
 
     return _labelled(inner(foreground, erode), inner(background, dilate))
 
 
-def _core(part: Mask, reach: float) -> Mask:
+def _core(part: Flags, reach: float) -> Flags:
     """What lies further inside than the reach, and the middle of limbs that are too thin for that.
 
     Args:
@@ -398,11 +398,11 @@ def _core(part: Mask, reach: float) -> Mask:
     size = 2 * math.ceil(reach) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     half = np.asarray(cv2.dilate(np.where(limbs, depth, 0).astype(np.float32), disc))
-    core: Mask = deep | (limbs & (depth > _LIMB * half))
+    core: Flags = deep | (limbs & (depth > _LIMB * half))
     return core
 
 
-def distance_to(mask: Mask) -> NDArray[np.float32]:
+def distance_to(mask: Flags) -> NDArray[np.float32]:
     """How far each pixel is from the nearest of a mask, infinite if there is none: (H, W)."""
     import cv2
 
@@ -425,8 +425,8 @@ def _pixels(value: float, name: str) -> float:
     return float(value)
 
 
-def _stroke_mask(mask: Source, size: tuple[int, int]) -> Mask:
-    marked: Mask = open_mask(mask) >= 0.5
+def _stroke_mask(mask: Source, size: tuple[int, int]) -> Flags:
+    marked: Flags = open_mask(mask) >= 0.5
     if marked.shape != size:
         raise TrimapError(
             f"A stroke mask is {marked.shape[1]} x {marked.shape[0]} pixels (width x height) but"

@@ -44,9 +44,9 @@ from deepmatte.errors import ImageError, TrimapError
 from deepmatte.evaluation.results import METRICS
 from deepmatte.images.arrays import check_floats
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
+from deepmatte.types import Flags
 
 Plane = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 SIGMA = 1.4  # of the gradient's Gaussian, in pixels
 REACH = 4  # of its kernels: the Gaussian's density falls below 0.01 within 4 pixels
@@ -102,16 +102,16 @@ def measure(
 # --- the definitions ----------------------------------------------------------------------------
 
 
-def _sad(prediction: Plane, alpha: Plane, unknown: Mask) -> float:
+def _sad(prediction: Plane, alpha: Plane, unknown: Flags) -> float:
     return float(np.abs(prediction - alpha)[unknown].sum()) / 1000
 
 
-def _mse(prediction: Plane, alpha: Plane, unknown: Mask) -> float:
+def _mse(prediction: Plane, alpha: Plane, unknown: Flags) -> float:
     squares = np.square(prediction - alpha)[unknown]
     return float(squares.mean()) if squares.size else math.nan
 
 
-def _gradient(prediction: Plane, alpha: Plane, unknown: Mask) -> float:
+def _gradient(prediction: Plane, alpha: Plane, unknown: Flags) -> float:
     difference = (_amplitude(prediction) - _amplitude(alpha))[unknown]
     return float(np.square(difference).sum(dtype=np.float64)) / 1000
 
@@ -133,7 +133,7 @@ def _amplitude(matte: Plane) -> NDArray[np.float32]:
     return cv2.magnitude(across, down).astype(np.float32)
 
 
-def _connectivity(prediction: Plane, alpha: Plane, unknown: Mask) -> float:
+def _connectivity(prediction: Plane, alpha: Plane, unknown: Flags) -> float:
     predicted, true = prediction.astype(np.float32), alpha.astype(np.float32)
     both = np.minimum(predicted, true)
     last = np.ones_like(both)  # the last threshold at which a pixel still was connected
@@ -154,7 +154,7 @@ def _degree(matte: NDArray[np.float32], last: NDArray[np.float32]) -> NDArray[np
     return degree
 
 
-def _largest_region(mask: Mask) -> Mask:
+def _largest_region(mask: Flags) -> Flags:
     """The largest 4-connected region; of several the first, column by column; maybe empty.
 
     MATLAB stores columns one after the other, and its `max` takes the first of equals.
@@ -168,7 +168,7 @@ def _largest_region(mask: Mask) -> Mask:
     largest = 1 + np.flatnonzero(areas == areas.max())
     column = labels[:, statistics[largest, cv2.CC_STAT_LEFT].min()]
     first = column[np.isin(column, largest)][0]
-    region: Mask = labels == first
+    region: Flags = labels == first
     return region
 
 
@@ -177,7 +177,7 @@ def _largest_region(mask: Mask) -> Mask:
 
 def _checked(
     prediction: NDArray[Any], alpha: NDArray[Any], trimap: NDArray[Any]
-) -> tuple[Plane, Plane, Mask]:
+) -> tuple[Plane, Plane, Flags]:
     """Prediction and alpha in 0..1, and which pixels are unknown; all (H, W)."""
     predicted, true = _plane(prediction, "The prediction"), _plane(alpha, "The alpha")
     _check_same_size(predicted, true)
