@@ -86,5 +86,5 @@ def _digest(weights: dict[str, Tensor], config: str) -> str:
     digest = hashlib.sha256(config.encode())
     for name in sorted(weights):
         digest.update(name.encode())
-        digest.update(weights[name].contiguous().view(-1).view(torch.uint8).numpy())
+        digest.update(weights[name].contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
