@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import glob
 import os
+import posixpath
 import string
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,9 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal, TypeAlias
 
+from deepmatte.batch import addresses
 from deepmatte.errors import DataError, ImageError
 
 Partner: TypeAlias = Literal["trimap", "mask", "subject"]
+Output: TypeAlias = Literal["alpha", "foreground", "cutout", "composite"]
 
 SUFFIXES = frozenset(
     f".{name}"
@@ -43,7 +46,7 @@ class Job:
     name: str
     picture: str
     partner: str | None
-    outputs: tuple[tuple[str, str], ...]
+    outputs: tuple[tuple[Output, str], ...]
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ class Sources:
     partner: Partner
     partners: str | None
     out: str
-    patterns: tuple[tuple[str, str], ...]
+    patterns: tuple[tuple[Output, str], ...]
 
 
 def check_pattern(pattern: str) -> None:
@@ -143,12 +146,11 @@ def pair(sources: Sources) -> Pairing:
         if sources.partner != "subject":
             partners = _partners(path, name, sources)
             if len(partners) != 1:
-                kinds = ", ".join(os.path.basename(found) for found in partners)
-                unpaired[name] = f"(has {kinds})" if partners else f"(has no {sources.partner})"
+                unpaired[name] = why_unpaired(partners, sources.partner)
                 continue
             partner = partners[0]
-        jobs.append(Job(name, path, partner, tuple(_outputs(name, sources))))
-    _check_outputs(jobs)
+        jobs.append(Job(name, path, partner, tuple(output_names(name, sources))))
+    check_outputs(jobs)
     return Pairing(tuple(jobs), unpaired)
 
 
@@ -260,14 +262,26 @@ def forget_listings() -> None:
     _real_folder.cache_clear()
 
 
-def _outputs(name: str, sources: Sources) -> Iterator[tuple[str, str]]:
+def why_unpaired(partners: Sequence[str], kind: Partner) -> str:
+    """What is to be said of a picture that has not exactly one partner."""
+    names = ", ".join(posixpath.basename(name.replace(os.sep, "/")) for name in partners)
+    return f"(has {names})" if partners else f"(has no {kind})"
+
+
+def output_names(name: str, sources: Sources) -> Iterator[tuple[Output, str]]:
+    """What is to be written for a picture of this name: pairs of the kind and the address."""
     path = PurePosixPath(name)
     for kind, pattern in sources.patterns:
         file = pattern.format(stem=path.stem, name=path.name)
-        yield kind, os.path.normpath(os.path.join(sources.out, path.parent, file))
+        yield kind, addresses.joined(sources.out, posixpath.normpath(str(path.parent / file)))
 
 
-def _check_outputs(jobs: Sequence[Job]) -> None:
+def check_outputs(jobs: Sequence[Job]) -> None:
+    """Refuse jobs of which two write one file, or one writes what another reads.
+
+    Raises:
+        DataError: there are such.
+    """
     writers: dict[str, str] = {}
     doubled = []
     for job in jobs:
@@ -298,6 +312,8 @@ def _same(one: str, other: str) -> bool:
 
 def _identity(path: str) -> str:
     """One name for a file, whichever links lead to it."""
+    if addresses.is_remote(path):
+        return path
     if os.path.islink(path):
         path = os.path.realpath(path)
     folder, name = os.path.split(path)

@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from deepmatte.batch.ledger import Finding
-from deepmatte.batch.pairing import Job
 from deepmatte.batch.run import Tally
 from deepmatte.batch.work import STAGES
 
@@ -22,7 +21,7 @@ class Meter:
     """Shows the rate, the time left and the failures so far.
 
     Args:
-        total: pictures to do.
+        total: pictures to do, or None where nobody knows.
         console: where to.
 
     Example:
@@ -30,7 +29,7 @@ class Meter:
             run.matte(jobs, meter.count)
     """
 
-    def __init__(self, total: int, console: Console) -> None:
+    def __init__(self, total: int | None, console: Console) -> None:
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -67,23 +66,23 @@ class Meter:
     ) -> None:
         self._bar.stop()
 
-    def count(self, job: Job, finding: Finding) -> None:
+    def count(self, name: str, finding: Finding) -> None:
         """A picture has ended."""
         self._ended += 1
         if finding.error is not None:
             self._failed += 1
-            self._say(f"{job.name}: {finding.error}")
+            self._say(f"{name}: {finding.error}")
         now = time.monotonic()
         rate = f"{self._ended / max(now - self._began, 1e-3) * 60:.0f} a minute"
         failures = f"{self._failed} failed" if self._failed else ""
         self._bar.update(self._task, advance=1, rate=rate, failures=failures)
         if not self._console.is_terminal and now - self._said >= _PERIOD:
             self._said = now
-            left = (now - self._began) / self._ended * (self._total - self._ended)
-            self._say(
-                f"{self._ended} of {self._total}, {rate}, {duration(left)} left,"
-                f" {self._failed} failed"
-            )
+            line = f"{self._ended} ended, {rate}, {self._failed} failed"
+            if self._total is not None:
+                left = (now - self._began) / self._ended * (self._total - self._ended)
+                line += f", {self._total - self._ended} left, {duration(left)}"
+            self._say(line)
 
     def _say(self, line: str) -> None:
         # Not as markup, and not wrapped: names of files may hold anything.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from deepmatte.batch.ledger import NAME, Finding, Ledger
 from deepmatte.batch.pairing import Job
-from deepmatte.batch.work import Outcome, Settings, Task, fingerprint, matte_one
+from deepmatte.batch.work import Outcome, Settings, Task, fingerprint, matte_in_process
 from deepmatte.machine import available_memory, usable_cores
 from deepmatte.solver.budget import MEMORY
 from deepmatte.workers import run as run_workers
@@ -96,13 +96,21 @@ class Tally:
     seconds: float = 0.0
     stopped: str | None = None
 
+    def count(self, name: str, finding: Finding) -> None:
+        """A picture has ended, by this run."""
+        self.failures.pop(name, None)  # of before it changed
+        if finding.error is not None:
+            self.failures[name] = finding.error
+        else:
+            self.done += 1
+
     @property
     def is_complete(self) -> bool:
         """Whether everything asked for is done."""
         return not self.failures and not self.left and self.stopped is None
 
 
-Watcher = Callable[[Job, Finding], None]
+Watcher = Callable[[str, Finding], None]
 
 
 class Run:
@@ -137,18 +145,19 @@ class Run:
         self.ledger.close()
 
     def left_to_do(self, jobs: Sequence[Job]) -> list[Job]:
-        """The jobs that are missing, changed or failed; the others count as known."""
-        done = {
-            entry.name: (entry.inputs, entry.settings)
+        """The jobs that are missing, changed or failed, these last; the others count as known."""
+        ended = {
+            entry.name: (entry.state, (entry.inputs, entry.settings))
             for entry in self.ledger.entries()
-            if entry.state == "done"
         }
-        left = [
-            job
-            for job in jobs
-            if done.get(key(job.name)) != self._look_at(job)
-            or not all(os.path.exists(target) for _, target in job.outputs)
-        ]
+
+        def is_done(job: Job) -> bool:
+            return ended.get(key(job.name)) == ("done", self._look_at(job)) and all(
+                os.path.exists(target) for _, target in job.outputs
+            )
+
+        left = [job for job in jobs if not is_done(job)]
+        left.sort(key=lambda job: ended.get(key(job.name), ("",))[0] == "failed")
         self.tally.known += len(jobs) - len(left)
         return left
 
@@ -157,7 +166,7 @@ class Run:
 
         Args:
             jobs: what is left to do.
-            watcher: is told of each picture that has ended, in the order in which they end.
+            watcher: is told the name of each picture that has ended, and how, as they end.
 
         Raises:
             DataError: the ledger cannot be written.
@@ -187,7 +196,7 @@ class Run:
             large, least = [], 0
             claimed = self._claimed(jobs, theirs, watcher)
             tasks = (resources.task(job, self._settings) for job in claimed)
-            with closing(run_workers(matte_one, tasks, resources.processes)) as answers:
+            with closing(run_workers(matte_in_process, tasks, resources.processes)) as answers:
                 for task, answer in answers:
                     outcome = (
                         answer if isinstance(answer, Outcome) else Outcome(Finding(str(answer)))
@@ -232,14 +241,11 @@ class Run:
 
     def _count(self, job: Job, finding: Finding, watcher: Watcher, *, mine: bool = True) -> None:
         self.tally.left -= 1
-        self.tally.failures.pop(job.name, None)  # of before it changed
-        if finding.error is not None:
-            self.tally.failures[job.name] = finding.error
-        elif mine:
-            self.tally.done += 1
+        if mine or finding.error is not None:
+            self.tally.count(job.name, finding)
         else:
             self.tally.known += 1
-        watcher(job, finding)
+        watcher(job.name, finding)
         if finding.error is not None and self._fail_fast:
             raise _EndedError("the first failure ends it (--fail-fast)")
 

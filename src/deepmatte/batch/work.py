@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from deepmatte.batch import addresses
 from deepmatte.batch.ledger import Finding
-from deepmatte.batch.pairing import Job, Partner
+from deepmatte.batch.pairing import Job, Output, Partner
 from deepmatte.errors import MattingError, TrimapError
 from deepmatte.solver.budget import saving_memory
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from deepmatte.images import Picture
+    from deepmatte.images import Picture, Source
     from deepmatte.matting import Matte, Matter
     from deepmatte.solver.engine import Quality
     from deepmatte.trimap import Trimap
@@ -122,22 +123,29 @@ def _stamp(path: str) -> str:
 
 def matte_one(task: Task) -> Outcome:
     """Matte one picture and write its outputs, all of them or none; raises nothing."""
-    _end_in_order()
+    from deepmatte.images import open_image
+
     stages = dict.fromkeys(STAGES, 0.0)
     began = time.perf_counter()
     shape = (0, 0)
     try:
         with _timed(stages, "decode"):
-            picture = _open(task)
+            picture = open_image(addresses.source(task.job.picture))
             shape = picture.shape
             least = saving_memory(shape[0] * shape[1])
             if least > task.memory:
                 return Outcome(Finding(), least=least)
-            trimap = None if task.job.partner is None else _open_trimap(task, picture)
+            trimap = None
+            if task.job.partner is not None:
+                partner = addresses.source(task.job.partner)
+                trimap = open_trimap_of(partner, task.job.partner, picture, task.settings)
         with _timed(stages, "network"):
-            matte = _matted(task, picture, trimap)
+            matter = load_matter(
+                task.settings, task.threads, task.memory if task.is_tight else None
+            )
+            matte = matte_opened(matter, picture, trimap, task.settings)
         _write(task, matte, stages)
-        finding = _described(matte, time.perf_counter() - began)
+        finding = described(matte, time.perf_counter() - began)
     except (MattingError, MemoryError) as error:
         sentence = str(error) or "There is not enough memory for this picture."
         if _is_of_storage(error):
@@ -148,48 +156,22 @@ def matte_one(task: Task) -> Outcome:
     return Outcome(finding, stages)
 
 
+def matte_in_process(task: Task) -> Outcome:
+    """`matte_one` in a process that does nothing else."""
+    _end_in_order()
+    return matte_one(task)
+
+
 @functools.cache
 def _end_in_order() -> None:
     """Let a process that is told to end remove what it has half written."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
-def _open(task: Task) -> Picture:
-    from deepmatte.images import open_image
-
-    return open_image(task.job.picture)
-
-
-def _open_trimap(task: Task, picture: Picture) -> Trimap:
-    from deepmatte.trimap import from_mask, open_trimap
-
-    partner = task.job.partner or ""
-    if task.settings.partner == "trimap":
-        return open_trimap(partner, picture.shape, resize=task.settings.resize_trimap)
-    trimap = from_mask(partner)
-    try:
-        return open_trimap(trimap, picture.shape, resize=task.settings.resize_trimap)
-    except TrimapError as error:  # an array has no name of its own
-        raise TrimapError(f"{partner}: {error}") from error
-
-
-def _matted(task: Task, picture: Picture, trimap: Trimap | None) -> Matte:
-    if trimap is not None:
-        return _matter(task)(picture, trimap)
-    from deepmatte.subject import matte_subject
-
-    return matte_subject(picture, segmenter=task.settings.segmenter, matter=_matter(task))
-
-
-def _matter(task: Task) -> Matter:
-    settings = task.settings
+def load_matter(settings: Settings, threads: int, memory: int | None) -> Matter:
+    """The network of some settings; the last one is kept by this process."""
     return _loaded(
-        settings.model,
-        settings.device,
-        task.threads,
-        settings.tile,
-        task.memory if task.is_tight and settings.tile is None else None,
-        settings.quality,
+        settings.model, settings.device, threads, settings.tile, memory, settings.quality
     )
 
 
@@ -207,27 +189,42 @@ def _loaded(
     return Matter(model, device=device, threads=threads, tile=tile, memory=memory, quality=quality)
 
 
-def _write(task: Task, matte: Matte, stages: dict[str, float]) -> None:
-    from deepmatte.images import encode_image
-    from deepmatte.images.files import write_files
+def open_trimap_of(partner: Source, name: str, picture: Picture, settings: Settings) -> Trimap:
+    """The trimap of a picture, from its trimap or mask.
 
-    contents = []
-    for kind, target in task.job.outputs:
-        with _timed(stages, "colours"):
-            pixels = _pixels(matte, kind, task.settings.over)
-        with _timed(stages, "encode"):
-            data = encode_image(
-                pixels,
-                os.path.splitext(target)[1],
-                name=target,
-                metadata=matte.picture.metadata,
-            )
-        contents.append((target, data))
-    with _timed(stages, "write"):
-        write_files(contents)
+    Args:
+        partner: the trimap or mask.
+        name: of it, for a message.
+        picture: whose it is.
+        settings: say which of both it is.
+
+    Raises:
+        ImageError: it cannot be read.
+        TrimapError: it makes no sense, or its size is not the picture's.
+    """
+    from deepmatte.trimap import from_mask, open_trimap
+
+    if settings.partner == "trimap":
+        return open_trimap(partner, picture.shape, resize=settings.resize_trimap)
+    try:
+        return open_trimap(from_mask(partner), picture.shape, resize=settings.resize_trimap)
+    except TrimapError as error:  # an array has no name of its own
+        raise TrimapError(f"{name}: {error}") from error
 
 
-def _pixels(matte: Matte, kind: str, over: str | None) -> NDArray[Any]:
+def matte_opened(
+    matter: Matter, picture: Picture, trimap: Trimap | None, settings: Settings
+) -> Matte:
+    """Matte a picture that is open; without a trimap its subject is looked for."""
+    if trimap is not None:
+        return matter(picture, trimap)
+    from deepmatte.subject import matte_subject
+
+    return matte_subject(picture, segmenter=settings.segmenter, matter=matter)
+
+
+def pixels_of(matte: Matte, kind: Output, over: str | None) -> NDArray[Any]:
+    """An output of a matte: ``"alpha"``, ``"foreground"``, ``"cutout"`` or ``"composite"``."""
     import numpy as np
 
     if kind == "alpha":
@@ -239,22 +236,50 @@ def _pixels(matte: Matte, kind: str, over: str | None) -> NDArray[Any]:
     return np.asarray(matte.over(over or "white"))
 
 
-def _described(matte: Matte, seconds: float) -> Finding:
-    import numpy as np
+def _write(task: Task, matte: Matte, stages: dict[str, float]) -> None:
+    from deepmatte.images import encode_image
 
-    from deepmatte.trimap import UNKNOWN
+    contents = []
+    for kind, target in task.job.outputs:
+        with _timed(stages, "colours"):
+            pixels = pixels_of(matte, kind, task.settings.over)
+        with _timed(stages, "encode"):
+            suffix = os.path.splitext(target)[1]
+            data = encode_image(pixels, suffix, name=target, metadata=matte.picture.metadata)
+        contents.append((target, data))
+    with _timed(stages, "write"):
+        addresses.write(contents)
 
-    alpha = matte.predicted
-    height, width = alpha.shape
+
+def described(matte: Matte, seconds: float) -> Finding:
+    """What the ledger keeps of a matte."""
+    height, width = matte.alpha.shape
     return Finding(
         seconds=seconds,
         width=width,
         height=height,
-        unknown=float(np.mean(matte.trimap == UNKNOWN)),
-        haze=float(np.mean(4 * alpha * (1 - alpha))),
+        unknown=unknown_share(matte),
+        haze=haze(matte),
         notes=matte.notes,
         thumbnail=_thumbnail(matte),
     )
+
+
+def unknown_share(matte: Matte) -> float:
+    """Share of the trimap's pixels that were unknown, 0..1."""
+    import numpy as np
+
+    from deepmatte.trimap import UNKNOWN
+
+    return float(np.mean(matte.trimap == UNKNOWN))
+
+
+def haze(matte: Matte) -> float:
+    """Share of the picture that stayed undecided, 0..1: the mean of ``4 a (1 - a)``."""
+    import numpy as np
+
+    alpha = matte.predicted
+    return float(np.mean(4 * alpha * (1 - alpha)))
 
 
 def _thumbnail(matte: Matte) -> bytes:

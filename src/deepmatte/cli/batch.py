@@ -14,7 +14,7 @@ from deepmatte.cli.options import Device, parse_memory
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deepmatte.batch.pairing import Job, Pairing, Partner, Sources
+    from deepmatte.batch.pairing import Job, Output, Pairing, Partner, Sources
     from deepmatte.batch.run import Run
     from deepmatte.batch.work import Settings
 
@@ -137,6 +137,22 @@ def batch(
         str | None,
         typer.Option(metavar="OUT.html", help="Write a page: failures, then the worst mattes."),
     ] = None,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(
+            help="ray shares the work out on a Ray cluster: IN and OUT may be addresses such as "
+            "s3://bucket/photos, IN may hold .tar or .parquet shards, and what is done is seen "
+            "by the outputs."
+        ),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|HOST:PORT",
+            help="Of the cluster; if left out, Ray is started on this machine.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Cut the subjects out of many pictures; a second run does only what is left.
 
@@ -164,6 +180,19 @@ def batch(
         resize_trimap=resize_trimap,
         segmenter=_segmenter(segmenter) if subject else None,
     )
+    if engine == "ray":
+        if watch or fail_fast or report is not None or memory is not None or threads is not None:
+            raise typer.BadParameter(
+                "works without --watch, --fail-fast, --report, --memory and --threads.",
+                param_hint="--engine ray",
+            )
+        _check(settings, None)
+        if not _go_on_ray(sources, settings, skip_missing, address, processes):
+            raise typer.Exit(1)
+        return
+    if address is not None:
+        raise typer.BadParameter("needs --engine ray.", param_hint="--address")
+    _check_local(sources)
     pairing = _paired(sources, skip_missing, watch)
     _check(settings, report)
     run = Run(
@@ -183,7 +212,7 @@ def _patterns(
     cutout: str | None,
     composite: str | None,
     over: str | None,
-) -> tuple[tuple[str, str], ...]:
+) -> tuple[tuple[Output, str], ...]:
     """The outputs that are asked for, and the patterns of their names."""
     import numpy as np
 
@@ -195,7 +224,12 @@ def _patterns(
         composite = "{stem}.composite.png"
     if alpha is None and foreground is None and composite is None and cutout is None:
         cutout = "{stem}.cutout.png"
-    options = {"alpha": alpha, "foreground": foreground, "cutout": cutout, "composite": composite}
+    options: dict[Output, str | None] = {
+        "alpha": alpha,
+        "foreground": foreground,
+        "cutout": cutout,
+        "composite": composite,
+    }
     patterns = {kind: pattern for kind, pattern in options.items() if pattern is not None}
     for kind, pattern in patterns.items():
         option = f"--{kind}"
@@ -228,7 +262,7 @@ def _sources(
     paths: list[str],
     partner: Partner,
     partners: str | None,
-    patterns: tuple[tuple[str, str], ...],
+    patterns: tuple[tuple[Output, str], ...],
     watch: bool,
 ) -> Sources:
     from deepmatte.batch.pairing import Sources
@@ -255,19 +289,26 @@ def _sources(
 def _paired(sources: Sources, skip_missing: bool, watch: bool) -> Pairing:
     """What there is to do; refused whole where a picture has no partner, unless that is wanted."""
     from deepmatte.batch.pairing import pair
-    from deepmatte.errors import DataError, ImageError
+    from deepmatte.errors import ImageError
 
     if sources.partners is not None and not os.path.isdir(sources.partners):
         raise ImageError(f"{sources.partners} is no folder; expected one of {sources.partner}s.")
     pairing = pair(sources)
-    if watch:
-        return pairing
-    if not pairing.jobs and not pairing.unpaired:
+    if not watch:
+        _refuse_gaps(pairing, sources, skip_missing)
+    return pairing
+
+
+def _refuse_gaps(
+    pairing: Pairing, sources: Sources, skip_missing: bool, *, shards: bool = False
+) -> None:
+    from deepmatte.errors import DataError
+
+    if not pairing.jobs and not pairing.unpaired and not shards:
         named = ", ".join(sources.pictures) or "the list"
         raise DataError(f"There is no picture in {named}; expected files such as photo.jpg.")
     if not skip_missing:
         pairing.check()
-    return pairing
 
 
 def _check(settings: Settings, report: str | None) -> None:
@@ -320,3 +361,51 @@ def _finish(run: Run, pairing: Pairing, report: str | None) -> None:
             write_report(report, run.ledger, pairing)
     finally:
         run.close()
+
+
+def _check_local(sources: Sources) -> None:
+    """Refuse addresses of other machines, which only the other engine reads.
+
+    Raises:
+        DataError: there is one.
+    """
+    from deepmatte.batch.addresses import is_remote
+    from deepmatte.errors import DataError
+
+    for name in (*sources.pictures, sources.partners or "", sources.out):
+        if is_remote(name):
+            raise DataError(
+                f"{name} is no path of this machine; --engine ray reads such addresses."
+            )
+
+
+def _go_on_ray(
+    sources: Sources,
+    settings: Settings,
+    skip_missing: bool,
+    address: str | None,
+    processes: int | None,
+) -> bool:
+    """Share the work out on a cluster; tells whether all of it is done."""
+    import time
+
+    from rich.console import Console
+
+    from deepmatte.batch.cluster import connect, find, matte_on_ray
+    from deepmatte.batch.progress import Meter, summary
+    from deepmatte.batch.run import Tally
+
+    remaining = find(sources)
+    _refuse_gaps(remaining.pairing, sources, skip_missing, shards=remaining.has_shards)
+    tally = Tally(known=remaining.known)
+    if remaining.jobs or remaining.shards:
+        cores = connect(address)
+        began = time.monotonic()
+        with Meter(len(remaining.jobs) or None, Console(stderr=True)) as meter:
+            for name, finding in matte_on_ray(remaining, settings, processes or cores):
+                tally.count(name, finding)
+                meter.count(name, finding)
+        tally.seconds = time.monotonic() - began
+    for line in summary(tally, len(remaining.pairing.unpaired)):
+        typer.echo(line, err=True)
+    return tally.is_complete

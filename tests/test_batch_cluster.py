@@ -1,0 +1,303 @@
+"""Batches beyond one machine: the stage for Ray Data, object storage, shards, a real cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import pickle
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import deepmatte
+from deepmatte.batch import Matting
+from deepmatte.images import encode_image
+
+if TYPE_CHECKING:
+    from conftest import Scene
+
+pa = pytest.importorskip("pyarrow", reason="needs deepmatte[cluster]")
+fsspec = pytest.importorskip("fsspec", reason="needs deepmatte[cluster]")
+pytest.importorskip("webdataset", reason="needs deepmatte[cluster]")
+
+from deepmatte.batch import addresses  # noqa: E402
+from deepmatte.batch.shards import Shard, matte_shard  # noqa: E402
+from deepmatte.batch.work import Settings  # noqa: E402
+
+BUCKET = "s3://photos"
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A bucket of a real S3 server on this machine."""
+    server = pytest.importorskip("moto.server", reason="needs moto's server")
+    pytest.importorskip("s3fs", reason="needs s3fs")
+    thread = server.ThreadedMotoServer(port=0, verbose=False)
+    thread.start()
+    host, port = thread.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    system = fsspec.filesystem("s3", skip_instance_cache=True)
+    if not system.exists("photos"):  # moto keeps its buckets as long as this process lives
+        system.mkdir("photos")
+    yield BUCKET
+    thread.stop()
+
+
+@pytest.fixture
+def cutout(scene: Scene) -> bytes:
+    matte = deepmatte.matte(scene.picture, scene.trimap)
+    return encode_image(np.asarray(matte.cutout()), ".png")
+
+
+def tar_of(members: dict[str, bytes]) -> bytes:
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as tar:
+        for name, data in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    return written.getvalue()
+
+
+def members_of(tar: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(tar)) as opened:
+        return {entry.name: opened.extractfile(entry).read() for entry in opened}  # type: ignore
+
+
+# --- the stage ----------------------------------------------------------------------------------
+
+
+def test_a_matter_can_be_pickled(scene: Scene) -> None:
+    matter = deepmatte.Matter(threads=1, quality="high")
+
+    again = pickle.loads(pickle.dumps(matter))
+
+    expected = matter(scene.picture, scene.trimap).alpha
+    assert np.array_equal(again(scene.picture, scene.trimap).alpha, expected)
+
+
+def test_a_stage_mattes_files_addresses_and_arrays_and_names_what_it_cannot(
+    scene: Scene, cutout: bytes
+) -> None:
+    trimap = scene.trimap.read_bytes()
+    stage = pickle.loads(pickle.dumps(Matting(outputs=["cutout"])))
+
+    table = stage(
+        {
+            "image": [scene.picture.read_bytes(), str(scene.picture), scene.image, b"none", None],
+            "trimap": [trimap, str(scene.trimap), scene.labels, trimap, trimap],
+            "label": np.arange(5),
+        }
+    )
+
+    assert table.column_names == ["label", "cutout", "error", "unknown", "haze", "seconds"]
+    assert table["label"].to_pylist() == [0, 1, 2, 3, 4]
+    assert table["cutout"].to_pylist() == [cutout, cutout, cutout, None, None]
+    errors = table["error"].to_pylist()
+    assert errors[:3] == [None] * 3
+    assert "not a picture" in errors[3]
+    assert "no picture in this row" in errors[4]
+    assert table["unknown"].to_pylist()[0] == pytest.approx(np.mean(scene.labels == 128))
+
+
+def test_a_stage_takes_masks(scene: Scene) -> None:
+    table = Matting(mask="mask", outputs=["alpha"])(
+        {"image": [scene.picture.read_bytes()], "mask": [scene.mask.read_bytes()]}
+    )
+
+    matte = deepmatte.matte(scene.picture, deepmatte.trimap.from_mask(scene.mask))
+    assert table["alpha"].to_pylist() == [encode_image(matte.alpha, ".png")]
+
+
+def test_a_stage_says_which_column_is_missing() -> None:
+    with pytest.raises(deepmatte.ImageError, match="no column trimap; there are image"):
+        Matting()({"image": [b""]})
+    with pytest.raises(deepmatte.ModelError, match="outputs shadow: expected some of alpha"):
+        Matting(outputs=["shadow"])  # type: ignore[list-item]
+
+
+# --- shards and object storage ------------------------------------------------------------------
+
+
+def test_a_tar_in_object_storage_becomes_a_tar_of_mattes(
+    scene: Scene, cutout: bytes, bucket: str
+) -> None:
+    picture, trimap = scene.picture.read_bytes(), scene.trimap.read_bytes()
+    members = {"a/1.png": picture, "a/1.trimap.png": trimap, "a/2.png": picture[:200]}
+    members |= {"a/2.trimap.png": trimap, "a/3.trimap.png": trimap}
+    shard = Shard("0.tar", f"{bucket}/in/0.tar", f"{bucket}/out/0.tar", (("cutout", "{stem}.png"),))
+    addresses.write([(shard.source, tar_of(members))])
+
+    found = matte_shard(shard, Settings())
+
+    written = members_of(addresses.read(shard.target))
+    assert sorted(written) == ["a/1.cutout.png", "a/1.json", "a/2.json", "a/3.json"]
+    assert written["a/1.cutout.png"] == cutout
+    assert json.loads(written["a/1.json"])["error"] is None
+    assert "0.tar: a/2" in json.loads(written["a/2.json"])["error"]
+    assert [name for name, _ in found] == ["0.tar/a/1", "0.tar/a/2", "0.tar/a/3"]
+    assert [finding.error is None for _, finding in found] == [True, False, False]
+
+
+def test_a_damaged_tar_is_named_and_nothing_is_written(scene: Scene, tmp_path: Path) -> None:
+    whole = tar_of({"1.png": scene.picture.read_bytes(), "1.trimap.png": b"x" * 20000})
+    source, target = str(tmp_path / "0.tar"), str(tmp_path / "out/0.tar")
+    Path(source).write_bytes(whole[: len(whole) // 2])
+
+    ((name, finding),) = matte_shard(
+        Shard("0.tar", source, target, (("cutout", "{stem}.png"),)), Settings()
+    )
+
+    assert name == "0.tar"
+    assert finding.error is not None
+    assert "cannot be read as a tar" in finding.error
+    assert not Path(target).exists()
+
+
+def test_a_table_keeps_its_columns_and_gains_the_mattes(
+    scene: Scene, cutout: bytes, bucket: str
+) -> None:
+    from pyarrow import parquet
+
+    picture, trimap = scene.picture.read_bytes(), scene.trimap.read_bytes()
+    table = pa.table(
+        {
+            "id": pa.array([7, 8], pa.int16()),
+            "image": [picture, b"none"],
+            "trimap": [trimap, trimap],
+            "tags": [["a"], []],
+        }
+    )
+    written = io.BytesIO()
+    parquet.write_table(table, written)
+    patterns = (("cutout", "{stem}.cutout.png"), ("alpha", "{stem}.alpha.png"))
+    shard = Shard("t.parquet", f"{bucket}/t.parquet", f"{bucket}/out/t.parquet", patterns)  # type: ignore
+    addresses.write([(shard.source, written.getvalue())])
+
+    matte_shard(shard, Settings())
+
+    made = parquet.read_table(io.BytesIO(addresses.read(shard.target)))
+    assert made["id"].type == pa.int16()
+    assert made["id"].to_pylist() == [7, 8]
+    assert made["tags"].to_pylist() == [["a"], []]
+    assert made["cutout"].to_pylist() == [cutout, None]
+    assert made["alpha"].null_count == 1
+    assert made["error"].to_pylist()[0] is None
+    assert "not a picture" in made["error"].to_pylist()[1]
+
+
+def test_addresses_of_this_machine_need_no_engine_and_others_do(scene: Scene) -> None:
+    command = [sys.executable, "-m", "deepmatte", "batch", "s3://photos/in", "out"]
+
+    refused = subprocess.run(command, cwd=scene.folder, capture_output=True, text=True)
+
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
+    assert "--engine ray" in refused.stderr
+
+
+# --- a cluster ----------------------------------------------------------------------------------
+
+
+class Node:
+    """One node of a Ray cluster on this machine, with one processor."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        words = (sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1")
+        options = ("--disable-usage-stats", "--object-store-memory=100000000", *arguments)
+        self.said = folder / f"{time.monotonic_ns()}.txt"
+        with open(self.said, "wb") as log:
+            self.process = subprocess.Popen(
+                (*words, *options), stdout=log, stderr=log, start_new_session=True
+            )
+        end = time.monotonic() + 120
+        while "Ray runtime started" not in self.said.read_text():
+            assert self.process.poll() is None, self.said.read_text()
+            assert time.monotonic() < end, self.said.read_text()
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """End all of its processes at once, as a machine does that loses its power."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def cluster(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[str, Node]]:
+    """The address of a cluster of two nodes, and its second node."""
+    pytest.importorskip("ray", reason="needs deepmatte[cluster]")
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "of-this-test-alone")
+    with socket.socket() as free:
+        free.bind(("", 0))
+        port = free.getsockname()[1]
+    nodes: list[Node] = []
+    # Ray's sockets lie below this folder, and their paths must be short.
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+        first = ("--head", f"--port={port}", f"--temp-dir={folder}", "--include-dashboard=false")
+        try:
+            nodes.append(Node(tmp_path, *first))
+            address = re.findall(r"--address='([^']+)'", nodes[0].said.read_text())[0]
+            nodes.append(Node(tmp_path, f"--address={address}"))
+            yield address, nodes[1]
+        finally:
+            for node in reversed(nodes):
+                node.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs process groups")
+def test_a_cluster_that_loses_a_machine_does_every_picture_once(
+    scene: Scene, cutout: bytes, bucket: str, cluster: tuple[str, Node]
+) -> None:
+    address, second = cluster
+    picture, trimap = scene.picture.read_bytes(), scene.trimap.read_bytes()
+    names = [f"{number % 3}/{number:03}" for number in range(96)]
+    for name in names:
+        content = picture[:100] if name.endswith("7") else picture
+        addresses.write([(f"{bucket}/in/{name}.png", content)])
+        addresses.write([(f"{bucket}/trimaps/{name}.png", trimap)])
+    words = (sys.executable, "-m", "deepmatte", "batch", f"{bucket}/in", f"{bucket}/mattes")
+    options = ("--trimaps", f"{bucket}/trimaps", "--engine", "ray", "--address", address)
+    with subprocess.Popen((*words, *options), stderr=subprocess.PIPE, text=True) as job:
+        while len(addresses.listing(f"{bucket}/mattes")) < 20:
+            assert job.poll() is None, job.communicate()[1]
+            time.sleep(0.2)
+        second.kill()
+        said = job.communicate(timeout=300)[1]
+
+    broken = [name for name in names if name.endswith("7")]
+    assert job.returncode == 1, said
+    assert f"{len(names) - len(broken)} done, {len(broken)} failed" in said
+    whole = [name for name in names if name not in broken]
+    assert sorted(addresses.listing(f"{bucket}/mattes")) == sorted(
+        f"{name}.cutout.png" for name in whole
+    )
+    assert {addresses.read(f"{bucket}/mattes/{name}.cutout.png") for name in whole} == {cutout}
+    assert said.count("not a picture") + said.count("cannot be read") == len(broken)
+
+    for name in broken:
+        addresses.write([(f"{bucket}/in/{name}.png", picture)])
+    mended = subprocess.run((*words, *options), capture_output=True, text=True)
+
+    assert mended.returncode == 0, mended.stderr
+    assert f"{len(broken)} done, {len(whole)} done before, 0 failed" in mended.stderr
