@@ -44,7 +44,8 @@ BUCKET = "s3://photos"
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A bucket of a real S3 server on this machine."""
     server = pytest.importorskip("moto.server", reason="needs moto's server")
-    pytest.importorskip("s3fs", reason="needs s3fs")
+    s3fs = pytest.importorskip("s3fs", reason="needs s3fs")
+    s3fs.S3FileSystem.clear_instance_cache()  # one knows the server of another test
     thread = server.ThreadedMotoServer(port=0, verbose=False)
     thread.start()
     host, port = thread.get_host_and_port()
