@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,37 @@ def test_imports_point_downward(path: Path) -> None:
     }
 
     assert not upward
+
+
+def _module(path: Path) -> str:
+    """The dotted name of a file."""
+    name = ".".join(("deepmatte", *path.relative_to(PACKAGE).with_suffix("").parts))
+    return name.removesuffix(".__init__")
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    names = {_module(path) for path in _sources()}
+    graph = {}
+    for path in _sources():
+        imports = [
+            (node.module or "", alias.name)
+            for node in _run_time_nodes(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        ]
+        used = {f"{of}.{name}" if f"{of}.{name}" in names else of for of, name in imports}
+        graph[_module(path)] = (used & names) - {_module(path)}
+
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+
+
+def _run_time_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """Everything in a file but what only a type checker reads."""
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        return
+    yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _run_time_nodes(child)
 
 
 def _loaded(code: str) -> set[str]:
