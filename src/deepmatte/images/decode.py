@@ -14,10 +14,7 @@ import contextlib
 import functools
 import importlib
 import io
-import os
-import threading
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,8 +28,6 @@ from deepmatte.images.arrays import (
     check_array,
     check_floats,
     name_of_array,
-    narrowed,
-    to_unit,
     turn_upright,
 )
 from deepmatte.images.damage import check_png, grey_below, is_blank_below
@@ -52,14 +47,14 @@ from deepmatte.images.metadata import (
     kept_xmp,
 )
 from deepmatte.images.picture import MAX_PIXELS, Admit, Source, admit_all, check_size
-from deepmatte.images.profiles import cmyk_to_rgb, manage_profile
+from deepmatte.images.planes import check_planes, pillow_planes, raw_mode_of, sixteen_bit_planes
+from deepmatte.images.profiles import manage_profile
+from deepmatte.images.quiet import quietly, silently
 from deepmatte.images.raw import develop, is_raw
 
 READABLE = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "AVIF", "HEIF", "BMP", "GIF")
 LOSSY = frozenset({"JPEG", "MPO", "WEBP", "AVIF", "HEIF"})
-_BITS, _PHOTOMETRIC, _PLANES = 258, 262, 284  # tags of TIFF
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_process_state = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -122,45 +117,8 @@ def _decode_exr(data: bytes, name: str, labels: bool) -> Decoded:
 def open_header(data: bytes) -> Image.Image:
     """The picture in a file's bytes, of which only the header is read yet."""
     formats = _readable_formats()
-    with _quietly():
+    with quietly():
         return Image.open(io.BytesIO(data), formats=formats)
-
-
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep Pillow from warning, be it of damaged metadata or, from 89 megapixels on, of bombs.
-
-    Bombs have a plain error of their own here. Filters and limit belong to the whole process, hence
-    the lock; no 8 bit pixels are decoded inside, so that it is short.
-    """
-    with _process_state, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
-
-
-@contextlib.contextmanager
-def _silently() -> Iterator[None]:
-    """Keep libtiff and libpng from printing to standard error, as they do beside their errors.
-
-    They know nothing of Python's, so that the descriptor itself is led elsewhere meanwhile.
-    """
-    with _quietly():
-        try:
-            before = os.dup(2)
-        except OSError:  # there is no standard error
-            yield
-            return
-        try:
-            with open(os.devnull, "wb") as nowhere:
-                os.dup2(nowhere.fileno(), 2)
-            yield
-        finally:
-            os.dup2(before, 2)
-            os.close(before)
 
 
 @functools.cache
@@ -177,23 +135,23 @@ def _decode_pil(
     notes = () if data is None else _one_of_many(image)
     check_size(image.size, name)
     admit((image.height, image.width))
-    raw_mode = _raw_mode(image)
+    raw_mode = raw_mode_of(image)
     profile = image.info.get("icc_profile")
     tags = getattr(image, "tag_v2", {})
     # Pillow turns a TIFF upright by itself as it loads it, but not its resolution.
     turned_by_pillow = tags.get(EXIF_ORIENTATION)
-    _check_planes(tags)
-    with _silently() if image.format == "TIFF" else contextlib.nullcontext():
+    check_planes(tags)
+    with silently() if image.format == "TIFF" else contextlib.nullcontext():
         image.load()
     if ";16" in raw_mode and image.mode in ("RGB", "RGBA") and data is not None:
-        colour, alpha = _decode_sixteen_bit(data, image, raw_mode)
+        colour, alpha = sixteen_bit_planes(data, image, raw_mode)
     else:
-        colour, alpha = _pillow_planes(image, None if labels else profile)
+        colour, alpha = pillow_planes(image, None if labels else profile)
     if data is not None:
         notes += _damage(image, data, name, colour, labels)
     if profile is not None and not labels:
         colour, profile = manage_profile(colour, profile)
-    with _quietly():
+    with quietly():
         orientation, dpi = _orientation(image), _dots_per_inch(image)
         exif, xmp = kept_exif(image), kept_xmp(image)
     if dpi is not None and (orientation >= 5 or turned_by_pillow in range(5, 9)):
@@ -211,34 +169,20 @@ def _decode_pil(
 
 def _one_of_many(image: Image.Image) -> tuple[str, ...]:
     """Go to the largest page of a TIFF, and say what of a file is left out."""
-    with _quietly():
+    with quietly():
         count = getattr(image, "n_frames", 1)
     if count == 1 or image.format not in ("GIF", "PNG", "WEBP", "AVIF", "TIFF"):
         return ()  # the other pictures of a phone's MPO and HEIC are previews and depths
     if image.format != "TIFF":
         return (f"The picture has {count} frames; only the first was taken.",)
     areas = []
-    with _quietly():
+    with quietly():
         for page in range(count):
             image.seek(page)
             areas.append(image.width * image.height)
         largest = areas.index(max(areas))
         image.seek(largest)
     return (f"The TIFF has {count} pages; only page {largest + 1}, the largest, was taken.",)
-
-
-def _check_planes(tags: Mapping[int, Any]) -> None:
-    """Refuse deep colours in a plane each, which neither Pillow nor OpenCV decodes right.
-
-    Raises:
-        ImageError: they are stored so.
-    """
-    bits = tags.get(_BITS, (8,))
-    if tags.get(_PLANES, 1) == 2 and len(bits) > 1 and max(bits) > 8:
-        raise ImageError(
-            f"its {max(bits)}-bit colours lie in separate planes; save it with interleaved (chunky)"
-            " ones"
-        )
 
 
 def _damage(
@@ -268,86 +212,6 @@ def without_profile(data: bytes) -> bytes:
             kept.append(data[start:end])
         start = end
     return b"".join([*kept, data[start:]])
-
-
-def _raw_mode(image: Image.Image) -> str:
-    """How the pixels lie in the file, e.g. "RGB;16B"; "" where Pillow does not say."""
-    tiles = getattr(image, "tile", None)
-    if not tiles:
-        return ""
-    arguments = tiles[0][3]
-    if isinstance(arguments, tuple):
-        arguments = arguments[0] if arguments else ""
-    return arguments if isinstance(arguments, str) else ""
-
-
-def _decode_sixteen_bit(
-    data: bytes, image: Image.Image, raw_mode: str
-) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Decode 16 bit colours with OpenCV, since Pillow keeps only the upper 8 bits of them.
-
-    Pillow has decoded the file before this is called: it is the one that notices truncation.
-    Like Pillow, OpenCV turns a TIFF upright by itself and no other format.
-    """
-    import cv2
-
-    with _silently():
-        content, page = np.frombuffer(data, np.uint8), image.tell()
-        if page:
-            _, pages = cv2.imdecodemulti(content, cv2.IMREAD_UNCHANGED)
-            pixels = pages[page] if page < len(pages) else None
-        else:
-            pixels = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.ndim != 3 or pixels.shape[:2] != image.size[::-1]:
-        raise ImageError("the 16 bit pixels could not be decoded")
-    colour: NDArray[Any] = np.ascontiguousarray(pixels[..., 2::-1])  # (H, W, 3), BGR to RGB
-    colour = narrowed(colour)
-    alpha: NDArray[Any] | None = pixels[..., 3] if image.mode == "RGBA" else None
-    if alpha is not None and raw_mode.startswith("RGBa"):
-        # Premultiplied: both are in 0..65535, so their ratio is in 0..1.
-        share = np.maximum(alpha, 1).astype(np.float32)[..., None]  # (H, W, 1)
-        colour = np.clip(colour / share, 0, 1).astype(np.float32)
-        alpha = to_unit(alpha)
-    key = image.info.get("transparency")
-    if alpha is None and isinstance(key, tuple):
-        visible = (colour != np.array(key)).any(axis=2)  # (H, W)
-        alpha = visible.astype(np.uint16) * np.uint16(65535)
-    return colour, alpha
-
-
-def _pillow_planes(
-    image: Image.Image, profile: bytes | None
-) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Split a decoded Pillow image of any mode into colour and alpha."""
-    if image.mode == "F" or image.mode.startswith("I"):
-        return deep_grey_planes(image)
-    if image.mode == "CMYK":
-        return np.asarray(cmyk_to_rgb(image, profile)), None
-    if image.has_transparency_data:
-        grey = image.mode in ("1", "L", "LA", "La")
-        pixels = np.asarray(image.convert("LA" if grey else "RGBA"))
-        return (pixels[..., 0] if grey else pixels[..., :3]), pixels[..., -1]
-    return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB")), None
-
-
-def deep_grey_planes(image: Image.Image) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Read grey of more than 8 bits by value: Pillow's own conversion to 8 bits would clip it."""
-    levels = np.asarray(image)
-    white_is_zero = getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0  # Pillow turns 8 bits only
-    if image.mode == "F":
-        if levels.max() > 1 and np.isin(levels, np.arange(256)).all():  # 8 bit levels in a float
-            levels = levels.astype(np.uint8)
-            return 255 - levels if white_is_zero else levels, None
-        levels = check_floats(levels, "it")
-        return 1 - levels if white_is_zero else levels, None
-    if levels.min() < 0 or levels.max() > 65535:
-        raise ImageError("its 32 bit integers exceed the range of 16 bits")
-    levels = levels.astype(np.uint16)
-    key = image.info.get("transparency")
-    alpha = None
-    if isinstance(key, int):
-        alpha = (levels != key).astype(np.uint16) * np.uint16(65535)
-    return 65535 - levels if white_is_zero else narrowed(levels), alpha
 
 
 def _orientation(image: Image.Image) -> int:

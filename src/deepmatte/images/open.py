@@ -15,7 +15,6 @@ from deepmatte.images.decode import (
     Decoded,
     as_image_error,
     decode,
-    deep_grey_planes,
     open_header,
     without_profile,
 )
@@ -29,6 +28,7 @@ from deepmatte.images.picture import (
     admit_all,
     check_size,
 )
+from deepmatte.images.planes import deep_grey_planes
 
 # A grey picture stored as RGB by a lossy coder may differ this much between its channels (of 255).
 GREY_TOLERANCE = 8
