@@ -140,14 +140,14 @@ def decode_exr(data: bytes, name: str) -> ExrPixels:
     """
     openexr = check_exr()
     try:
-        # Unlike the newer `File`, it raises what is wrong instead of printing it.
-        file = openexr.InputFile(io.BytesIO(data))
-        header = file.header()
+        header = openexr.File(io.BytesIO(data), header_only=True).parts[0].header
         for window in ("dataWindow", "displayWindow"):
             check_size(_size(header[window]), name)
         names = _wanted(header["channels"], name)
-        planes = [np.frombuffer(plane, np.float32) for plane in file.channels(names, _float())]
-    except (OSError, RuntimeError, ValueError) as error:
+        # Of damaged pixels `File` only prints something; this raises an error.
+        stored = openexr.InputFile(io.BytesIO(data)).channels(names, _float())
+        planes = [np.frombuffer(plane, np.float32) for plane in stored]
+    except (IndexError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise ImageError(f"{name} is damaged, or no kind of EXR that can be read.") from error
     width, height = _size(header["dataWindow"])
     levels = np.stack(planes, axis=1).reshape(height, width, len(names))  # (H, W, C)
@@ -157,7 +157,7 @@ def decode_exr(data: bytes, name: str) -> ExrPixels:
     colour, alpha = levels, None
     if len(names) in (2, 4):
         colour, alpha = levels[..., :-1], levels[..., -1].clip(0, 1)
-        if header.get(ALPHA_ATTRIBUTE) != STRAIGHT.encode() and header.get(OIIO_STRAIGHT) != 1:
+        if header.get(ALPHA_ATTRIBUTE) != STRAIGHT and header.get(OIIO_STRAIGHT) != 1:
             share = np.where(alpha > 0, alpha, 1)[..., None]  # (H, W, 1)
             colour = np.divide(colour, share, dtype=np.float32)
     dots = header.get("xDensity")
@@ -176,10 +176,12 @@ def _float() -> Any:
 
 
 def _size(window: Any) -> tuple[int, int]:
-    return window.max.x - window.min.x + 1, window.max.y - window.min.y + 1
+    first, last = window
+    return int(last[0]) - int(first[0]) + 1, int(last[1]) - int(first[1]) + 1
 
 
-def _wanted(channels: dict[str, Any], name: str) -> list[str]:
+def _wanted(stored: list[Any], name: str) -> list[str]:
+    channels = {channel.name: channel for channel in stored}
     colours = next((names for names in ("RGB", "Y") if channels.keys() >= set(names)), "")
     names = [*colours, "A"] if colours and "A" in channels else list(colours)
     if not names and len(channels) == 1:
@@ -189,8 +191,8 @@ def _wanted(channels: dict[str, Any], name: str) -> list[str]:
         raise ImageError(f"{name} has the channels {found}; expected R, G and B, or Y.")
     for channel in names:
         kind = channels[channel]
-        if kind.xSampling != 1 or kind.ySampling != 1 or str(kind.type) == "UINT":
-            raise ImageError(f"{name} has a channel {channel} of whole numbers or of a lower size.")
+        if kind.xSampling != 1 or kind.ySampling != 1:
+            raise ImageError(f"{name} has a channel {channel} of fewer pixels than the others.")
     return names
 
 
@@ -198,15 +200,14 @@ def _primaries(header: dict[str, Any]) -> tuple[float, ...] | None:
     found = header.get("chromaticities")
     if found is None:
         return None
-    points = (found.red, found.green, found.blue, found.white)
-    numbers = tuple(float(number) for point in points for number in (point.x, point.y))
+    numbers = tuple(float(number) for number in found)
     return None if np.allclose(numbers, REC_709, atol=1e-3) else numbers
 
 
 def _in_display_window(levels: NDArray[np.float32], header: dict[str, Any]) -> NDArray[np.float32]:
     """What is shown of the pixels that are stored; where none are, 0."""
     data, shown = header["dataWindow"], header["displayWindow"]
-    left, top = data.min.x - shown.min.x, data.min.y - shown.min.y
+    left, top = (int(data[0][axis]) - int(shown[0][axis]) for axis in (0, 1))
     width, height = _size(shown)
     if (left, top) == (0, 0) and levels.shape[:2] == (height, width):
         return levels
