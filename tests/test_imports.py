@@ -28,6 +28,7 @@ ORDER = (
     ("composite", "foreground", "framing", "grabcut", "sheet"),
     ("trimap",),
     ("segmenters", "solver", "transparency"),
+    ("matted",),
     ("matting",),
     ("corridorkey", "subject"),
     ("",),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import functools
+import itertools
 import shlex
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from deepmatte.cli import outputs
+from deepmatte.cli import outputs, results
 from deepmatte.cli.options import (
     Device,
     parse_box,
@@ -25,10 +24,7 @@ from deepmatte.cli.outputs import Output
 from deepmatte.errors import TrimapError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from deepmatte.images import Depth
-    from deepmatte.matting import Matte, Matter, Part
+    from deepmatte.matting import Matte, Matter
 
 EXAMPLE = """\b
 Example:
@@ -212,7 +208,7 @@ def matte(
     wanted = {"alpha": alpha, "foreground": foreground, "cutout": cutout, "layers": layers}
     wanted["composite"] = composite
     if corridorkey is not None:
-        _check_shot(corridorkey)
+        results.check_shot(corridorkey)
     elif not any(wanted.values()):
         wanted["cutout"] = outputs.beside(image, "cutout.png")
     targets = [
@@ -248,11 +244,11 @@ def matte(
     else:
         result = matter(picture, outputs.read(trimap or ""), resize_trimap=resize_trimap)
     height, width = result.alpha.shape
-    result = _framed(result, crop, resize, shadow)
-    outputs.write(_encoders(result, targets, background, depth, straight))
-    written = [output.target for output in targets]
+    result = results.framed(result, crop, resize, shadow)
+    encoders = [results.encoders(result, targets, background, depth, straight)]
     if corridorkey is not None:
-        written += _write_shot(result, Path(corridorkey), image)
+        encoders.append(results.shot_encoders(result, Path(corridorkey), image))
+    written = outputs.write(itertools.chain(*encoders))
     for note in result.notes:
         outputs.log(f"deepmatte: {note}")
     seconds = time.perf_counter() - started
@@ -309,70 +305,3 @@ def _with_mask(matter: Matter, picture: str | bytes, mask: str, resize_trimap: b
     except TrimapError as error:
         # A trimap made from a mask is an array, which has no name of its own.
         raise TrimapError(f"{mask}: {error}") from error
-
-
-def _framed(
-    result: Matte, crop: tuple[int, float] | None, resize: int | None, shadow: float | None
-) -> Matte:
-    if shadow:
-        result = result.shadowed(shadow)
-    if crop is not None:
-        result = result.cropped(crop[0], share=crop[1])
-    return result if resize is None else result.resized(resize)
-
-
-def _encoders(
-    result: Matte,
-    targets: list[Output],
-    background: str | bytes | None,
-    depth: Depth | None,
-    straight: bool,
-) -> Iterator[tuple[Output, Callable[[], bytes]]]:
-    """One after the other, for only one of the pictures at a time need be in memory."""
-    from deepmatte.images import encode_layers
-
-    metadata = result.picture.metadata
-    for output in targets:
-        suffix = outputs.suffix_of(output)
-        if output.option == outputs.LAYERS:
-            layers = result.layers()
-            yield output, functools.partial(encode_layers, layers, suffix, metadata=metadata)
-            continue
-        found = depth or result.depth_for(suffix)
-        pixels = _pixels(result, output.option, background, found)
-        yield (
-            output,
-            outputs.encoder(output, pixels, metadata=metadata, depth=found, straight=straight),
-        )
-
-
-def _pixels(
-    result: Matte, option: str, background: str | bytes | None, depth: Depth
-) -> NDArray[Any]:
-    parts: dict[str, Part] = {
-        "--alpha": "alpha",
-        "--foreground": "foreground",
-        "--cutout": "cutout",
-    }
-    if option in parts:
-        return result.levels(parts[option], depth)
-    return result.composite_levels(background or "", depth)
-
-
-def _check_shot(folder: str) -> None:
-    from deepmatte.errors import ImageError
-    from deepmatte.images import check_exr
-
-    if Path(folder).exists() and not Path(folder).is_dir():
-        raise typer.BadParameter(f"{folder} is no folder.", param_hint="--corridorkey")
-    try:
-        check_exr()
-    except ImageError as error:
-        raise typer.BadParameter(str(error), param_hint="--corridorkey") from None
-
-
-def _write_shot(result: Matte, folder: Path, image: str) -> list[str]:
-    from deepmatte.corridorkey import save_shot
-
-    name = "frame" if image == outputs.PIPE else Path(image).stem
-    return [str(path) for path in save_shot(result, folder, name)]

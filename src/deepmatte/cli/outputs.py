@@ -156,7 +156,7 @@ def suffix_of(output: Output) -> str:
     return os.path.splitext(output.target)[1]
 
 
-def write(encoders: Iterable[tuple[Output, Callable[[], bytes]]]) -> None:
+def write(encoders: Iterable[tuple[Output, Callable[[], bytes]]]) -> list[str]:
     """Save pictures.
 
     All are encoded before the first is written, and written by the rule of
@@ -164,21 +164,27 @@ def write(encoders: Iterable[tuple[Output, Callable[[], bytes]]]) -> None:
 
     Args:
         encoders: outputs and what makes their bytes, made one after the other.
+
+    Returns:
+        Where it was written.
     """
     from concurrent.futures import Future, ThreadPoolExecutor
 
     from deepmatte.images.files import write_files
 
     contents: list[tuple[Any, Future[bytes]]] = []
+    done: list[Output] = []
     # An encoder uses one core. No third picture is made before the first of them is encoded: that
     # would take memory.
     with ThreadPoolExecutor(_ENCODERS) as pool:
         for output, encode in encoders:
             target: Any = sys.stdout.buffer if output.target == PIPE else output.target
             contents.append((target, pool.submit(encode)))
+            done.append(output)
             if len(contents) >= _ENCODERS:
                 contents[-_ENCODERS][1].result()
     write_files([(target, data.result()) for target, data in contents])
+    return [output.target for output in done]
 
 
 def log(line: str) -> None:
