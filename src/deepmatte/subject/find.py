@@ -96,7 +96,7 @@ def look_for_subject(
     else:
         mask = _in_box(segmenter, rgb, hints.box)
     points = () if segmenter.follows_hints else hints.points
-    kept, notes = _kept(mask, points, segmenter.name)
+    kept, notes = _kept(mask, points, segmenter.name, all_wanted=box is not None)
     return Subject(kept, segmenter.name, notes)
 
 
@@ -151,7 +151,9 @@ class _Part:
     place: Point
 
 
-def _kept(mask: Mask, points: Sequence[Point], name: str) -> tuple[Mask, tuple[str, ...]]:
+def _kept(
+    mask: Mask, points: Sequence[Point], name: str, *, all_wanted: bool
+) -> tuple[Mask, tuple[str, ...]]:
     """What of a mask is the subject, and what a user should know about it."""
     import cv2
 
@@ -172,6 +174,8 @@ def _kept(mask: Mask, points: Sequence[Point], name: str) -> tuple[Mask, tuple[s
     if points:
         chosen = {_at(point, labels, parts) for point in points}
         kept = [part for part in parts if part.label in chosen]
+    elif all_wanted:
+        kept = parts
     else:
         kept, notes = _sure_ones(parts)
     if all(part.sure < _SURE for part in kept):
