@@ -43,16 +43,15 @@ BENCHMARKS = {
 DOCS = Path(__file__).parent.parent / "docs"
 
 HEAD = """\
-# What it costs
+# Performance
 
 <!-- Written by benchmarks/performance.py: change that, not this. -->
 
-One script of `benchmarks/` answers one question, and `python benchmarks/performance.py` runs all
-of them and writes this page (about {minutes:.0f} minutes; it needs `pip install -e ".[dev]"`).
-What is compared ran side by side in the same run, each in a process of its own, on all cores, with
-each library's own settings. Times are the fastest of several runs where nothing else is said;
-memory is the most that the process ever held, libraries included. The pictures are the shipped
-sample, enlarged and with a camera's noise. Figures: [measured.json](performance/measured.json).
+Each script in `benchmarks/` answers one question. `python benchmarks/performance.py` runs all of them and writes this
+page (about {minutes:.0f} minutes; it needs `pip install -e ".[dev]"`). What is compared ran in the same run, each method in
+its own process, on all cores, with each library's default settings. Times are the fastest of several runs unless
+stated otherwise. Memory is the peak of the whole process, libraries included. The pictures are the shipped
+sample, enlarged, with camera noise. Figures: [measured.json](performance/measured.json).
 """
 
 
