@@ -47,11 +47,12 @@ HEAD = """\
 
 <!-- Written by benchmarks/performance.py: change that, not this. -->
 
-Each script in `benchmarks/` answers one question. `python benchmarks/performance.py` runs all of them and writes this
-page (about {minutes:.0f} minutes; it needs `pip install -e ".[dev]"`). What is compared ran in the same run, each method in
-its own process, on all cores, with each library's default settings. Times are the fastest of several runs unless
-stated otherwise. Memory is the peak of the whole process, libraries included. The pictures are the shipped
-sample, enlarged, with camera noise. Figures: [measured.json](performance/measured.json).
+Each script in `benchmarks/` answers one question. `python benchmarks/performance.py` runs all of
+them and writes this page (about {minutes:.0f} minutes; it needs `pip install -e ".[dev]"`). What is
+compared ran in the same run, each method in its own process, on all cores, with each library's
+default settings. Times are the fastest of several runs unless stated otherwise. Memory is the peak
+of the whole process, libraries included. The pictures are the shipped sample, enlarged, with camera
+noise. Figures: [measured.json](performance/measured.json).
 """
 
 
