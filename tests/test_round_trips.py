@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from deepmatte.errors import ImageError
-from deepmatte.images import Depth, Metadata, encode_image, open_alpha, open_image, save_image
+from deepmatte.images import (
+    Depth,
+    Metadata,
+    encode_image,
+    open_alpha,
+    open_image,
+    read_size,
+    save_image,
+)
 
 oiio = pytest.importorskip("OpenImageIO")
 pytest.importorskip("OpenEXR")
@@ -302,7 +310,22 @@ def test_only_the_display_window_of_an_exr_is_opened(tmp_path: Path) -> None:
         np.testing.assert_allclose(srgb_light(levels[at]), expected, atol=1e-5)
 
 
-def test_odd_exrs_are_one_sentence(tmp_path: Path) -> None:
+def test_sizes_are_read_and_asked_about_before_the_pixels() -> None:
+    pytest.importorskip("rawpy")
+    for data in (encode_image(cutout(), ".exr"), dng(np.full((40, 60, 3), 9000, np.uint16))):
+        assert read_size(data) == (60, 40)
+        asked: list[tuple[int, ...]] = []
+
+        def refuse(size: tuple[int, ...], asked: list[tuple[int, ...]] = asked) -> None:
+            asked.append(size)
+            raise ImageError("too large for this test")
+
+        with pytest.raises(ImageError, match="too large"):
+            open_image(data, admit=refuse)
+        assert asked == [(40, 60)]
+
+
+def test_odd_exrs_are_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     linear_exr(tmp_path / "nan.exr", np.full((4, 4, 3), np.nan, np.float32))
     with pytest.raises(ImageError, match="not finite"):
         open_image(tmp_path / "nan.exr")
@@ -310,6 +333,7 @@ def test_odd_exrs_are_one_sentence(tmp_path: Path) -> None:
     for damaged in (whole[:100], whole[: len(whole) // 2], whole[:4] + b"\xff" * 90):
         with pytest.raises(ImageError, match="damaged"):
             open_image(damaged)
+    assert capfd.readouterr() == ("", "")
 
 
 def dng(rgb: NDArray[np.uint16]) -> bytes:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from deepmatte.errors import MattingError
 from deepmatte.images import Picture
+from deepmatte.images.resize import Size, shrink
 
 # What is less opaque than this is 0 in 8 bits.
 _VISIBLE = 0.5 / 255
@@ -96,29 +97,22 @@ def crop_picture(picture: Picture, box: Box) -> Picture:
     return replace(picture, levels=crop_plane(picture.levels, box, repeat_edge=True), alpha=alpha)
 
 
-def resize_picture(picture: Picture, size: tuple[int, int]) -> Picture:
-    """A picture made smaller, (width, height), each new pixel the mean of those it covers."""
+def resize_picture(picture: Picture, size: Size) -> Picture:
+    """A picture made smaller, (height, width), each new pixel the mean of those it covers."""
     levels, alpha = picture.levels, picture.alpha
     if alpha is None:
-        return replace(picture, levels=shrink_plane(levels, size))
+        return replace(picture, levels=shrink(levels, size))
     # An invisible pixel's colour must not mix into its neighbours.
-    small = shrink_plane(alpha, size)
-    weighted = shrink_plane(alpha[..., None] * levels, size) / np.maximum(small, 1e-6)[..., None]
-    colours = np.where(small[..., None] >= _VISIBLE, weighted, shrink_plane(levels, size))
+    small = shrink(alpha, size)
+    weighted = shrink(alpha[..., None] * levels, size) / np.maximum(small, 1e-6)[..., None]
+    colours = np.where(small[..., None] >= _VISIBLE, weighted, shrink(levels, size))
     if levels.dtype.kind == "u":
         colours = np.rint(colours)
     return replace(picture, levels=colours.astype(levels.dtype), alpha=small)
 
 
-def shrink_plane(plane: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """(H, W) or (H, W, C) at a smaller (width, height), by the mean of what is covered."""
+def shrink_trimap(trimap: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+    """A trimap at a smaller (height, width), by the nearest pixel: no new labels."""
     import cv2
 
-    return np.asarray(cv2.resize(np.ascontiguousarray(plane), size, interpolation=cv2.INTER_AREA))
-
-
-def shrink_trimap(trimap: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A trimap at a smaller (width, height), by the nearest pixel: no new labels."""
-    import cv2
-
-    return np.asarray(cv2.resize(trimap, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+    return np.asarray(cv2.resize(trimap, size[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)

@@ -167,17 +167,16 @@ class Matte:
     def resized(self, longest: int) -> Matte:
         """The matte made smaller, so that its longer side has so many pixels; never enlarged."""
         from deepmatte import framing
+        from deepmatte.images.resize import limited, shrink
 
-        height, width = self.picture.shape
-        scale = longest / max(height, width)
-        if scale >= 1:
+        size = limited(self.picture.shape, longest)
+        if size == self.picture.shape:
             return self
-        size = max(1, round(width * scale)), max(1, round(height * scale))
         return dataclasses.replace(
             self,
             picture=framing.resize_picture(self.picture, size),
             trimap=framing.shrink_trimap(self.trimap, size),
-            predicted=framing.shrink_plane(self.predicted, size),
+            predicted=shrink(self.predicted, size),
         )
 
     def over(self, background: Background) -> Image.Image:

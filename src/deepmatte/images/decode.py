@@ -50,7 +50,7 @@ from deepmatte.images.picture import MAX_PIXELS, Admit, Source, admit_all, check
 from deepmatte.images.planes import check_planes, pillow_planes, raw_mode_of, sixteen_bit_planes
 from deepmatte.images.profiles import manage_profile
 from deepmatte.images.quiet import quietly, silently
-from deepmatte.images.raw import develop, is_raw
+from deepmatte.images.raw import develop, is_raw, raw_size
 
 READABLE = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "AVIF", "HEIF", "BMP", "GIF")
 LOSSY = frozenset({"JPEG", "MPO", "WEBP", "AVIF", "HEIF"})
@@ -93,9 +93,9 @@ def decode(source: Source, *, labels: bool = False, admit: Admit = admit_all) ->
     data = read_bytes(source)
     with as_image_error(name):
         if data.startswith(exr.MAGIC):
-            return _decode_exr(data, name, labels)
+            return _decode_exr(data, name, labels, admit)
         if is_raw(data):
-            return Decoded(develop(data, name), None, name)
+            return Decoded(develop(data, name, admit), None, name)
         check_kind(data, name, heif="HEIF" in _readable_formats())
         try:
             image = open_header(data)
@@ -104,14 +104,27 @@ def decode(source: Source, *, labels: bool = False, admit: Admit = admit_all) ->
         return _decode_pil(image, data, name, labels, admit)
 
 
-def _decode_exr(data: bytes, name: str, labels: bool) -> Decoded:
+def _decode_exr(data: bytes, name: str, labels: bool, admit: Admit) -> Decoded:
     """Linear light becomes display values; labels and mattes stay as they are stored."""
-    found = exr.decode_exr(data, name)
+    found = exr.decode_exr(data, name, admit)
     dpi = None if found.dots is None else (found.dots, found.dots)
     metadata = Metadata(dpi=dpi, primaries=found.primaries)
     if labels:
         return Decoded(check_floats(found.colour, name), found.alpha, name, metadata)
     return Decoded(light_to_srgb(found.colour), found.alpha, name, metadata)
+
+
+def header_size(data: bytes, name: str) -> tuple[int, int]:
+    """(width, height) of any picture file, by its header alone.
+
+    Raises:
+        ImageError: the header cannot be read.
+    """
+    if data.startswith(exr.MAGIC):
+        return exr.exr_size(data, name)
+    if is_raw(data):
+        return raw_size(data, name)
+    return open_header(data).size
 
 
 def open_header(data: bytes) -> Image.Image:

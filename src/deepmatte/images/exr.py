@@ -18,7 +18,8 @@ from deepmatte.errors import ImageError
 from deepmatte.images.arrays import to_unit
 from deepmatte.images.light import srgb_to_light, to_light
 from deepmatte.images.metadata import Metadata
-from deepmatte.images.picture import check_size
+from deepmatte.images.picture import Admit, check_size
+from deepmatte.images.quiet import silently
 
 # x and y of red, green, blue and white. Source: ITU-R BT.709-6, items 1.3 and 1.4.
 REC_709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
@@ -131,24 +132,40 @@ class ExrPixels:
     dots: float | None
 
 
-def decode_exr(data: bytes, name: str) -> ExrPixels:
+def exr_size(data: bytes, name: str) -> tuple[int, int]:
+    """(width, height) of an EXR's display window, by its header alone.
+
+    Raises:
+        ImageError: the header cannot be read, or the library OpenEXR is not installed.
+    """
+    return _size(_header(data, name)["displayWindow"])
+
+
+def decode_exr(data: bytes, name: str, admit: Admit) -> ExrPixels:
     """Read the first part of an EXR: its colours (R, G, B), its grey (Y) or its only channel.
+
+    Args:
+        data: of the file.
+        name: what an error message calls it.
+        admit: is asked with (height, width) before the pixels are decoded.
 
     Raises:
         ImageError: it has none of these, is too large or damaged, or its numbers are not finite;
             or the library OpenEXR is not installed.
     """
-    openexr = check_exr()
+    header = _header(data, name)
+    for window in ("dataWindow", "displayWindow"):
+        size = _size(header[window])
+        check_size(size, name)
+        admit(size[::-1])
+    names = _wanted(header["channels"], name)
     try:
-        header = openexr.File(io.BytesIO(data), header_only=True).parts[0].header
-        for window in ("dataWindow", "displayWindow"):
-            check_size(_size(header[window]), name)
-        names = _wanted(header["channels"], name)
-        # Of damaged pixels `File` only prints something; this raises an error.
-        stored = openexr.InputFile(io.BytesIO(data)).channels(names, _float())
-        planes = [np.frombuffer(plane, np.float32) for plane in stored]
-    except (IndexError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+        with silently():
+            # Of damaged pixels the newer `File` only prints something; this raises an error.
+            stored = check_exr().InputFile(io.BytesIO(data)).channels(names, _float())
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
         raise ImageError(f"{name} is damaged, or no kind of EXR that can be read.") from error
+    planes = [np.frombuffer(plane, np.float32) for plane in stored]
     width, height = _size(header["dataWindow"])
     levels = np.stack(planes, axis=1).reshape(height, width, len(names))  # (H, W, C)
     if not np.isfinite(levels).all():
@@ -167,6 +184,19 @@ def decode_exr(data: bytes, name: str) -> ExrPixels:
         _primaries(header) if colour.shape[2] == 3 else None,
         float(dots) if isinstance(dots, (int, float)) and dots > 0 else None,
     )
+
+
+def _header(data: bytes, name: str) -> dict[str, Any]:
+    openexr = check_exr()
+    try:
+        with silently():
+            header: dict[str, Any] = (
+                openexr.File(io.BytesIO(data), header_only=True).parts[0].header
+            )
+        _size(header["dataWindow"]), _size(header["displayWindow"])
+    except (IndexError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise ImageError(f"{name} is damaged, or no kind of EXR that can be read.") from error
+    return header
 
 
 def _float() -> Any:

@@ -15,6 +15,7 @@ from deepmatte.images.decode import (
     Decoded,
     as_image_error,
     decode,
+    header_size,
     open_header,
     without_profile,
 )
@@ -139,7 +140,7 @@ def read_size(data: bytes) -> tuple[int, int]:
         ImageError: the header cannot be read.
     """
     with as_image_error(name_of(data)):
-        return open_header(data).size
+        return header_size(data, name_of(data))
 
 
 def open_unmanaged(path: str | os.PathLike[str]) -> NDArray[np.uint8]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
 from deepmatte.errors import ImageError
-from deepmatte.images.picture import check_size
+from deepmatte.images.files import reason_of
+from deepmatte.images.picture import Admit, check_size
+from deepmatte.images.quiet import silently
 
 # How Canon's CR2 and CR3, Fujifilm's RAF, Olympus's ORF, Panasonic's RW2 and Sigma's X3F begin.
 _SIGNATURES = (
@@ -49,8 +51,27 @@ def is_raw(data: bytes) -> bool:
         return False
 
 
-def develop(data: bytes, name: str) -> NDArray[np.uint16]:
+def raw_size(data: bytes, name: str) -> tuple[int, int]:
+    """(width, height) of a raw file as it is stored, by its header alone.
+
+    Raises:
+        ImageError: the header cannot be read, or rawpy is not installed.
+    """
+    rawpy = _library(name)
+    try:
+        with silently(), rawpy.imread(io.BytesIO(data)) as file:
+            return file.sizes.width, file.sizes.height
+    except rawpy.LibRawError as error:
+        raise ImageError(f"{name} cannot be developed: {reason_of(error)}.") from error
+
+
+def develop(data: bytes, name: str, admit: Admit) -> NDArray[np.uint16]:
     """Develop a raw file: the camera's white balance, sRGB, no change of brightness.
+
+    Args:
+        data: of the file.
+        name: what an error message calls it.
+        admit: is asked with (height, width) before the pixels are decoded.
 
     Returns:
         uint16 (H, W, 3), upright.
@@ -58,6 +79,21 @@ def develop(data: bytes, name: str) -> NDArray[np.uint16]:
     Raises:
         ImageError: it cannot be developed, or rawpy is not installed.
     """
+    width, height = raw_size(data, name)
+    check_size((width, height), name)
+    admit((height, width))
+    rawpy = _library(name)
+    try:
+        with silently(), rawpy.imread(io.BytesIO(data)) as file:
+            developed: NDArray[np.uint16] = file.postprocess(
+                output_bps=16, use_camera_wb=True, no_auto_bright=True, gamma=_SRGB_CURVE
+            )
+    except rawpy.LibRawError as error:
+        raise ImageError(f"{name} cannot be developed: {reason_of(error)}.") from error
+    return developed
+
+
+def _library(name: str) -> ModuleType:
     try:
         import rawpy
     except ImportError as error:
@@ -65,12 +101,5 @@ def develop(data: bytes, name: str) -> NDArray[np.uint16]:
             f"{name} is a camera's raw file; opening it needs rawpy:"
             ' pip install "deepmatte[formats]".'
         ) from error
-    try:
-        with rawpy.imread(io.BytesIO(data)) as file:
-            check_size((file.sizes.width, file.sizes.height), name)
-            developed: NDArray[Any] = file.postprocess(
-                output_bps=16, use_camera_wb=True, no_auto_bright=True, gamma=_SRGB_CURVE
-            )
-    except rawpy.LibRawError as error:
-        raise ImageError(f"{name} cannot be developed: {error}.") from error
-    return developed
+    module: ModuleType = rawpy
+    return module
