@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from deepmatte.images import Picture, Source
+    from deepmatte.images import Depth, Picture, Source
     from deepmatte.matting import Matte, Matter
     from deepmatte.solver.engine import Quality
     from deepmatte.trimap import Trimap
@@ -223,17 +223,11 @@ def matte_opened(
     return matte_subject(picture, segmenter=settings.segmenter, matter=matter)
 
 
-def pixels_of(matte: Matte, kind: Output, over: str | None) -> NDArray[Any]:
+def pixels_of(matte: Matte, kind: Output, over: str | None, depth: Depth = 8) -> NDArray[Any]:
     """An output of a matte: ``"alpha"``, ``"foreground"``, ``"cutout"`` or ``"composite"``."""
-    import numpy as np
-
-    if kind == "alpha":
-        return matte.alpha
-    if kind == "foreground":
-        return matte.colours
-    if kind == "cutout":
-        return np.asarray(matte.cutout())
-    return np.asarray(matte.over(over or "white"))
+    if kind == "composite":
+        return matte.composite_levels(over or "white", depth)
+    return matte.levels(kind, depth)
 
 
 def _write(task: Task, matte: Matte, stages: dict[str, float]) -> None:
@@ -241,11 +235,14 @@ def _write(task: Task, matte: Matte, stages: dict[str, float]) -> None:
 
     contents = []
     for kind, target in task.job.outputs:
+        suffix = os.path.splitext(target)[1]
+        depth = matte.depth_for(suffix)
         with _timed(stages, "colours"):
-            pixels = pixels_of(matte, kind, task.settings.over)
+            pixels = pixels_of(matte, kind, task.settings.over, depth)
         with _timed(stages, "encode"):
-            suffix = os.path.splitext(target)[1]
-            data = encode_image(pixels, suffix, name=target, metadata=matte.picture.metadata)
+            data = encode_image(
+                pixels, suffix, name=target, metadata=matte.picture.metadata, depth=depth
+            )
         contents.append((target, data))
     with _timed(stages, "write"):
         addresses.write(contents)

@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from deepmatte import segmenters, trimap
 from deepmatte.errors import ImageError, MattingError
 from deepmatte.images import Picture, Source, encode_image, open_image, read_size
@@ -157,16 +155,12 @@ def _named(order: Order) -> Iterator[None]:
 
 
 def _encoded(matte: Matte, order: Order) -> bytes:
-    pixels: Any = None
-    if order.output == "alpha":
-        pixels = matte.alpha
-    elif order.output == "foreground":
-        pixels = matte.colours
-    elif order.output == "cutout":
-        pixels = np.asarray(matte.cutout())
+    depth = matte.depth_for(f".{order.format}")
+    if order.output in ("alpha", "foreground", "cutout"):
+        pixels = matte.levels(order.output, depth)
     else:
         assert order.background is not None
-        pixels = np.asarray(matte.over(order.background))
+        pixels = matte.composite_levels(order.background, depth)
     return _file(matte, pixels, order.format)
 
 
