@@ -30,6 +30,9 @@ pytest.importorskip("OpenEXR")
 
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF>me</rdf:RDF></x:xmpmeta>'
 
+AP1 = (0.713, 0.293, 0.165, 0.83, 0.128, 0.044, 0.32168, 0.33767)
+"""ACEScg's primaries and white."""
+
 
 def cutout(dtype: type = np.uint16, channels: int = 4) -> NDArray[Any]:
     """Smooth colours and an alpha from 0 to 1, (40, 60, channels)."""
@@ -286,14 +289,34 @@ def test_an_exr_is_opened_as_display_values(tmp_path: Path, dtype: type) -> None
 
 def test_light_brighter_than_white_and_the_primaries_come_back(tmp_path: Path) -> None:
     light = (cutout(channels=3) / 65535 * 9 - 0.5).astype(np.float32)
-    ap1 = (0.713, 0.293, 0.165, 0.83, 0.128, 0.044, 0.32168, 0.33767)
-    linear_exr(tmp_path / "shot.exr", light, chromaticities=ap1)
+    linear_exr(tmp_path / "shot.exr", light, chromaticities=AP1)
     picture = open_image(tmp_path / "shot.exr")
     assert picture.levels.max() > 2
     save_image(tmp_path / "out.exr", picture.levels, metadata=picture.metadata, depth="float")
     stored, spec = read(tmp_path / "out.exr")
     np.testing.assert_allclose(stored, light, rtol=1e-5, atol=1e-6)
-    assert spec.getattribute("chromaticities") == pytest.approx(ap1)
+    assert spec.getattribute("chromaticities") == pytest.approx(AP1)
+
+
+def test_a_png_of_an_exr_with_other_primaries_is_shown_right(tmp_path: Path) -> None:
+    # ACEScg's primaries to linear sRGB, adapted by Bradford's matrix. Source: ACES TB-2014-004.
+    to_srgb = [
+        [1.70505, -0.62179, -0.08326],
+        [-0.13026, 1.1408, -0.01055],
+        [-0.024, -0.12897, 1.15297],
+    ]
+    light = np.full((8, 8, 3), (0.4, 0.3, 0.2), np.float32)
+    linear_exr(tmp_path / "shot.exr", light, chromaticities=AP1)
+    picture = open_image(tmp_path / "shot.exr")
+    save_image(tmp_path / "shot.png", picture.levels, metadata=picture.metadata)
+    with Image.open(tmp_path / "shot.png") as image:
+        shown = ImageCms.profileToProfile(
+            image,
+            ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"])),
+            ImageCms.createProfile("sRGB"),
+        )
+    expected = np.array(to_srgb) @ light[0, 0]
+    np.testing.assert_allclose(srgb_light(np.asarray(shown)[0, 0] / 255), expected, atol=5e-3)
 
 
 def test_only_the_display_window_of_an_exr_is_opened(tmp_path: Path) -> None:

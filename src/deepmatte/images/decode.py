@@ -48,6 +48,7 @@ from deepmatte.images.metadata import (
 )
 from deepmatte.images.picture import MAX_PIXELS, Admit, Source, admit_all, check_size
 from deepmatte.images.planes import check_planes, pillow_planes, raw_mode_of, sixteen_bit_planes
+from deepmatte.images.primaries import profile_of_primaries
 from deepmatte.images.profiles import manage_profile
 from deepmatte.images.quiet import quietly, silently
 from deepmatte.images.raw import develop, is_raw, raw_size
@@ -108,7 +109,8 @@ def _decode_exr(data: bytes, name: str, labels: bool, admit: Admit) -> Decoded:
     """Linear light becomes display values; labels and mattes stay as they are stored."""
     found = exr.decode_exr(data, name, admit)
     dpi = None if found.dots is None else (found.dots, found.dots)
-    metadata = Metadata(dpi=dpi, primaries=found.primaries)
+    profile = None if found.primaries is None else profile_of_primaries(found.primaries)
+    metadata = Metadata(icc_profile=profile, dpi=dpi, primaries=found.primaries)
     if labels:
         return Decoded(check_floats(found.colour, name), found.alpha, name, metadata)
     return Decoded(light_to_srgb(found.colour), found.alpha, name, metadata)
