@@ -35,7 +35,7 @@ def evaluate(
     dataset: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="DATASET...",
+            metavar="DATASET",
             help="Folder with pictures, true mattes and trimaps: alphamatting.com's,"
             " Composition-1k, AIM-500, P3M-500, or of deepmatte compose. Several are measured one"
             " after the other, each into a folder of its own in --out, and compared by mean ranks.",
