@@ -737,6 +737,10 @@ def test_the_page_sorts_filters_and_shows_text_as_text(page: Page, report: Path)
 
     by_group = page.locator(".summary tr", has_text="known foreground: no (1)").first
     assert by_group.locator("td").all_inner_texts()[1:3] == ["network", "9.00"]
+    aligned = by_group.locator("td").evaluate_all(
+        "all => all.map(c => getComputedStyle(c).textAlign)"
+    )
+    assert aligned == ["left", "left", "right", "right", "right", "right"]
     worst = page.locator("#worst details")
     assert worst.locator("summary").all_inner_texts() == ["network", "classical", SCRIPT]
     worst.nth(2).locator("summary").click()
