@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.errors import ImageError, MattingError
-from deepmatte.images import Picture
+from deepmatte.images import Picture, header_size
 from deepmatte.matting import Matte
 from deepmatte.solver.runtime import Progress
 from deepmatte.studio.local import Colours, LocalAnswer
@@ -33,6 +33,8 @@ PAUSE = 0.7
 _PENDING = 6
 # Bytes of a pixel beside the picture: labels 1, cut-out 4, matte and its trimap 5.
 _HELD = 10
+# The least that its colours take.
+_LEVELS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,18 +264,30 @@ class OpenPictures:
         self._memory = memory
         self._pictures: dict[str, OpenPicture] = {}  # those used last come last
 
+    def admit(self, file: bytes) -> None:
+        """Refuse a file before it is decoded.
+
+        Raises:
+            ImageError: what is in it would take more than all pictures may.
+        """
+        size = header_size(file)
+        if size is not None:
+            self._check(size, len(file) + (_LEVELS + _HELD) * size[0] * size[1])
+
+    def _check(self, size: tuple[int, int], taken: int) -> None:
+        if taken > self._memory:
+            raise ImageError(
+                f"A picture of {size[1]} x {size[0]} pixels takes {taken / 1e9:.1f} GB; the studio"
+                f" may take {self._memory / 1e9:.1f} GB (--memory)."
+            )
+
     def add(self, picture: OpenPicture) -> None:
         """Keep a picture, at the cost of others.
 
         Raises:
             ImageError: alone it takes more than all may.
         """
-        if picture.bytes > self._memory:
-            raise ImageError(
-                f"A picture of {picture.area.width} x {picture.area.height} pixels takes"
-                f" {picture.bytes / 1e9:.1f} GB; the studio may take {self._memory / 1e9:.1f} GB"
-                " (--memory)."
-            )
+        self._check(picture.picture.shape, picture.bytes)
         while sum(held.bytes for held in self._pictures.values()) + picture.bytes > self._memory:
             self.remove(next(iter(self._pictures)))
         self._pictures[picture.id] = picture

@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import anyio
 import numpy as np
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,6 +23,9 @@ TEXT = 4096
 
 # Requests, and bytes of their bodies, that are taken in at a time.
 _REQUESTS, _BYTES = 16, 1_200_000_000
+# Seconds after which a body that stands still is given up, and bytes a second that it must make: it
+# comes from this machine.
+_STALLED, _SLOWEST = 10.0, 1_000_000
 
 _LABEL = np.isin(np.arange(256), (BACKGROUND, UNKNOWN, FOREGROUND))
 
@@ -72,12 +76,21 @@ def _length(request: Request, limit: int) -> int:
 
 async def _read(request: Request, limit: int) -> bytes:
     chunks, length = [], 0
-    async for chunk in request.stream():
-        length += len(chunk)
-        if length > limit:
-            raise _too_large(limit)
-        chunks.append(chunk)
-    return b"".join(chunks)
+    stream = aiter(request.stream())
+    whole = _STALLED + _length(request, limit) / _SLOWEST
+    try:
+        with anyio.fail_after(whole):
+            while True:
+                with anyio.fail_after(_STALLED):
+                    chunk = await anext(stream, None)
+                if chunk is None:
+                    return b"".join(chunks)
+                length += len(chunk)
+                if length > limit:
+                    raise _too_large(limit)
+                chunks.append(chunk)
+    except TimeoutError:
+        raise HTTPException(408, "The rest did not arrive.", {"Connection": "close"}) from None
 
 
 def _too_large(limit: int) -> HTTPException:

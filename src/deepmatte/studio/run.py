@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import socket
 import sys
-import threading
-import webbrowser
 from pathlib import Path
 
 import uvicorn
@@ -15,6 +14,8 @@ import uvicorn
 from deepmatte.errors import DataError
 from deepmatte.images.files import read_bytes
 from deepmatte.matting import Matter
+from deepmatte.studio.browser import opened
+from deepmatte.studio.connections import Connection, most_connections
 from deepmatte.studio.server import Studio
 
 HOST, PORT = "127.0.0.1", 8764
@@ -46,7 +47,8 @@ def studio(picture: str | None, *, port: int | None, memory: int, browser: bool)
     token, used = secrets.token_urlsafe(24), listener.getsockname()[1]
     config = uvicorn.Config(
         studio.app(used, token),
-        http="h11",
+        http=Connection,
+        backlog=most_connections(),
         ws="none",
         log_config=None,
         log_level="critical",  # what goes wrong is said once, by the application
@@ -56,11 +58,9 @@ def studio(picture: str | None, *, port: int | None, memory: int, browser: bool)
     )
     address = f"http://{HOST}:{used}/#token={token}"
     print(f"The studio is at {address}\nCtrl-C stops it.", flush=True)
-    if browser:
-        # Some browsers return only when they are closed.
-        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        with opened(address) if browser else contextlib.nullcontext():
+            uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:
         # A picture that is being decoded or encoded cannot be stopped, and nothing is lost by it.
         sys.stdout.flush()

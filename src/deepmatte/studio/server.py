@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import mimetypes
 import sys
@@ -29,6 +30,7 @@ from deepmatte.images.files import name_of
 from deepmatte.matting import Matter
 from deepmatte.segmenters import Hints
 from deepmatte.studio import outputs
+from deepmatte.studio.connections import stay_quiet
 from deepmatte.studio.guard import Guard
 from deepmatte.studio.live import Live, sentence
 from deepmatte.studio.pictures import OpenPicture, OpenPictures, Settled
@@ -103,6 +105,7 @@ class Studio:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        stay_quiet(asyncio.get_running_loop())
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._live.run)
             yield
@@ -126,7 +129,7 @@ class Studio:
     async def open(self, request: Request) -> Response:
         """A picture's file."""
         name = request.query_params.get("name", "")
-        async with self._gate.body(request, FILE) as file:
+        async with self._file(request) as file:
             picture = await self._work(_opened, file, name)
         self._pictures.add(picture)
         return JSONResponse(_described(picture), 201)
@@ -187,7 +190,7 @@ class Studio:
         kind = choice(request, "kind", ("trimap", "mask"))
         width = integer(request, "width", 0, 2 * WIDEST, -1)
         resize = bool(integer(request, "resize", 0, 1, 0))
-        async with self._gate.body(request, FILE) as file:
+        async with self._file(request) as file:
             made = await self._work(
                 _trimap_of,
                 file,
@@ -243,7 +246,7 @@ class Studio:
                 data = await self._work(outputs.composite, picture, settled, background, ending)
         else:
             place = _place(request)
-            async with self._gate.body(request, FILE) as file:
+            async with self._file(request) as file:
                 settled = await self._settled(request, picture)
                 data = await self._work(
                     outputs.composite_on_picture, picture, settled, file, place, ending
@@ -251,6 +254,13 @@ class Studio:
         return _download(picture, data, "composite", ending)
 
     # --- beneath ------------------------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def _file(self, request: Request) -> AsyncIterator[bytes]:
+        """A picture's file in a request, and room for it; one that is too large is refused."""
+        async with self._gate.body(request, FILE) as file:
+            await self._work(self._pictures.admit, file)
+            yield file
 
     def _picture(self, request: Request) -> OpenPicture:
         picture = self._pictures.find(request.path_params["id"])
