@@ -75,7 +75,10 @@ def session_on(device: str, content: bytes, threads: int) -> Any:
     provider: Any = PROVIDERS[device]
     if device == "openvino":
         provider = (provider, {"device_type": "CPU", "num_of_threads": str(threads)})
-    session = onnxruntime.InferenceSession(content, options, providers=[provider])
+    # With its fallback it prints to standard output where it fails, and tries the same again.
+    session = onnxruntime.InferenceSession(
+        content, options, providers=[provider], enable_fallback=False
+    )
     if PROVIDERS[device] not in session.get_providers():
         raise ModelError(
             f"device {device}: ONNX Runtime could not start it on this machine; it can use"

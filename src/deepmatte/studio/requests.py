@@ -75,7 +75,8 @@ def _length(request: Request, limit: int) -> int:
 
 
 async def _read(request: Request, limit: int) -> bytes:
-    chunks, length = [], 0
+    chunks: list[bytes] = []
+    length = 0
     stream = aiter(request.stream())
     whole = _STALLED + _length(request, limit) / _SLOWEST
     try:
