@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
+
+import deepmatte
 
 if TYPE_CHECKING:
     from conftest import Scene
@@ -110,3 +112,74 @@ def test_a_strange_name_that_is_there_is_said_without_escapes(scene: Scene) -> N
     assert done.returncode == 0
     assert b"\x1b" not in done.stderr
     assert b"photo\\x1b[2J\\n\\udcff.png: 120 x 90 pixels" in done.stderr
+
+
+@pytest.mark.parametrize("missing", ["phtos/photo.png", "photo.jpg"])
+def test_a_missing_picture_is_blamed_and_not_its_output(scene: Scene, missing: str) -> None:
+    for command in (("matte", missing, "trimap.png"), ("trimap", "from-box", missing, "1,1,9,9")):
+        done = run(*command, folder=scene.folder)
+
+        assert done.returncode == 1
+        assert done.stderr.decode() == f"deepmatte: {missing} does not exist.\n"
+
+
+def test_an_address_is_not_downloaded(scene: Scene) -> None:
+    done = run("matte", "https://example.org/photo.jpg", "trimap.png", folder=scene.folder)
+
+    assert done.returncode == 1
+    assert b"nothing is downloaded here; save the picture first" in done.stderr
+
+
+@posix
+def test_a_tilde_is_the_home_folder(scene: Scene) -> None:
+    words = ("matte", "~/photo.png", "~/trimap.png", "-o", "~/new.png")
+
+    done = run(*words, folder=scene.folder.parent, HOME=str(scene.folder))
+
+    assert done.returncode == 0, done.stderr
+    assert (scene.folder / "new.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("picture", "said"),
+    [
+        (7, "Something of type int is no picture"),
+        (b"", "What was given is empty"),
+        ([1, 2], "Something of type list is no picture"),
+    ],
+)
+def test_what_is_no_picture_is_said_in_plain_words(picture: Any, said: str) -> None:
+    with pytest.raises(deepmatte.ImageError, match=said):
+        deepmatte.matte(picture, b"")
+
+
+def test_a_tensor_is_told_how_to_be_an_array() -> None:
+    torch = pytest.importorskip("torch", reason="needs deepmatte[train]")
+
+    with pytest.raises(deepmatte.ImageError, match=r"\.numpy\(\)"):
+        deepmatte.matte(torch.zeros(3, 4, 5), b"")
+
+
+def test_the_share_of_unknown_pixels_is_said(scene: Scene) -> None:
+    done = run("matte", "photo.png", "trimap.png", folder=scene.folder)
+
+    assert b"photo.png: 120 x 90 pixels, 23% unknown, " in done.stderr
+
+
+def test_a_long_matte_says_how_far_it_is(scene: Scene) -> None:
+    large = Image.effect_noise((3000, 2400), 60).convert("RGB")
+    large.save(scene.folder / "large.png")
+    labels = Image.new("L", large.size, 128)
+    labels.paste(255, (1000, 800, 1400, 1200))
+    labels.paste(0, (0, 0, 3000, 200))
+    labels.save(scene.folder / "labels.png")
+    words = ("matte", "large.png", "labels.png", "--quality", "high", "--threads", "1")
+
+    done = run(*words, folder=scene.folder)
+
+    assert b"of the matte\n" in done.stderr
+    assert done.returncode == 0
+
+
+def test_completion_is_offered(scene: Scene) -> None:
+    assert b"--install-completion" in run("--help", folder=scene.folder).stdout

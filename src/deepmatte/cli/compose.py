@@ -45,7 +45,9 @@ Example:
 
 Out = Annotated[
     Path,
-    typer.Option(metavar="DIR", help="Where to write; what is whole there already is kept."),
+    typer.Option(
+        "--out", "-o", metavar="DIR", help="Where to write; what is whole there already is kept."
+    ),
 ]
 
 

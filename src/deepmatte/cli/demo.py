@@ -84,7 +84,7 @@ def _check(folder: Path) -> None:
     taken = [name for name in RESULTS if (folder / name).exists()]
     if taken and not (folder / SAMPLES[0]).exists():
         raise typer.BadParameter(
-            f"{folder} has a {taken[0]} of its own; expected a folder without one.",
+            f"{folder} holds {taken[0]} already; expected a folder without it.",
             param_hint="DIR",
         )
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deepmatte.cli import outputs
+
 if TYPE_CHECKING:
     from deepmatte.networks.dim import DeepImageMatting
     from deepmatte.networks.lite import LiteMatting
@@ -39,6 +41,8 @@ def export(
 
         loaded = _load(network)
     networks_export.export(loaded, out)
+    megabytes = out.stat().st_size / 1e6
+    outputs.log(f"wrote {out}, {megabytes:.1f} MB: deepmatte matte PHOTO TRIMAP --model {out}")
 
 
 def _load(path: Path) -> LiteMatting | DeepImageMatting:

@@ -21,10 +21,12 @@ from deepmatte.cli.options import (
     parse_point,
 )
 from deepmatte.cli.outputs import Output
+from deepmatte.cli.waiting import told
 from deepmatte.errors import TrimapError
 
 if TYPE_CHECKING:
     from deepmatte.matting import Matte, Matter
+    from deepmatte.solver.runtime import Progress
 
 EXAMPLE = """\b
 Example:
@@ -92,6 +94,8 @@ def matte(
     cutout: Annotated[
         str | None,
         typer.Option(
+            "--cutout",
+            "-o",
             metavar="C.png",
             help="Write the cut-out, RGBA; <IMAGE>.cutout.png if no output is asked for.",
         ),
@@ -155,7 +159,10 @@ def matte(
     tile: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, help="Tiles of at most N x N pixels; smaller saves memory."
+            metavar="N",
+            min=1,
+            help="Tiles of at most N x N pixels, 1152 and more with the shipped network; smaller "
+            "ones save memory.",
         ),
     ] = None,
     memory: Annotated[
@@ -216,6 +223,7 @@ def matte(
         for part, name in wanted.items()
         if name is not None
     ]
+    outputs.check_inputs(name for name in (image, trimap, mask) if name is not None)
     inputs = [name for name in (image, trimap, mask, over) if name is not None]
     outputs.check(inputs, targets, depth)
 
@@ -235,25 +243,31 @@ def matte(
     )
     if verbose:
         outputs.log(f"deepmatte: {_account(matter, model, quality)}")
-    if subject:
-        from deepmatte.subject import matte_subject
+    with told(image) as progress:
+        if subject:
+            from deepmatte.subject import matte_subject
 
-        result = matte_subject(picture, points=point, box=box, segmenter=segmenter, matter=matter)
-    elif mask is not None:
-        result = _with_mask(matter, picture, mask, resize_trimap)
-    else:
-        result = matter(picture, outputs.read(trimap or ""), resize_trimap=resize_trimap)
-    height, width = result.alpha.shape
-    result = results.framed(result, crop, resize, shadow)
-    encoders = [results.encoders(result, targets, background, depth, straight)]
-    if corridorkey is not None:
-        encoders.append(results.shot_encoders(result, Path(corridorkey), image))
-    written = outputs.write(itertools.chain(*encoders))
+            result = matte_subject(
+                picture, points=point, box=box, segmenter=segmenter, matter=matter
+            )
+        elif mask is not None:
+            result = _with_mask(matter, picture, mask, resize_trimap, progress)
+        else:
+            labels = outputs.read(trimap or "")
+            result = matter(picture, labels, resize_trimap=resize_trimap, progress=progress)
+        (height, width), unknown = result.alpha.shape, (result.trimap == 128).mean()
+        result = results.framed(result, crop, resize, shadow)
+        encoders = [results.encoders(result, targets, background, depth, straight)]
+        if corridorkey is not None:
+            encoders.append(results.shot_encoders(result, Path(corridorkey), image))
+        written = outputs.write(itertools.chain(*encoders))
     for note in result.notes:
         outputs.log(f"deepmatte: {note}")
     seconds = time.perf_counter() - started
     names = ", ".join(written)
-    outputs.log(f"{image}: {width} x {height} pixels, {seconds:.2f} s, wrote {names}")
+    outputs.log(
+        f"{image}: {width} x {height} pixels, {unknown:.0%} unknown, {seconds:.2f} s, wrote {names}"
+    )
 
 
 def _check_source(image: str, trimap: str | None, mask: str | None, subject: bool) -> None:
@@ -296,12 +310,14 @@ def _account(matter: Matter, model: str, quality: str) -> str:
     )
 
 
-def _with_mask(matter: Matter, picture: str | bytes, mask: str, resize_trimap: bool) -> Matte:
+def _with_mask(
+    matter: Matter, picture: str | bytes, mask: str, resize_trimap: bool, progress: Progress
+) -> Matte:
     from deepmatte.trimap import from_mask
 
     labels = from_mask(outputs.read(mask))
     try:
-        return matter(picture, labels, resize_trimap=resize_trimap)
+        return matter(picture, labels, resize_trimap=resize_trimap, progress=progress)
     except TrimapError as error:
         # A trimap made from a mask is an array, which has no name of its own.
         raise TrimapError(f"{mask}: {error}") from error

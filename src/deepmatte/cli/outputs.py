@@ -54,6 +54,19 @@ def read(argument: str) -> str | bytes:
     return sys.stdin.buffer.read() if argument == PIPE else argument
 
 
+def check_inputs(names: Iterable[str]) -> None:
+    """Say that an input is missing before anything else is blamed.
+
+    Raises:
+        ImageError: there is no such file.
+    """
+    from deepmatte.images.files import check_there
+
+    for name in names:
+        if name != PIPE:
+            check_there(name)
+
+
 def check(inputs: Sequence[str], outputs: Sequence[Output], depth: Depth | None = None) -> None:
     """Refuse, before any work, outputs that could not be written or would destroy something.
 

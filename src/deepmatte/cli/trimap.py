@@ -176,6 +176,7 @@ def _corners(box: str) -> tuple[int, int, int, int]:
 
 
 def _checked(inputs: list[str], out: str | None, force: bool) -> Output:
+    outputs.check_inputs(inputs)
     if out is None:
         out = outputs.beside(inputs[0], "trimap.png")
         if out != outputs.PIPE and os.path.lexists(out) and not force:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import secrets
 import select
 import stat
@@ -16,6 +17,8 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from deepmatte.errors import ImageError
+
+_ADDRESS = re.compile(r"(?:https?|ftp|s3|data|file):", re.IGNORECASE)
 
 
 def read_bytes(source: Any) -> bytes:
@@ -28,8 +31,9 @@ def read_bytes(source: Any) -> bytes:
     if isinstance(source, (bytes, bytearray, memoryview)):
         data: Any = bytes(source)
     elif isinstance(source, (str, os.PathLike)):
+        check_there(source)
         try:
-            with open(source, "rb") as file:
+            with open(expanded(source), "rb") as file:
                 data = file.read()
         except FileNotFoundError as error:
             raise ImageError(f"{name} does not exist.") from error
@@ -45,13 +49,38 @@ def read_bytes(source: Any) -> bytes:
         if not isinstance(data, (bytes, bytearray)):
             raise ImageError(f"{name} is a text stream; expected a binary one.")
     else:
+        hint = " (.numpy() makes one)" if hasattr(source, "numpy") else ""
         raise ImageError(
-            f"A {type(source).__name__} is no picture; expected a path, bytes, a binary stream, a"
-            " Pillow image or a NumPy array."
+            f"Something of type {type(source).__name__} is no picture; expected a path, bytes, a"
+            f" binary stream, a Pillow image or a NumPy array{hint}."
         )
     if not data:
-        raise ImageError(f"{name} is empty; expected a picture.")
+        given = isinstance(source, (bytes, bytearray, memoryview))
+        raise ImageError(f"{'What was given' if given else name} is empty; expected a picture.")
     return bytes(data)
+
+
+def check_there(path: str | os.PathLike[str]) -> None:
+    """Say what is wrong with a path that leads to nothing.
+
+    Raises:
+        ImageError: it does, or is an address on the internet.
+    """
+    if _ADDRESS.match(os.fspath(path)) and not os.path.exists(path):
+        raise ImageError(
+            f"{path} is an address on the internet, and nothing is downloaded here; save the"
+            " picture first and name its file."
+        )
+    if os.fspath(path) and not os.path.lexists(expanded(path)):
+        raise ImageError(f"{path} does not exist.")
+
+
+def expanded(path: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """A path whose ``~`` is the home folder, unless there is a file of that name."""
+    text = os.fspath(path)
+    if isinstance(text, str) and text.startswith("~") and not os.path.lexists(text):
+        return os.path.expanduser(text)
+    return path
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
@@ -72,6 +101,10 @@ def write_files(contents: Sequence[tuple[Any, bytes]]) -> None:
     Raises:
         ImageError: there is no such folder, no permission, no space, ...
     """
+    contents = [
+        (expanded(target) if isinstance(target, (str, os.PathLike)) else target, data)
+        for target, data in contents
+    ]
     staged: list[tuple[Any, str, str]] = []  # target, temporary file, file to be replaced
     target: Any = None
     try:
