@@ -104,3 +104,16 @@ def test_every_public_name_is_there(name: str) -> None:
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="mat"):
         _ = deepmatte.mat
+
+
+def test_the_lowest_set_is_what_the_package_allows() -> None:
+    def pairs(text: str, sign: str) -> dict[str, str]:
+        found = re.findall(rf"([A-Za-z0-9._-]+)(?:\[\w+\])?{sign}([0-9][0-9.]*)", text)
+        return {name.lower(): version for name, version in found}
+
+    allowed = pairs((ROOT / "pyproject.toml").read_text(encoding="utf-8"), ">=")
+    lowest = pairs((ROOT / "requirements-lowest.txt").read_text(encoding="utf-8"), "==")
+
+    assert set(lowest) >= BASE_DEPENDENCIES
+    for name, version in lowest.items():
+        assert (version + ".").startswith(allowed[name] + "."), name

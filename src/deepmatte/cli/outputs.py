@@ -89,6 +89,7 @@ def check(inputs: Sequence[str], outputs: Sequence[Output], depth: Depth | None 
 
 
 def _check_target(output: Output, depth: Depth | None) -> None:
+    from deepmatte.images.files import expanded
 
     if output.target == PIPE:
         if sys.stdout is None:
@@ -96,7 +97,7 @@ def _check_target(output: Output, depth: Depth | None) -> None:
         if sys.stdout.isatty():
             raise _refusal(output, "a picture would fill the terminal; redirect it, as in > a.png.")
         return
-    path = Path(output.target)
+    path = Path(expanded(output.target))
     if path.is_dir():
         raise _refusal(output, f"{path} is a folder, not a file.")
     if not path.parent.is_dir():
@@ -129,10 +130,13 @@ def _check_suffix(output: Output, suffix: str, depth: Depth | None) -> None:
 
 def _identity(name: str) -> object:
     """The same value for two names of the same file, even where links lead to it."""
+    from deepmatte.images.files import expanded
+
+    path = expanded(name)
     try:
-        status = os.stat(name)
+        status = os.stat(path)
     except OSError:
-        return os.path.realpath(name)
+        return os.path.realpath(path)
     return status.st_dev, status.st_ino
 
 

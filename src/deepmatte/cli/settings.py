@@ -80,6 +80,7 @@ def options_of(
         kind, needed = _kind(kinds[name]), name in required
         option = typer.Option(
             (flags or {}).get(name, _flag(name, kind)),
+            *(["-o"] if name == "out" else []),
             help=helps.get(name, "") + ("" if needed else _default(getattr(config, name))),
             metavar={list[Path]: "DIR", Path: "PATH"}.get(kind),
             show_default=False,

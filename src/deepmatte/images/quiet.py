@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import threading
 import warnings
 from collections.abc import Iterator
 
 from PIL import Image
+
+# Pillow logs what it raises, and Python prints to standard error what nobody listens to.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _process_state = threading.Lock()
 
