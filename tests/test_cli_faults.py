@@ -167,11 +167,11 @@ def test_the_share_of_unknown_pixels_is_said(scene: Scene) -> None:
 
 
 def test_a_long_matte_says_how_far_it_is(scene: Scene) -> None:
-    large = Image.effect_noise((1500, 1200), 60).convert("RGB")
+    large = Image.effect_noise((900, 700), 60).convert("RGB")
     large.save(scene.folder / "large.png")
     labels = Image.new("L", large.size, 128)
-    labels.paste(255, (500, 400, 700, 600))
-    labels.paste(0, (0, 0, 1500, 100))
+    labels.paste(255, (300, 200, 400, 300))
+    labels.paste(0, (0, 0, 900, 50))
     labels.save(scene.folder / "labels.png")
     words = ("matte", "large.png", "labels.png", "--quality", "high", "--threads", "1")
 

@@ -19,7 +19,6 @@ from deepmatte.images.layers import LAYERED_SUFFIXES, Layer, encode_layers, save
 from deepmatte.images.light import convert_colours
 from deepmatte.images.metadata import Metadata
 from deepmatte.images.open import (
-    header_size,
     open_alpha,
     open_grey,
     open_image,
@@ -53,7 +52,6 @@ __all__ = [
     "encode_exr",
     "encode_image",
     "encode_layers",
-    "header_size",
     "level_type",
     "open_alpha",
     "open_grey",

@@ -67,18 +67,6 @@ def open_image(source: Source, *, admit: Admit = admit_all) -> Picture:
     return Picture(levels, _real_alpha(decoded), decoded.metadata, decoded.notes)
 
 
-def header_size(data: bytes) -> tuple[int, int] | None:
-    """(height, width) that a file's header tells, before anything is decoded; None if it does not.
-
-    An orientation may still turn the picture.
-    """
-    try:
-        width, height = open_header(data).size
-    except Exception:  # opening it will say what is wrong
-        return None
-    return height, width
-
-
 def open_grey(source: Source, *, admit: Admit = admit_all) -> GreyPicture:
     """Read the levels of a trimap, mask or stroke picture, unscaled.
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.errors import ImageError, MattingError
-from deepmatte.images import Picture, header_size
+from deepmatte.images import Picture, read_size
 from deepmatte.matting import Matte
 from deepmatte.solver.runtime import Progress
 from deepmatte.studio.local import Colours, LocalAnswer
@@ -270,9 +270,11 @@ class OpenPictures:
         Raises:
             ImageError: what is in it would take more than all pictures may.
         """
-        size = header_size(file)
-        if size is not None:
-            self._check(size, len(file) + (_LEVELS + _HELD) * size[0] * size[1])
+        try:
+            width, height = read_size(file)
+        except ImageError:  # opening it says what is wrong, and knows the picture's name
+            return
+        self._check((height, width), len(file) + (_LEVELS + _HELD) * width * height)
 
     def _check(self, size: tuple[int, int], taken: int) -> None:
         if taken > self._memory:
