@@ -19,11 +19,11 @@ from deepmatte.batch import addresses
 from deepmatte.batch.pairing import Output
 from deepmatte.batch.work import (
     Settings,
+    encoded,
     haze,
     load_matter,
     matte_opened,
     open_trimap_of,
-    pixels_of,
     unknown_share,
 )
 from deepmatte.errors import ImageError, MattingError, ModelError
@@ -144,7 +144,10 @@ class Matting:
         row: dict[str, Any] = dict.fromkeys((*self.outputs, "error", "unknown", "haze"))
         try:
             matte = self._matte(image, partner)
-            row |= {name: self._encoded(matte, name) for name in self.outputs}
+            row |= {
+                name: encoded(matte, name, f"{name}{self.suffix}", self.settings)
+                for name in self.outputs
+            }
             row |= {"unknown": unknown_share(matte), "haze": haze(matte)}
         except (MattingError, MemoryError) as error:
             row["error"] = str(error) or "There is not enough memory for this picture."
@@ -161,12 +164,6 @@ class Matting:
         return matte_opened(
             load_matter(self.settings, self.threads, None), picture, trimap, self.settings
         )
-
-    def _encoded(self, matte: Matte, output: Output) -> bytes:
-        from deepmatte.images import encode_image
-
-        pixels = pixels_of(matte, output, self.settings.over)
-        return encode_image(pixels, self.suffix, metadata=matte.picture.metadata)
 
 
 def _source(value: Any) -> Source:

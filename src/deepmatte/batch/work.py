@@ -54,6 +54,7 @@ class Settings:
         over: the background of composites: a colour or the path of a picture.
         resize_trimap: whether trimaps and masks of other sizes are brought to the picture's.
         segmenter: what finds the subjects, as `deepmatte.find_subject` takes it.
+        depth: bits of each colour of the outputs; see `deepmatte.Matte.save`.
     """
 
     partner: Partner = "trimap"
@@ -64,6 +65,7 @@ class Settings:
     over: str | None = None
     resize_trimap: bool = False
     segmenter: str | None = None
+    depth: Depth | None = None
 
     def fingerprint(self, job: Job) -> str:
         """One line that differs where the settings of a job differ, or a file that they name."""
@@ -223,27 +225,41 @@ def matte_opened(
     return matte_subject(picture, segmenter=settings.segmenter, matter=matter)
 
 
-def pixels_of(matte: Matte, kind: Output, over: str | None, depth: Depth = 8) -> NDArray[Any]:
-    """An output of a matte: ``"alpha"``, ``"foreground"``, ``"cutout"`` or ``"composite"``."""
+def levels_of(matte: Matte, kind: Output, suffix: str, settings: Settings) -> NDArray[Any]:
+    """An output of a matte, as deep as a file of this suffix is to be."""
+    depth = settings.depth or matte.depth_for(suffix)
     if kind == "composite":
-        return matte.composite_levels(over or "white", depth)
+        return matte.composite_levels(settings.over or "white", depth)
     return matte.levels(kind, depth)
 
 
-def _write(task: Task, matte: Matte, stages: dict[str, float]) -> None:
+def encoded(matte: Matte, kind: Output, target: str, settings: Settings) -> bytes:
+    """An output of a matte as the content of a file; ``target``'s suffix is the format."""
+    suffix = os.path.splitext(target)[1]
+    return _encode(matte, levels_of(matte, kind, suffix, settings), target, settings)
+
+
+def _encode(matte: Matte, levels: NDArray[Any], target: str, settings: Settings) -> bytes:
     from deepmatte.images import encode_image
 
+    suffix = os.path.splitext(target)[1]
+    return encode_image(
+        levels,
+        suffix,
+        name=target,
+        metadata=matte.picture.metadata,
+        depth=settings.depth or matte.depth_for(suffix),
+    )
+
+
+def _write(task: Task, matte: Matte, stages: dict[str, float]) -> None:
     contents = []
     for kind, target in task.job.outputs:
-        suffix = os.path.splitext(target)[1]
-        depth = matte.depth_for(suffix)
         with _timed(stages, "colours"):
-            pixels = pixels_of(matte, kind, task.settings.over, depth)
+            suffix = os.path.splitext(target)[1]
+            levels = levels_of(matte, kind, suffix, task.settings)
         with _timed(stages, "encode"):
-            data = encode_image(
-                pixels, suffix, name=target, metadata=matte.picture.metadata, depth=depth
-            )
-        contents.append((target, data))
+            contents.append((target, _encode(matte, levels, target, task.settings)))
     with _timed(stages, "write"):
         addresses.write(contents)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from deepmatte.cli.options import Device, parse_memory
+from deepmatte.cli import cluster, sequence
+from deepmatte.cli.options import Device, parse_depth, parse_memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,8 @@ Example:
   deepmatte batch photos out --masks masks --alpha {stem}.alpha.png --over white --report out.html
   find photos -name '*.jpg' | deepmatte batch - out --trimaps trimaps --skip-missing
   deepmatte batch inbox out --watch
+  deepmatte batch shot.####.png out --trimaps trimaps --cutout {stem}.exr
+  deepmatte batch shot.mp4 cutout.mov --subject
 """
 
 PIPE = "-"
@@ -92,6 +95,15 @@ def batch(
         Literal["normal", "high"],
         typer.Option(help="high takes several times as long; its mattes are finer."),
     ] = "normal",
+    depth: Annotated[
+        Any,
+        typer.Option(
+            metavar="8|16|half|float",
+            parser=parse_depth,
+            help="Bits of each colour; as the picture has them if left out, and half for .exr.",
+            show_default=False,
+        ),
+    ] = None,
     device: Device = "cpu",
     resize_trimap: Annotated[
         bool,
@@ -133,6 +145,18 @@ def batch(
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on with what arrives in IN, until Ctrl-C.")
     ] = False,
+    frames: Annotated[
+        bool,
+        typer.Option(
+            "--frames",
+            help="IN is a folder with the frames of one shot, as shot.####.png and a video are by "
+            "themselves: trimaps may be missing between others, and edges stand still. For a video "
+            "OUT may be a .mov (ProRes 4444) or .webm.",
+        ),
+    ] = False,
+    steady: Annotated[
+        bool, typer.Option("--steady/--no-steady", help="Hold the edges of a shot still.")
+    ] = True,
     report: Annotated[
         str | None,
         typer.Option(metavar="OUT.html", help="Write a page: failures, then the worst mattes."),
@@ -179,7 +203,12 @@ def batch(
         over=over,
         resize_trimap=resize_trimap,
         segmenter=_segmenter(segmenter) if subject else None,
+        depth=depth,
     )
+    if frames or (len(sources.pictures) == 1 and sequence.is_sequence(sources.pictures[0])):
+        if not sequence.go(sources, settings, threads, steady):
+            raise typer.Exit(1)
+        return
     if engine == "ray":
         if watch or fail_fast or report is not None or memory is not None or threads is not None:
             raise typer.BadParameter(
@@ -187,7 +216,9 @@ def batch(
                 param_hint="--engine ray",
             )
         _check(settings, None)
-        if not _go_on_ray(sources, settings, skip_missing, address, processes):
+        remaining = cluster.find(sources)
+        _refuse_gaps(remaining.pairing, sources, skip_missing, shards=remaining.has_shards)
+        if not cluster.go(remaining, settings, address, processes):
             raise typer.Exit(1)
         return
     if address is not None:
@@ -377,35 +408,3 @@ def _check_local(sources: Sources) -> None:
             raise DataError(
                 f"{name} is no path of this machine; --engine ray reads such addresses."
             )
-
-
-def _go_on_ray(
-    sources: Sources,
-    settings: Settings,
-    skip_missing: bool,
-    address: str | None,
-    processes: int | None,
-) -> bool:
-    """Share the work out on a cluster; tells whether all of it is done."""
-    import time
-
-    from rich.console import Console
-
-    from deepmatte.batch.cluster import connect, find, matte_on_ray
-    from deepmatte.batch.progress import Meter, summary
-    from deepmatte.batch.run import Tally
-
-    remaining = find(sources)
-    _refuse_gaps(remaining.pairing, sources, skip_missing, shards=remaining.has_shards)
-    tally = Tally(known=remaining.known)
-    if remaining.jobs or remaining.shards:
-        cores = connect(address)
-        began = time.monotonic()
-        with Meter(len(remaining.jobs) or None, Console(stderr=True)) as meter:
-            for name, finding in matte_on_ray(remaining, settings, processes or cores):
-                tally.count(name, finding)
-                meter.count(name, finding)
-        tally.seconds = time.monotonic() - began
-    for line in summary(tally, len(remaining.pairing.unpaired)):
-        typer.echo(line, err=True)
-    return tally.is_complete
