@@ -21,8 +21,10 @@ from deepmatte.matting import Matte, Matter
 from deepmatte.trimap import UNKNOWN, Trimap, from_alpha
 from deepmatte.types import Floats
 
-# Half of the band around a carried edge, as a share of the frame's side (the geometric mean).
-_BAND = 0.008
+# Half of the band around a carried edge, as a share of the frame's side (the geometric mean), and
+# at least, in pixels. What the matte before got wrong is put right within the band alone: with half
+# of it errors grow from frame to frame, with half as much again too much is unknown.
+_BAND, _LEAST_BAND = 0.012, 4.0
 # How far from the band what cannot be relied on becomes unknown, in such halves.
 _DOUBT = 4.0
 _TRUSTED = 0.3
@@ -130,7 +132,7 @@ def carried_trimap(carried: Floats, motion: Motion) -> Trimap:
     Returns:
         uint8 (H, W).
     """
-    band = max(2.0, _BAND * math.sqrt(carried.size))
+    band = max(_LEAST_BAND, _BAND * math.sqrt(carried.size))
     clear = np.where(carried < _CLEAR, 0, np.where(carried > _SOLID, 1, carried))
     trimap = from_alpha(clear.astype(np.float32), erode=band, dilate=band)
     doubtful = motion.trust < _TRUSTED
