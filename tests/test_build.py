@@ -516,7 +516,7 @@ def test_results_of_other_settings_are_not_mixed(copied: Path) -> None:
 def test_a_strangers_manifest_is_left_alone(text: str, composed: Path, tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(text)
 
-    with pytest.raises(DataError, match="is no manifest of deepmatte"):
+    with pytest.raises(DataError, match="is not a manifest of deepmatte"):
         build(plan_of(composed), tmp_path)
 
     assert contents(tmp_path) == {"manifest.json": text.encode()}

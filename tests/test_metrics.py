@@ -372,8 +372,8 @@ def test_a_wrong_value_does_not_hold(folder: Path) -> None:
     [
         (lambda f: (f / "expected.tsv").unlink(), DataError, "expected.tsv does not exist"),
         (lambda f: (f / "expected.tsv").write_text("name\tsad\n"), DataError, "names no triple"),
-        (lambda f: (f / "expected.tsv").write_text("a\tb\n1\t2\n"), DataError, "is no table"),
-        (lambda f: (f / "expected.tsv").write_bytes(b"\xff\xfe"), DataError, "is no table"),
+        (lambda f: (f / "expected.tsv").write_text("a\tb\n1\t2\n"), DataError, "is not a table"),
+        (lambda f: (f / "expected.tsv").write_bytes(b"\xff\xfe"), DataError, "is not a table"),
         (lambda f: (f / "ramp_pred.png").unlink(), ImageError, "ramp_pred.png does not exist"),
         (lambda f: (f / "ramp_alpha.png").write_bytes(b"PNG"), ImageError, "is not a picture"),
         (

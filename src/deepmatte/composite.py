@@ -1,8 +1,7 @@
-"""A matte put to use: the cut-out, and the composite over something else.
+"""Uses of a matte: the cut-out, and the composite over a new background.
 
-Colours are mixed as they are displayed, not in linear light: that is how the alpha was estimated
-(the compositing equation of Xu et al. 2017, eq. 1, on 8 bit pictures), and how browsers and
-drawing programs will mix the cut-out.
+Colours are mixed as display values, not in linear light. Alpha was estimated that way (Xu et al.
+2017, eq. 1, on 8-bit pictures), and browsers and paint programs mix cut-outs that way.
 
 Example:
     over(foreground, alpha, "#00b140")      # one colour
@@ -23,7 +22,7 @@ from deepmatte.images import Source, convert_colours, open_image, parse_colour
 from deepmatte.images.arrays import to_levels, to_unit
 from deepmatte.images.resize import fit
 
-# Rows that are worked on at a time.
+# Rows processed at a time.
 _STRIP = 256
 
 Background: TypeAlias = Source | tuple[int, int, int]
@@ -40,8 +39,8 @@ def cutout(
         dtype: of the result: uint8, uint16 or float32.
 
     Returns:
-        (H, W, 4). The colours are kept where alpha is 0 too, for a program that resizes a
-        straight cut-out mixes them into the edge.
+        (H, W, 4). Colours are kept where alpha is 0, because programs that resize a straight
+        cut-out mix them into the edge.
 
     Raises:
         ImageError: the sizes differ.
@@ -65,16 +64,16 @@ def over(
         alpha: float32 (H, W), 0..1.
         background: a colour ("white", "#00b140", "#0b4", "rgb(0, 177, 64)", or three integers in
             0..255), a gradient "TOP:BOTTOM" of two such colours, or a picture, as
-            `images.open_image` takes it. The picture is scaled to cover the foreground, its aspect
-            kept and what is too much cut off evenly on both sides; where it is transparent, white
-            shows. Its colours are converted from its own profile to the foreground's.
-        icc_profile: of the foreground; None is sRGB, in which colours and gradients are meant.
+            `images.open_image` takes it. The picture is scaled to cover the foreground and cropped
+            about its centre; white shows where it is transparent. Its colours are converted from
+            its own profile to the foreground's.
+        icc_profile: of the foreground; None is sRGB. Colours and gradients are sRGB.
 
     Returns:
         float32 (H, W, 3), 0..1.
 
     Raises:
-        ImageError: the background is none of these, or the sizes differ.
+        ImageError: the background is not one of these, or the sizes differ.
 
     Source: Xu et al. 2017, eq. 1: I = alpha F + (1 - alpha) B.
     """
@@ -86,7 +85,7 @@ def over(
 def blend(
     foreground: NDArray[np.float32], alpha: NDArray[np.float32], behind: NDArray[Any]
 ) -> NDArray[np.float32]:
-    """What `over` does, over a `backdrop` of the same size in the foreground's profile."""
+    """Mix like `over`, with a `backdrop` of the same size in the foreground's profile."""
     share = alpha[..., None]  # (H, W, 1)
     composite: NDArray[np.float32] = share * foreground + (1 - share) * to_unit(behind)
     return composite
@@ -105,7 +104,7 @@ def add_shadow(joined: NDArray[Any], shadow: NDArray[np.float32]) -> None:
         alpha = unit[..., 3]
         both = alpha + (1 - alpha) * shadow[rows]
         share = np.divide(alpha, both, out=np.ones_like(both), where=both > 0)
-        # What is neither subject nor shadow keeps its colour, for a program that resizes.
+        # Pixels that are neither subject nor shadow keep their colour, for programs that resize.
         unit[..., :3] *= share[..., None]
         unit[..., 3] = both
         joined[rows] = to_levels(unit, joined.dtype)
@@ -122,9 +121,9 @@ def _check_sizes(foreground: NDArray[Any], alpha: NDArray[Any]) -> None:
 def backdrop(
     background: Background, height: int, width: int, icc_profile: bytes | None = None
 ) -> NDArray[Any]:
-    """The background that `over` takes, in full: (H, W, 3), uint8, uint16, or float32 in 0..1.
+    """The background of `over` as an array: (H, W, 3), uint8, uint16, or float32 in 0..1.
 
-    Read-only: a colour or a gradient is there once, and not for each pixel.
+    Read-only, because a colour or a gradient is stored once and broadcast.
 
     Raises:
         ImageError: see `over`.
@@ -152,7 +151,7 @@ def _background(
         return convert_colours(gradient, None, icc_profile)
     if not os.path.exists(background):
         raise ImageError(
-            f"{background!r} is no background; expected a colour (white, #00b140), a gradient of"
+            f"{background!r} is not a background; expected a colour (white, #00b140), a gradient of"
             " two colours (white:#888) or a picture file."
         )
     return _cover(background, height, width, icc_profile)
@@ -161,7 +160,7 @@ def _background(
 def _checked_triple(colour: tuple[int, ...] | list[int]) -> tuple[int, int, int]:
     levels = [int(level) for level in colour if isinstance(level, (int, np.integer))]
     if len(levels) != 3 or len(colour) != 3 or not all(0 <= level <= 255 for level in levels):
-        raise ImageError(f"{colour!r} is no colour; expected three integers in 0..255.")
+        raise ImageError(f"{colour!r} is not a colour; expected three integers in 0..255.")
     return levels[0], levels[1], levels[2]
 
 
@@ -171,12 +170,12 @@ def _colour_array(colour: tuple[int, int, int]) -> NDArray[np.float32]:
 
 
 def _cover(source: Source, height: int, width: int, icc_profile: bytes | None) -> NDArray[Any]:
-    """A picture scaled and cropped about its centre to (H, W, 3), in the wanted profile."""
+    """A picture scaled and cropped about its centre to (H, W, 3), converted to the profile."""
     picture = open_image(source)
     rgb = picture.levels
     if picture.alpha is not None:
         rgb = 1 - picture.alpha[..., None] * (1 - picture.rgb)  # over white
-    # Cropped before it is scaled, so that a narrow strip is not blown up to be thrown away.
+    # Cropped before it is scaled, to save memory.
     scale = max(height / rgb.shape[0], width / rgb.shape[1])
     rows = min(rgb.shape[0], max(1, round(height / scale)))
     columns = min(rgb.shape[1], max(1, round(width / scale)))

@@ -1,4 +1,4 @@
-"""A shot's folders as CorridorKey writes them, for pipelines that are built for it.
+"""Output folders as CorridorKey writes them, for pipelines built for it.
 
 ``Matte`` holds alpha alone, ``FG`` the subject's straight colours as sRGB values, ``Processed`` the
 cut-out in linear light, premultiplied, all three as EXRs of half floats; ``Comp`` a preview over a
@@ -47,7 +47,7 @@ def shot_files(matte: Matte, name: str) -> dict[str, bytes]:
 
 
 def save_shot(matte: Matte, folder: Path, name: str) -> list[Path]:
-    """Write one frame's files, all of them or none; folders are made where they are missing.
+    """Write one frame's files, all of them or none; missing folders are created.
 
     Args:
         matte: the frame's.

@@ -1,14 +1,14 @@
-"""Foreground colours: what the subject looks like without the background that shines through.
+"""Foreground colours: the subject's own colours without the background's.
 
-A photo obeys I = alpha F + (1 - alpha) B (Xu et al. 2017, equation 1). With alpha known, F and B
-are still six unknowns for three measured values at every soft pixel, so neighbours must help.
+A photo obeys I = alpha F + (1 - alpha) B (Xu et al. 2017, equation 1). Even with alpha known, F and
+B are six unknowns for three measured values at every soft pixel. So the neighbours are needed.
 
 The method here is a least-squares fit in a pyramid of moments. In a window where F and B hardly
-change, equation 1 is a linear regression of I on alpha, and its normal equations need nothing but
-four window means: of alpha, alpha^2, I and alpha I. Means of larger windows are means of means,
-so one pyramid holds all of them. From the whole picture down to single pixels each level solves
-its 2 x 2 system, pulled gently towards the colours of the level above: where a window holds
-enough evidence it decides, elsewhere the wider surroundings do.
+change, equation 1 is a linear regression of I on alpha, and its normal equations need only four
+window means: of alpha, alpha^2, I and alpha I. Means of larger windows are means of means, so one
+pyramid holds all of them. From the whole picture down to single pixels each level solves its 2 x 2
+system, with a weak pull towards the colours of the level above. Where a window has enough evidence
+it decides; elsewhere the wider surroundings do.
 
 It takes the coarse-to-fine idea from Germer et al. 2020 ("Fast Multi-Level Foreground
 Estimation", arXiv 2006.14970) and the last step, a correction by what the blurred colours leave
@@ -36,15 +36,15 @@ _PRIOR_WEIGHT = 0.04
 # The whole picture has no level above it: only enough pull to keep the system solvable when
 # alpha is constant, little enough not to bend the colours when it is not.
 _ROOT_PRIOR_WEIGHT = 1e-4
-# Rows that are worked on at a time: copies of the whole are what costs memory.
+# Rows processed at a time: copies of the whole picture would cost much memory.
 _STRIP = 256
-# Levels of the pyramid, from the finest, that are made anew for each strip and never kept.
+# Finest levels of the pyramid; they are computed for each strip and not kept.
 _PASSING = 3
 _BLOCK = 2**_PASSING
-# Pixels of the picture around a window that its finest levels are made of: enlarging looks at the
-# next one of each level, and that is off by one where a window ends.
+# Pixels around a window that its finest levels need: enlarging uses the next pixel of each level,
+# which is wrong at a window's end.
 _MARGIN = 2 * _BLOCK
-# Blocks: the margins of two windows cost as much as so many between them.
+# Blocks: two windows' margins cost as much as this many blocks between them.
 _GAP = 6
 
 
@@ -62,7 +62,7 @@ class _Moments:
 
 
 def estimate_foreground(image: NDArray[Any], alpha: NDArray[np.float32]) -> Floats:
-    """Estimate the subject's own colours, freed from the background that shines through.
+    """Estimate the subject's own colours, without the background's share.
 
     Where alpha is 1 the result is the picture itself, exactly. Where alpha is 0 it is a smooth
     continuation of the nearby foreground, so that a cut-out with straight alpha can be resized
@@ -93,7 +93,7 @@ def estimate_foreground(image: NDArray[Any], alpha: NDArray[np.float32]) -> Floa
 def foreground_strips(
     image: NDArray[Any], alpha: NDArray[np.float32]
 ) -> Iterator[tuple[slice, Floats]]:
-    """`estimate_foreground`, some rows at a time: the whole in float32 takes much memory.
+    """`estimate_foreground`, some rows at a time: all of it in float32 would take much memory.
 
     Yields:
         Rows, a slice, and their colours, float32 (h, W, 3), 0..1; from the top to the bottom.
@@ -104,7 +104,7 @@ def foreground_strips(
             f"but got shapes {image.shape} and {alpha.shape}"
         )
     peak = float(image.max()) if image.dtype.kind == "f" else 1.0
-    if peak > 1:  # light brighter than white: estimated in 0..1 as all else
+    if peak > 1:  # light brighter than white is clipped
         for rows, colours in foreground_strips(image / np.float32(peak), alpha):
             yield rows, colours * np.float32(peak)
         return
@@ -170,7 +170,7 @@ def _solve_pyramid(pyramid: list[_Moments]) -> tuple[Floats, Floats]:
 
 
 def _changes(alpha: Floats) -> NDArray[np.bool_]:
-    """Blocks around which the matte changes, (H/_BLOCK, W/_BLOCK), of means of alpha."""
+    """Blocks with a changing matte around them, (H/_BLOCK, W/_BLOCK), from means of alpha."""
     import cv2
 
     around = np.ones((3, 3), np.uint8)
@@ -187,8 +187,8 @@ def _solve_strip(
 ) -> tuple[slice, Floats]:
     """The finest levels of the rows from ``top`` on, and those rows.
 
-    Where the matte does not change around a pixel these levels add nothing: it is the picture's own
-    where alpha is 1, and where it is 0 the block's, enlarged. Only the rest is solved.
+    Where alpha is 1 all around, the colour is the picture's; where it is 0, the enlarged block's.
+    Only the other pixels are solved.
     """
     rows = slice(top, min(top + _STRIP, len(alpha)))
     around = slice(max(0, top - _MARGIN), min(rows.stop + _MARGIN, len(alpha)))
@@ -216,7 +216,7 @@ def _plain(image: NDArray[Any], alpha: Floats, foreground: Floats) -> Floats:
 
 
 def _runs(used: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """From where to where (N,) flags hold, gaps that are too short to be worth it included."""
+    """Ranges in which (N,) flags are True; short gaps are included."""
     at = np.flatnonzero(used)
     runs = np.split(at, np.flatnonzero(np.diff(at) > _GAP) + 1)
     return [(int(run[0]), int(run[-1]) + 1) for run in runs if run.size]
@@ -249,13 +249,13 @@ def _solve_level(
 
     The normal equations of
         mean (alpha F + (1 - alpha) B - I)^2 + prior_weight (|F - prior|^2 + |B - prior|^2)
-    are solved for the change against the prior, which keeps float32 exact where it is right.
+    are solved for the difference to the prior, which is more exact in float32.
     """
     # Means of alpha^2, alpha (1 - alpha) and (1 - alpha)^2.
     both_foreground = moments.alpha_squared
     mixed = moments.alpha - moments.alpha_squared
     both_background = 1 - moments.alpha - mixed
-    # What the prior leaves unexplained, weighted by alpha and by 1 - alpha.
+    # Residual of the prior, weighted by alpha and by 1 - alpha.
     foreground_residual = moments.alpha_image - both_foreground * foreground - mixed * background
     background_residual = (
         moments.image - moments.alpha_image - mixed * foreground - both_background * background
@@ -280,7 +280,7 @@ def _solve_pixels(
     priors, changes = _enlarge(foreground, alpha.shape), _enlarge(background, alpha.shape)  # F, B
     for channel, (prior, change) in enumerate(zip(priors, changes, strict=True)):
         change += alpha * (prior - change)  # alpha F + (1 - alpha) B
-        np.subtract(image[..., channel], change, out=change)  # what the prior leaves unexplained
+        np.subtract(image[..., channel], change, out=change)  # residual of the prior
         change *= weight
         np.clip(prior + change, 0, 1, out=result[..., channel])
     np.copyto(result, image, where=(alpha >= 1)[..., None])

@@ -12,13 +12,13 @@ from deepmatte.errors import MattingError
 from deepmatte.images import Picture
 from deepmatte.images.resize import Size, shrink
 
-# What is less opaque than this is 0 in 8 bits.
+# A smaller alpha is 0 in 8 bits.
 _VISIBLE = 0.5 / 255
 # How far a shadow falls below the subject, and how soft it is (the Gaussian's sigma), both as
 # shares of the subject's larger side.
 _FALL = 0.02
 _SOFTNESS = 0.02
-# A blur of so many pixels is made at full size; a wider one looks the same at a lower one.
+# A blur up to this many pixels is computed at full size; a wider one at a smaller size.
 _WIDEST_BLUR = 8.0
 
 Box = tuple[int, int, int, int]
@@ -26,10 +26,10 @@ Box = tuple[int, int, int, int]
 
 
 def subject_box(alpha: NDArray[np.float32]) -> Box:
-    """The smallest box around what is visible.
+    """The smallest box around the visible pixels.
 
     Raises:
-        MattingError: nothing is.
+        MattingError: no pixel is visible.
     """
     rows = np.flatnonzero((alpha >= _VISIBLE).any(axis=1))
     columns = np.flatnonzero((alpha >= _VISIBLE).any(axis=0))
@@ -39,11 +39,11 @@ def subject_box(alpha: NDArray[np.float32]) -> Box:
 
 
 def soft_shadow(alpha: NDArray[np.float32], opacity: float) -> NDArray[np.float32]:
-    """How dark a shadow is that falls straight below the subject: float32 (H, W), 0..opacity.
+    """A shadow straight below the subject: its opacity, float32 (H, W), 0..opacity.
 
     Args:
         alpha: float32 (H, W), 0..1.
-        opacity: of the shadow where it is darkest, 0..1.
+        opacity: of the darkest part of the shadow, 0..1.
     """
     import cv2
 
@@ -56,7 +56,7 @@ def soft_shadow(alpha: NDArray[np.float32], opacity: float) -> NDArray[np.float3
     scale = min(1.0, _WIDEST_BLUR / sigma)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = cv2.resize(fallen, size, interpolation=cv2.INTER_AREA) if scale < 1 else fallen
-    # Beyond the picture there is no subject that could cast a shadow.
+    # Outside the picture there is no subject to cast a shadow.
     blurred = cv2.GaussianBlur(small, (0, 0), sigma * scale, borderType=cv2.BORDER_CONSTANT)
     full = cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(full * np.float32(opacity), np.float32)
@@ -69,7 +69,7 @@ def _shadow_size(alpha: NDArray[np.float32]) -> tuple[int, float]:
 
 
 def shadow_box(alpha: NDArray[np.float32]) -> Box:
-    """The box around the subject and its shadow, down to a hundredth of its darkness."""
+    """The box around the subject and its shadow, down to a hundredth of its opacity."""
     left, top, right, bottom = subject_box(alpha)
     fall, sigma = _shadow_size(alpha)
     reach = round(2.3 * sigma)
@@ -77,7 +77,7 @@ def shadow_box(alpha: NDArray[np.float32]) -> Box:
 
 
 def crop_plane(plane: NDArray[Any], box: Box, *, repeat_edge: bool = False) -> NDArray[Any]:
-    """The part of (H, W) or (H, W, C) in a box; beyond the picture 0, or its edge repeated."""
+    """Crop (H, W) or (H, W, C) to a box; outside the picture 0, or its edge repeated."""
     left, top, right, bottom = box
     height, width = plane.shape[:2]
     inside = plane[max(0, top) : min(height, bottom), max(0, left) : min(width, right)]
@@ -92,7 +92,7 @@ def crop_plane(plane: NDArray[Any], box: Box, *, repeat_edge: bool = False) -> N
 
 
 def crop_picture(picture: Picture, box: Box) -> Picture:
-    """A picture in a box; beyond it the edge's colours are repeated, transparent."""
+    """Crop a picture to a box; outside it the edge's colours are repeated, transparent."""
     alpha = None if picture.alpha is None else crop_plane(picture.alpha, box)
     return replace(picture, levels=crop_plane(picture.levels, box, repeat_edge=True), alpha=alpha)
 
@@ -102,7 +102,7 @@ def resize_picture(picture: Picture, size: Size) -> Picture:
     levels, alpha = picture.levels, picture.alpha
     if alpha is None:
         return replace(picture, levels=shrink(levels, size))
-    # An invisible pixel's colour must not mix into its neighbours.
+    # A transparent pixel's colour must not mix into its neighbours.
     small = shrink(alpha, size)
     weighted = shrink(alpha[..., None] * levels, size) / np.maximum(small, 1e-6)[..., None]
     colours = np.where(small[..., None] >= _VISIBLE, weighted, shrink(levels, size))

@@ -1,4 +1,4 @@
-"""GrabCut: a picture and a few labelled pixels divided into subject and surroundings.
+"""GrabCut: divide a picture into subject and background, from a few labelled pixels.
 
 Source: Rother, Kolmogorov and Blake, "GrabCut: interactive foreground extraction using iterated
 graph cuts", SIGGRAPH 2004; the graph cut and the colour models are OpenCV's.
@@ -13,28 +13,28 @@ from numpy.typing import NDArray
 from deepmatte.images.resize import limited, shrink
 from deepmatte.types import Flags
 
-SIDE = 400  # pixels of the copy that is divided; 500 takes half as long again and gains nothing
+SIDE = 400  # side of the copy that is divided, pixels; 500 takes 1.5 times as long, no gain
 ROUNDS = 4
 COMPONENTS = 5  # colour clusters of each class, fixed in OpenCV
 SAMPLES = 200  # pixels of each class to learn its clusters from, at least
 COLOUR_BLUR = 8  # levels of 255
-# Side of a cube of colours, levels of 255; colours that are rarer outside, as a share, count for
-# none; fewer pixels of other colours say nothing about the subject.
+# Side of a colour cube, levels of 255; smallest share of a colour outside that counts; fewest
+# pixels of new colours that say something about the subject.
 _CUBE, _RARE, _STRANGERS = 6, 1e-4, 50
 _EVEN = 12  # levels of 255 by which a smooth backdrop may vary
 MODEL_SIZE = 13 * COMPONENTS  # a weight, a mean (3) and a covariance (9) each
 
 
 def divide(rgb: NDArray[np.float32], *, outside: Flags, inside: Flags) -> Flags:
-    """Find the subject among the pixels that are neither `outside` nor `inside`.
+    """Divide the pixels that are neither `outside` nor `inside`.
 
     Args:
         rgb: float32 (H, W, 3), 0..1.
-        outside: (H, W), surely not the subject.
-        inside: (H, W), surely the subject. Both colour models start from the labelled pixels alone.
+        outside: (H, W), known background.
+        inside: (H, W), known subject. Both colour models start from the labelled pixels alone.
 
     Returns:
-        (H, W), True on the subject; smooth at the scale of a copy of SIDE pixels.
+        (H, W), True on the subject; as fine as a copy of SIDE pixels.
     """
     picture, labels, outside_share = _small(rgb, outside)
     inside_share = _shrunk(inside.astype(np.float32))
@@ -44,18 +44,18 @@ def divide(rgb: NDArray[np.float32], *, outside: Flags, inside: Flags) -> Flags:
 
 
 def divide_box(rgb: NDArray[np.float32], *, outside: Flags) -> tuple[Flags, Flags]:
-    """Find the subject among the pixels that are not `outside`, from two beginnings.
+    """Divide the pixels that are not `outside`, from two initial guesses.
 
-    First everything that is not outside counts as the subject, then only what has no colour that
-    occurs outside. The first keeps what the subject shares with its surroundings, and fills holes;
-    the second leaves holes open. Of both, only what they agree on is sure.
+    The first guess is everything that is not outside, the second only pixels whose colour does not
+    occur outside. The first keeps colours that subject and background share, and fills holes; the
+    second leaves holes open. Only pixels on which both results agree are sure.
 
     Args:
         rgb: float32 (H, W, 3), 0..1.
-        outside: (H, W), surely not the subject.
+        outside: (H, W), known background.
 
     Returns:
-        (H, W), True where it is surely the subject; (H, W), True where it surely is not.
+        Two masks (H, W): sure subject, and sure background.
     """
     picture, labels, _ = _small(rgb, outside)
     second = labels.copy()
@@ -74,7 +74,7 @@ def _small(
     rgb: NDArray[np.float32], outside: Flags
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
     """A copy of SIDE pixels in 8 bits, its labels, and how much of each pixel is outside."""
-    # By share and not by nearest neighbour: a thin stroke must not fall between the samples.
+    # By area, not nearest neighbour, which could miss a thin stroke.
     outside_share = _shrunk(outside.astype(np.float32))
     labels = np.full(outside_share.shape, cv2.GC_PR_FGD, np.uint8)  # (small H, small W)
     labels[outside_share > 0] = cv2.GC_BGD
@@ -94,10 +94,10 @@ def _enlarged(labels: NDArray[np.uint8], shape: tuple[int, ...]) -> Flags:
 
 
 def _strange(picture: NDArray[np.uint8], outside: Flags) -> Flags:
-    """Where the colour, less its noise, is none of those outside: (H, W).
+    """Pixels whose colour, apart from noise, does not occur outside: (H, W).
 
-    Colours are counted in cubes of a few levels; one beside a cube that occurs outside is no
-    stranger.
+    Colours are counted in cubes of a few levels. A cube next to one that occurs outside does not
+    count as new.
     """
     cubes = cv2.blur(picture, (3, 3)).astype(np.intp) // _CUBE + 1  # (H, W, 3), from 1 on
     counts = np.zeros((255 // _CUBE + 3,) * 3, np.intp)
@@ -110,10 +110,10 @@ def _strange(picture: NDArray[np.uint8], outside: Flags) -> Flags:
 
 
 def _unevenness(picture: NDArray[np.uint8], outside: Flags) -> NDArray[np.float64]:
-    """How far each colour lies from a smooth backdrop, such as a wall or the sky: (H, W).
+    """Difference of each colour to a smooth backdrop, such as a wall or the sky: (H, W).
 
-    The backdrop is a quadratic function of the place, fitted to what is outside; the unit is how
-    far the pixels there lie from it. Infinite where there is no such backdrop.
+    The backdrop is a quadratic function of the place, fitted to what is outside; the unit is the
+    deviation of the pixels there. Infinite if there is no such backdrop.
     """
     rows, columns = np.mgrid[-1 : 1 : picture.shape[0] * 1j, -1 : 1 : picture.shape[1] * 1j]
     terms = np.stack([rows**i * columns**j for i in range(3) for j in range(3 - i)], axis=-1)
@@ -124,7 +124,7 @@ def _unevenness(picture: NDArray[np.uint8], outside: Flags) -> NDArray[np.float6
 
 
 def _cut(picture: NDArray[np.uint8], labels: NDArray[np.uint8], *, seeded: bool) -> None:
-    """Decide the probable pixels of `labels`, in place."""
+    """Decide the pixels of `labels` that are only probable, in place."""
     background_model, foreground_model = np.zeros((1, MODEL_SIZE)), np.zeros((1, MODEL_SIZE))
 
     def grab_cut(
@@ -134,17 +134,19 @@ def _cut(picture: NDArray[np.uint8], labels: NDArray[np.uint8], *, seeded: bool)
         cv2.grabCut(pixels, classes, no_box, background_model, foreground_model, rounds, mode)
 
     known = (labels == cv2.GC_FGD) | (labels == cv2.GC_BGD)
-    cv2.setRNGSeed(0)  # the clusters start at random; the same call shall give the same trimap
+    cv2.setRNGSeed(0)  # clusters start at random; equal calls give equal trimaps
     if not seeded:
-        if min(known.sum(), (~known).sum()) >= COMPONENTS:  # else there is nothing to learn from
+        if (
+            min(known.sum(), (~known).sum()) >= COMPONENTS
+        ):  # otherwise there is nothing to learn from
             grab_cut(picture, labels, ROUNDS, cv2.GC_INIT_WITH_MASK)
         return
     # First the models of the strokes alone, learnt from a picture that is one row of their pixels.
-    # A model of few pixels would take the least other shade for a stranger, so they are repeated
-    # and blurred.
+    # A model of few pixels would reject slightly different shades, so they are repeated and
+    # blurred.
     row, row_labels = picture[known][None], labels[known][None]  # (1, pixels, 3), (1, pixels)
     rarer = min((row_labels == cv2.GC_FGD).sum(), (row_labels == cv2.GC_BGD).sum())
-    if rarer == 0:  # on the small copy a stroke can cover all there is of the other kind
+    if rarer == 0:  # on the small copy a stroke can cover all pixels of the other kind
         return
     copies = max(1, SAMPLES // int(rarer))
     row, row_labels = np.tile(row, (1, copies, 1)), np.tile(row_labels, (1, copies))
@@ -156,7 +158,7 @@ def _cut(picture: NDArray[np.uint8], labels: NDArray[np.uint8], *, seeded: bool)
 
 
 def attached(subject: Flags, strokes: Flags) -> Flags:
-    """The connected parts of the subject, strokes included, that a stroke touches."""
+    """The connected parts of the subject that a stroke touches, strokes included."""
     together = subject | strokes
     count, parts = cv2.connectedComponents(together.astype(np.uint8), connectivity=4)
     touched = np.zeros(count, np.bool_)

@@ -1,6 +1,6 @@
-"""What this process may use of the machine: its cores, its memory, and what it has freed of it.
+"""What this process may use of the machine: cores and memory. Handling of freed memory.
 
-By itself glibc suits neither many pictures nor many training steps.
+glibc's defaults suit neither many pictures nor many training steps.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from deepmatte.errors import MattingError
 # Of glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 _MOST = 2**31 - 1
-# Bytes that are taken to be free where the system does not say.
+# Bytes that are assumed free if the system does not say.
 _UNKNOWN_MEMORY = 2_000_000_000
 
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9}
 
 
 class _Heap(ctypes.Structure):
-    """glibc's ``struct mallinfo2``: the ninth number are the bytes that are free."""
+    """glibc's ``struct mallinfo2``; the ninth number is the free bytes."""
 
     _fields_ = [
         ("before", ctypes.c_size_t * 8),
@@ -73,13 +73,13 @@ def _free_memory() -> int:
 
 
 def return_freed_memory(beyond: int = 0) -> None:
-    """Give the system back what this process has freed; nothing happens where it has not glibc.
+    """Return freed memory to the system; does nothing without glibc.
 
-    By itself glibc keeps the smaller blocks for what comes next. In a run over pictures of many
-    sizes that rarely fits, and what is kept grows with each of them.
+    glibc keeps smaller blocks for reuse. Over pictures of many sizes they rarely fit, and the kept
+    memory grows with each picture.
 
     Args:
-        beyond: bytes that are kept, for the system clears each page before it lends it again.
+        beyond: bytes to keep, because the system clears each page before it hands it out again.
     """
     library = _glibc()
     if library is None:
@@ -92,15 +92,15 @@ def return_freed_memory(beyond: int = 0) -> None:
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep what it frees, up to 2 GB; nothing happens where it has not glibc.
+    """Let this process keep freed memory, up to 2 GB; does nothing without glibc.
 
-    By itself glibc gives each large block back to the system, which clears it page by page before
-    it lends it again: with the tensors of a training step that takes longer than half of the
+    glibc returns each large block to the system, which clears it page by page before it hands it
+    out again. For the tensors of a training step that takes more than half as long as the
     arithmetic.
     """
     library = _glibc()
     if library is not None:
-        library.mallopt(_MMAP_MAX, 0)  # large blocks too come from the heap
+        library.mallopt(_MMAP_MAX, 0)  # large blocks come from the heap, too
         library.mallopt(_TRIM_THRESHOLD, _MOST)  # which does not shrink
 
 
@@ -112,9 +112,9 @@ def bytes_of(text: str) -> int:
     """Bytes of "1.5GB", "800 MB", "2g" or a plain number.
 
     Raises:
-        MattingError: it is none of these.
+        MattingError: the text is something else.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)B?", text.strip().upper())
     if match is None:
-        raise MattingError(f"{text!r} is no amount of memory; expected 1.5GB or 800MB.")
+        raise MattingError(f"{text!r} is not an amount of memory; expected 1.5GB or 800MB.")
     return round(float(match[1]) * _UNITS[match[2]])

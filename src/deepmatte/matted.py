@@ -38,7 +38,7 @@ class Matte:
             colour profile and its resolution.
         trimap: uint8 (H, W) of 0 (background), 128 (unknown), 255 (foreground).
         predicted: float32 (H, W), 0..1, the network's alpha.
-        notes: sentences about anything that a user should know of this result.
+        notes: sentences that the user should know about this result.
         transparency: what became of the picture's own, if it has any; see `Matter`.
         shadow: how dark the soft shadow below the subject is, 0..1, in the cut-out and over a new
             background.

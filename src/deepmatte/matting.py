@@ -1,7 +1,7 @@
-"""The whole way from a picture and a trimap to a matte, a foreground and a cut-out.
+"""From a picture and a trimap to a matte, foreground colours and a cut-out.
 
-NumPy, Pillow, OpenCV and ONNX Runtime are imported where they are first needed, so that
-`import deepmatte` and `deepmatte --help` answer at once.
+NumPy, Pillow, OpenCV and ONNX Runtime are imported where they are first needed, so that `import
+deepmatte` and `deepmatte --help` are fast.
 """
 
 from __future__ import annotations
@@ -39,27 +39,26 @@ class Matter:
     Args:
         model: ``"lite"``, the network that comes with the package, another name from
             `deepmatte.weights`, or the path of an ONNX file.
-        device: ``"cpu"``, or what the installed ONNX Runtime has beside it: ``"cuda"``,
+        device: ``"cpu"``, or another device that the installed ONNX Runtime supports: ``"cuda"``,
             ``"openvino"``, ``"coreml"`` or ``"directml"``.
         threads: how many threads the network may use; None takes the cores of this process.
-        tile: a picture is worked in tiles of at most as many pixels as a square of this side has,
-            or None for the default.
-        memory: bytes that the process may take for a picture, or a text like ``"1.5GB"``; chooses
-            the tile.
+        tile: pictures are matted in tiles of at most tile x tile pixels; None takes the default.
+        memory: memory that the process may use, in bytes or as text like ``"1.5GB"``; sets the
+            tile.
         quality: ``"high"`` takes several times as long as ``"normal"`` for finer mattes: see
             `deepmatte.solver.engine.Engine`.
-        transparency: of a picture that has its own, as one that was cut out before: ``"keep"``
-            takes it as the subject's edge and solves what is opaque, ``"multiply"`` multiplies the
-            matte by it, as of a veil, and ``"ignore"`` solves the colours under it.
+        transparency: what to do with a picture's own transparency, such as an earlier cut-out's:
+            ``"keep"`` uses it as the subject's edge and mattes the opaque part, ``"multiply"``
+            multiplies the matte by it, and ``"ignore"`` mattes the colours below it.
 
     Attributes:
         device: where the network runs.
 
-    It can be pickled, for other processes; the network is loaded anew there.
+    A `Matter` can be pickled for other processes, which load the network again.
 
     Raises:
-        ModelError: there is no such model or device.
-        MattingError: the text is no amount of memory.
+        ModelError: the model or the device does not exist.
+        MattingError: the text is not an amount of memory.
 
     Example:
         matter = deepmatte.Matter()
@@ -111,15 +110,15 @@ class Matter:
             image: path, bytes, binary stream, Pillow image, array (uint8, uint16, or float in
                 0..1) of shape (H, W), (H, W, 3) or (H, W, 4), or what `images.open_image` gave.
             trimap: the same kinds; see `deepmatte.trimap.open_trimap` for the values it may have.
-            resize_trimap: bring a trimap of another size to the picture's, by nearest neighbour,
+            resize_trimap: resize a trimap of another size to the picture's by nearest neighbour
                 instead of refusing it.
-            progress: tells another thread how much is done, and lets it end the work.
+            progress: lets another thread read the progress and cancel the work.
 
         Raises:
             ImageError: the picture cannot be read.
-            TrimapError: the trimap makes no sense, or its size is not the picture's.
+            TrimapError: the trimap is invalid, or its size differs from the picture's.
             ModelError: the network failed.
-            concurrent.futures.CancelledError: by ``progress``.
+            concurrent.futures.CancelledError: ``progress`` was cancelled.
             MemoryError: there is not enough memory for this picture.
         """
         from deepmatte.images import Picture, open_image
@@ -149,7 +148,7 @@ def _made(
     quality: Quality,
     transparency: Transparency,
 ) -> Matter:
-    """A matter as it was pickled."""
+    """Rebuild a pickled `Matter`."""
     return Matter(
         model,
         device=device,
@@ -162,7 +161,7 @@ def _made(
 
 
 def _shown(levels: NDArray[Any]) -> NDArray[Any]:
-    """What a screen shows of a picture: light brighter than white is white."""
+    """A picture clipped for display: light brighter than white becomes white."""
     import numpy as np
 
     if levels.dtype.kind == "f" and (levels.min() < 0 or levels.max() > 1):
@@ -215,21 +214,22 @@ def matte(
         trimap: the same kinds: black (0) is background, white (255) is subject, anything between
             is unknown. `deepmatte.trimap` makes one from a mask, a box or a few strokes.
         quality: ``"high"`` takes several times as long as ``"normal"`` for finer mattes.
-        memory: what the process may take, bytes or a text like ``"1GB"``; None for what it takes.
+        memory: memory that the process may use, in bytes or as text like ``"1GB"``; None sets no
+            limit.
         threads: how many threads the network may use; None takes the cores of this process.
-        resize_trimap: bring a trimap of another size to the picture's, by nearest neighbour,
-            instead of refusing it.
-        transparency: of a picture that was cut out before: ``"keep"`` takes it as the subject's
-            edge, ``"multiply"`` multiplies the matte by it, ``"ignore"`` leaves it out.
+        resize_trimap: resize a trimap of another size to the picture's by nearest neighbour instead
+            of refusing it.
+        transparency: what to do with a picture's own transparency: ``"keep"`` uses it as the
+            subject's edge, ``"multiply"`` multiplies the matte by it, ``"ignore"`` ignores it.
 
     Returns:
-        The alpha matte, the subject's colours, and from them cut-out and composite; see `Matte`.
-        `Matter` keeps other settings, and takes networks of your own.
+        The alpha matte, foreground colours, cut-out and composites; see `Matte`. Use `Matter` for
+        other settings or your own network.
 
     Raises:
         ImageError: the picture cannot be read.
-        TrimapError: the trimap makes no sense, or its size is not the picture's.
-        ModelError: the network failed, or the memory is too little for the picture.
+        TrimapError: the trimap is invalid, or its size differs from the picture's.
+        ModelError: the network failed, or the memory limit is too low for the picture.
         MemoryError: there is not enough memory for this picture.
 
     Example:

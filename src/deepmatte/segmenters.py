@@ -1,7 +1,7 @@
 """Segmenters: a picture in, a rough mask of its subject out.
 
-Each of them is an extra that a user installs; none is part of the base package, and none is
-imported before it is used. Without any, `Rectangle` divides a box by its colours.
+Segmenters are extras; none is part of the base package or imported before it is used. Without any,
+`Rectangle` divides a box by its colours.
 
 | name     | finds                 | comes with           | its weights                    |
 |----------|-----------------------|----------------------|--------------------------------|
@@ -11,7 +11,7 @@ imported before it is used. Without any, `Rectangle` divides a box by its colour
 | `box`    | what differs in a box | deepmatte itself     | needs none                     |
 
 Nothing is downloaded unless the user names the segmenter: `choose` takes `rembg` and `osam` by
-itself only where their weights lie on the disk already.
+itself only if their weights are on disk already.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ WAYS = (
 )
 """What a user can do without a segmenter; ends a sentence."""
 
-# MediaPipe's own size of the picture that its general model sees.
+# The input size of MediaPipe's general model.
 _PEOPLE_SIDE = 256
 _PEOPLE_FILE = Path("modules", "selfie_segmentation", "selfie_segmentation.tflite")
 
@@ -53,7 +53,7 @@ class Hints:
     """What the user says about where the subject is.
 
     Attributes:
-        points: (x, y) in pixels, each on a subject.
+        points: (x, y) in pixels, each on a wanted subject.
         box: (left, top, right, bottom) in pixels around it, right and bottom exclusive.
     """
 
@@ -66,25 +66,25 @@ class Segmenter(Protocol):
 
     @property
     def name(self) -> str:
-        """What the user calls it, and its model where there are several: ``rembg:u2net``."""
+        """Its name for the user, with the model if there are several: ``rembg:u2net``."""
 
     @property
     def follows_hints(self) -> bool:
-        """Whether the mask is already that of the points and the box."""
+        """Whether the mask already follows the points and the box."""
 
     def __call__(self, rgb: Pixels, hints: Hints) -> Mask:
         """The mask, float32 (H, W) in 0..1, of a picture, uint8 (H, W, 3).
 
         Raises:
-            SubjectError: it cannot be run.
+            SubjectError: the segmenter cannot run.
         """
 
 
 class People:
     """MediaPipe's selfie segmenter: people, near and far (Apache-2.0).
 
-    Its weights, 250 kB, lie in the wheels of MediaPipe 0.10.5 to 0.10.21. They are read from there
-    and run by OpenCV: MediaPipe itself is never imported.
+    Its weights, 250 kB, are part of the wheels of MediaPipe 0.10.5 to 0.10.21. OpenCV runs them;
+    MediaPipe itself is never imported.
 
     Raises:
         SubjectError: no such MediaPipe is installed.
@@ -106,7 +106,7 @@ class People:
             )
             raise SubjectError(f"The segmenter 'people' is missing: {why}; {WAYS}.")
         self._network = cv2.dnn.readNetFromTFLite(str(weights))
-        self._lock = threading.Lock()  # it holds its input until it is run
+        self._lock = threading.Lock()  # it keeps its input until it runs
 
     def __call__(self, rgb: Pixels, hints: Hints) -> Mask:
         """The mask of all people in the picture; see `Segmenter`."""
@@ -119,11 +119,11 @@ class People:
 
 
 class Rembg:
-    """A session of rembg; its models know any salient subject.
+    """A session of rembg; its models find any salient subject.
 
     Args:
         model: a name of rembg's: ``"u2net"``, ``"isnet-general-use"``, ``"birefnet-general"``, ...
-            It is downloaded by rembg where it is not there yet.
+            rembg downloads it if it is missing.
 
     Raises:
         SubjectError: rembg is not installed, has no such model, cannot load it, or would send the
@@ -165,8 +165,8 @@ class Osam:
     """A model of osam's that takes points or a box: EfficientSAM, SAM 2, ...
 
     Args:
-        model: a name of osam's: ``"efficientsam:10m"``, ``"sam2:tiny"``, ... It is downloaded by
-            osam where it is not there yet.
+        model: a name of osam's: ``"efficientsam:10m"``, ``"sam2:tiny"``, ... osam downloads it if
+            it is missing.
 
     Raises:
         SubjectError: osam is not installed, has no such model, or cannot load it.
@@ -192,7 +192,7 @@ class Osam:
                 " X,Y) or a box (--box LEFT,TOP,RIGHT,BOTTOM)."
             )
         places, labels = list(hints.points), [1] * len(hints.points)
-        if hints.box is not None:  # its corners have labels of their own
+        if hints.box is not None:  # a box's corners have labels of their own
             left, top, right, bottom = hints.box
             places += [(left, top), (right - 1, bottom - 1)]
             labels += [2, 3]
@@ -235,8 +235,8 @@ class Rectangle:
 def named(name: str) -> Segmenter:
     """The segmenter of a name: one of `NAMES`, or with a model of its own, ``rembg:isnet-anime``.
 
-    It is loaded once and kept; several threads may use it. Loading may take seconds, and the first
-    use of a model of rembg's or osam's downloads it.
+    It is loaded once and kept; several threads may use it. Loading may take seconds. The first use
+    of a model of rembg or osam downloads it.
 
     Raises:
         SubjectError: there is no such segmenter, or it is not installed.
@@ -254,10 +254,10 @@ def named(name: str) -> Segmenter:
 
 
 def choose(hints: Hints) -> str:
-    """The name of the best segmenter for these hints that is there and needs no download.
+    """The name of the best installed segmenter for these hints that needs no download.
 
     Raises:
-        SubjectError: there is none; the sentence says what to install.
+        SubjectError: none is ready; the message says what to install.
     """
     hinted = bool(hints.points) or hints.box is not None
     if hinted and _has_osam_weights():
@@ -272,7 +272,7 @@ def choose(hints: Hints) -> str:
 
 
 def _what_is_missing() -> str:
-    """Says what to install, or that what is installed lacks weights."""
+    """What to install, or which installed segmenter lacks weights."""
     idle = [name for name in ("rembg", "osam") if importlib.util.find_spec(name) is not None]
     if not idle:
         return WAYS
@@ -281,8 +281,8 @@ def _what_is_missing() -> str:
 
 
 def people_weights() -> Path | None:
-    """The file of `People`, or None where no MediaPipe is installed that has it."""
-    spec = importlib.util.find_spec("mediapipe")  # finds it and imports nothing
+    """The weights file of `People`, or None if no installed MediaPipe has it."""
+    spec = importlib.util.find_spec("mediapipe")  # finds it without importing it
     for folder in (spec and spec.submodule_search_locations) or ():
         if (Path(folder) / _PEOPLE_FILE).is_file():
             return Path(folder) / _PEOPLE_FILE
@@ -290,7 +290,7 @@ def people_weights() -> Path | None:
 
 
 def _rembg_sessions() -> dict[str, Any]:
-    """The kinds of rembg's sessions by name."""
+    """rembg's session classes by name."""
     if importlib.util.find_spec("rembg") is None:
         raise SubjectError(f"The segmenter 'rembg' is missing: rembg is not installed; {WAYS}.")
     from rembg.sessions import sessions
@@ -312,7 +312,7 @@ def _osam_model(model: str) -> Any:
     from loguru import logger
     from osam import apis
 
-    logger.disable("osam")  # it would say on standard error what it loads
+    logger.disable("osam")  # it would log to standard error what it loads
     try:
         return apis.get_model_type_by_name(model)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Contact sheets: several views of one matte side by side, for people to look at."""
+"""Contact sheets: several views of one matte side by side."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def contact_sheet(
 
     Args:
         panels: pairs of a label (ASCII) and a picture, (H, W) or (H, W, 3), uint8 or float in
-            0..1; all in the proportions of the first.
-        columns: panels a row.
+            0..1; all with the aspect ratio of the first.
+        columns: panels per row.
         width: of each panel, pixels.
 
     Returns:

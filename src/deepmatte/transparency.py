@@ -1,7 +1,7 @@
-"""What becomes of the transparency that a picture comes with: one that was cut out before, say.
+"""A picture's own transparency, such as an earlier cut-out's.
 
-Its alpha is then where the subject ends, to be kept and not to be found again: the colours under it
-are whatever the program before has left there, the photo, black, or the subject's own.
+Its alpha already marks the subject's edge and is kept. The colours below it are arbitrary: the
+photo, black, or the subject's own.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ SAID: dict[Transparency, str] = {
 
 
 def seen(picture: Picture, trimap: Trimap) -> tuple[NDArray[Any], Trimap]:
-    """What a network shall see of a picture whose transparency is kept.
+    """The picture and trimap that the network sees if the transparency is kept.
 
-    The picture lies on black or on white, whichever its opaque pixels resemble less: what was cut
-    out before ends there, whatever colours it hides. What is fully transparent is background.
+    The picture is put on black or white, whichever differs more from its opaque pixels, so that the
+    colours below do not matter. Fully transparent pixels are background.
 
     Args:
         picture: with an alpha.
@@ -57,13 +57,13 @@ def seen(picture: Picture, trimap: Trimap) -> tuple[NDArray[Any], Trimap]:
 def kept(
     picture: Picture, trimap: Trimap, predicted: NDArray[np.float32], soft: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Put something in the place of a prediction where the picture is not opaque.
+    """Replace a prediction where the picture is not opaque.
 
     Args:
         picture: with an alpha.
         trimap: uint8 (H, W): its background stays background.
         predicted: float32 (H, W), 0..1.
-        soft: float32 (H, W), what counts where the picture is not opaque.
+        soft: float32 (H, W), the values to use where the picture is not opaque.
 
     Returns:
         float32 (H, W), 0..1.

@@ -1,8 +1,8 @@
-"""Trimaps: which pixels are surely background, surely foreground, or to be matted.
+"""Trimaps: which pixels are known background, known foreground, or unknown.
 
-Inside deepmatte a trimap is a uint8 array (H, W) of exactly three values. `open_trimap` makes one
-of what people have in their files; `from_mask`, `from_alpha`, `from_scribbles` and `from_box` make
-one of less than that.
+Inside deepmatte a trimap is a uint8 array (H, W) of exactly three values. `open_trimap` reads one
+from a file of any kind; `from_mask`, `from_alpha`, `from_scribbles` and `from_box` make one from
+other hints.
 
 Example:
     trimap = open_trimap("trimap.png", (height, width))
@@ -35,11 +35,11 @@ Trimap: TypeAlias = NDArray[np.uint8]
 
 BACKGROUND, UNKNOWN, FOREGROUND = 0, 128, 255
 
-# A coder such as JPEG moves even flat areas by a level or two, and more beside an edge.
+# A lossy coder changes flat areas by a level or two, and more near an edge.
 LOSSY_TOLERANCE = 5 / 255
 FLOAT_TOLERANCE = 1e-3  # well below one level of 8 bits
 
-# Less of a picture near black or white is no sign of a JPEG.
+# A smaller share of pixels near black or white is no sign of JPEG.
 _RINGING_SHARE = 1e-3
 _RINGS = (
     "The trimap rings around black and white as if it had been a JPEG once; levels up to "
@@ -52,17 +52,17 @@ SURE_BACKGROUND, SURE_FOREGROUND = 10 / 255, 240 / 255
 # The default band around a border, as a share of the geometric mean of width and height.
 BAND = 0.04
 
-# Of a limb thinner than the band around a rough mask, this share of its half becomes unknown.
+# Share of a thin limb's half width that becomes unknown around a rough mask.
 _LIMB = 0.6
 
 
 def open_trimap(
     source: Source, size: tuple[int, int] | None = None, *, resize: bool = False
 ) -> Trimap:
-    """Read a trimap, whatever levels it uses.
+    """Read a trimap with any levels.
 
-    Background is 0 and foreground the highest level that there can be; anything between the two is
-    unknown, anti-aliased edges included:
+    Background is 0, foreground is the highest possible level, and anything between is unknown,
+    including anti-aliased edges:
 
     | stored as                       | background | foreground | unknown     |
     |---------------------------------|------------|------------|-------------|
@@ -79,14 +79,14 @@ def open_trimap(
     Args:
         source: path, bytes, binary stream, Pillow image or array, as `images.open_grey`.
         size: (height, width) of the picture, or None to take any size.
-        resize: bring another size to `size` by nearest neighbour, which invents no labels.
+        resize: resize another size to `size` by nearest neighbour, which creates no new labels.
 
     Returns:
         uint8 (H, W) of BACKGROUND, UNKNOWN and FOREGROUND; any of them may be missing.
 
     Raises:
         ImageError: the source cannot be read.
-        TrimapError: it has colours, or another size than the picture.
+        TrimapError: the trimap has colours, or its size differs from the picture's.
     """
     return read_trimap(source, size, resize=resize)[0]
 
@@ -98,9 +98,9 @@ def read_trimap(
     resize: bool = False,
     admit: Admit = admit_all,
 ) -> tuple[Trimap, tuple[str, ...]]:
-    """As `open_trimap`, with sentences about what a user should know of the file.
+    """As `open_trimap`; also returns notes about the file for the user.
 
-    A file of another size is refused before it is decoded, unless it is to be resized. ``admit`` is
+    A file of another size is refused before it is decoded, unless ``resize`` is set. ``admit`` is
     that of `images.open_image`.
     """
     name = "The trimap" if hasattr(source, "shape") else name_of(source)
@@ -147,9 +147,9 @@ def _other_size(name: str, found: tuple[int, int], size: tuple[int, int]) -> Tri
 
 
 def _rings(levels: NDArray[Any]) -> bool:
-    """Whether levels (H, W) ring around black and white as a JPEG's do, saved as a PNG since.
+    """Whether levels (H, W) vary around black and white as in a JPEG that was saved as PNG.
 
-    Soft edges have all levels alike, and few of them are so near to black or white.
+    Soft edges have all levels equally often, so few lie near black or white.
     """
     if levels.dtype != np.uint8:
         return False
@@ -163,18 +163,18 @@ def _rings(levels: NDArray[Any]) -> bool:
 
 
 def from_mask(mask: Source, *, width: float | None = None) -> Trimap:
-    """Make a trimap of a segmenter's mask: a band of unknown pixels along its border.
+    """Make a trimap from a segmentation mask: a band of unknown pixels along its border.
 
     Args:
-        mask: picture or array (H, W), hard or soft, as `images.open_mask` takes it: of
-            two levels the higher is foreground. Levels up to 10/255 count as background,
-            from 240/255 on as foreground; what lies between is unknown whatever the width.
-        width: of the band, in pixels, half of it on each side of the border; by default 4 % of
-            the picture's side (the geometric mean of both).
+        mask: picture or array (H, W), hard or soft; of two levels the higher is foreground. Levels
+            up to 10/255 are background, levels from 240/255 are foreground, and levels between are
+            unknown.
+        width: of the band in pixels, half on each side of the border; by default 4 % of the
+            picture's side (geometric mean of width and height).
 
     Raises:
         ImageError: the mask cannot be read.
-        TrimapError: it has colours, or the width is negative.
+        TrimapError: the mask has colours, or the width is negative.
 
     Example:
         deepmatte.matte("photo.jpg", deepmatte.trimap.from_mask("mask.png", width=40))
@@ -185,11 +185,11 @@ def from_mask(mask: Source, *, width: float | None = None) -> Trimap:
 
 
 def from_rough_mask(mask: Source, *, width: float | None = None) -> Trimap:
-    """Make a trimap of a mask that is wrong by some pixels at its edge, as a segmenter's is.
+    """Make a trimap from a mask whose edge is wrong by some pixels.
 
-    As `from_mask`, with two differences. Only the middle level of a soft mask counts, for its
-    softness tells how unsure the segmenter is, not how transparent the subject. And limbs and gaps
-    that are narrower than the band keep a known middle: an arm of which nothing is known would be
+    As `from_mask`, with two differences. A soft mask is cut at its middle level, because softness
+    says how sure the segmenter is, not how transparent the subject is. Limbs and gaps that are
+    narrower than the band keep a known middle, because an arm of which nothing is known would be
     lost.
 
     Args:
@@ -198,7 +198,7 @@ def from_rough_mask(mask: Source, *, width: float | None = None) -> Trimap:
 
     Raises:
         ImageError: the mask cannot be read.
-        TrimapError: it has colours, or the width is negative.
+        TrimapError: the mask has colours, or the width is negative.
     """
     inside: Flags = open_alpha(mask) >= 0.5
     reach = _reach(width, inside.shape)
@@ -206,17 +206,17 @@ def from_rough_mask(mask: Source, *, width: float | None = None) -> Trimap:
 
 
 def from_alpha(alpha: Source, *, erode: float | None = None, dilate: float | None = None) -> Trimap:
-    """Make a trimap of a true alpha matte: 0 < alpha < 1 is unknown, and some pixels around it.
+    """Make a trimap from an alpha matte: 0 < alpha < 1 and some pixels around it are unknown.
 
     Args:
         alpha: picture or array (H, W).
-        erode: how many pixels of the foreground along its edge become unknown.
-        dilate: how many pixels of the background along its edge become unknown. Both are by
-            default 2 % of the picture's side. The paper draws them anew for every sample.
+        erode: width of foreground along its edge that becomes unknown, pixels.
+        dilate: width of background along its edge that becomes unknown, pixels. Both default to 2 %
+            of the picture's side.
 
     Raises:
         ImageError: the alpha cannot be read.
-        TrimapError: it has colours, or a number of pixels is negative.
+        TrimapError: the alpha has colours, or a width is negative.
 
     Source: Xu et al. 2017, section 4.1 (trimaps by random dilation).
     """
@@ -238,10 +238,10 @@ def from_scribbles(
     background: Source | None = None,
     width: float | None = None,
 ) -> Trimap:
-    """Grow a few strokes to a trimap, by the picture's colours and edges (GrabCut).
+    """Make a trimap from a few strokes, by the picture's colours and edges (GrabCut).
 
-    The strokes themselves stay what they are. What is grown from them takes its colours from the
-    strokes alone at first; foreground that touches no foreground stroke is dropped.
+    Pixels under strokes keep their label. The colour models start from the strokes alone.
+    Foreground that touches no foreground stroke is dropped.
 
     Args:
         image: the photo.
@@ -253,7 +253,7 @@ def from_scribbles(
 
     Raises:
         ImageError: a picture cannot be read.
-        TrimapError: sizes differ, or there are not strokes of both kinds.
+        TrimapError: sizes differ, or strokes of one kind are missing.
 
     Source: Rother, Kolmogorov and Blake, "GrabCut", SIGGRAPH 2004.
     """
@@ -291,18 +291,18 @@ def from_box(
         width: of the unknown band along the border that is found, as for `from_mask`.
 
     Returns:
-        uint8 (H, W); where nothing in the box differs from its surroundings, it is all unknown.
+        uint8 (H, W); the box is unknown where nothing in it differs from its surroundings.
 
     Raises:
         ImageError: the picture cannot be read.
-        TrimapError: the box is empty, reaches out of the picture, or leaves nothing outside.
+        TrimapError: the box is empty, extends beyond the picture, or covers all of it.
 
     Source: Rother, Kolmogorov and Blake, "GrabCut", SIGGRAPH 2004.
     """
     rgb = open_image(image).rgb
     size = (rgb.shape[0], rgb.shape[1])
     left, top, right, bottom = checked_box(box, size)
-    # Half a box of surroundings is background enough; more of it would only cost resolution.
+    # Half a box of surroundings is enough background; more would cost resolution.
     margin_x, margin_y = (right - left + 1) // 2, (bottom - top + 1) // 2
     window = (
         slice(max(0, top - margin_y), bottom + margin_y),
@@ -321,18 +321,18 @@ def from_box(
 
 
 def widen(trimap: Trimap, pixels: float) -> Trimap:
-    """Widen the unknown parts of a trimap, or narrow them.
+    """Widen or narrow the unknown parts of a trimap.
 
     Args:
         trimap: uint8 (H, W) of BACKGROUND, UNKNOWN and FOREGROUND.
-        pixels: known pixels no further than this from an unknown one become unknown; if negative,
-            unknown pixels no further than that from a known one become what it is.
+        pixels: known pixels within this distance of an unknown one become unknown; if negative,
+            unknown pixels within that distance of a known one get its label.
 
     Returns:
-        uint8 (H, W), an array of its own.
+        uint8 (H, W), a new array.
 
     Raises:
-        TrimapError: the number is not finite.
+        TrimapError: ``pixels`` is not finite.
     """
     if not math.isfinite(pixels):
         raise TrimapError(f"The band is to grow by {pixels} pixels; expected a finite number.")
@@ -370,8 +370,8 @@ def _labelled(foreground: Flags, background: Flags) -> Trimap:
 def _banded(foreground: Flags, background: Flags, erode: float, dilate: float) -> Trimap:
     """Label what remains of both classes after `erode` and `dilate` pixels along their edges.
 
-    By distance and not with a structuring element: exact discs, and as fast for a wide band as
-    for a narrow one. The picture's own edge is no border of anything.
+    Distances instead of a structuring element give exact discs, as fast for wide bands as for
+    narrow ones. The picture's edge does not count as a border.
     """
 
     def inner(mask: Flags, reach: float) -> Flags:
@@ -381,7 +381,7 @@ def _banded(foreground: Flags, background: Flags, erode: float, dilate: float) -
 
 
 def _core(part: Flags, reach: float) -> Flags:
-    """What lies further inside than the reach, and the middle of limbs that are too thin for that.
+    """Pixels deeper inside than the reach, and the middle of limbs too thin for that.
 
     Args:
         part: (H, W), of the subject or of the background.
@@ -393,7 +393,7 @@ def _core(part: Flags, reach: float) -> Flags:
     if part.all() or reach <= 0:
         return part
     deep = depth > reach
-    # A limb begins some way off what is thick; nearer are the corners of what is thick.
+    # A limb begins at some distance from thick parts; nearer pixels are their corners.
     limbs = part & (distance_to(distance_to(deep) <= reach) > reach / 2)
     size = 2 * math.ceil(reach) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
@@ -403,7 +403,7 @@ def _core(part: Flags, reach: float) -> Flags:
 
 
 def distance_to(mask: Flags) -> NDArray[np.float32]:
-    """How far each pixel is from the nearest of a mask, infinite if there is none: (H, W)."""
+    """Distance of each pixel to the nearest one of a mask, infinite for an empty mask: (H, W)."""
     import cv2
 
     if not mask.any():
@@ -413,7 +413,7 @@ def distance_to(mask: Flags) -> NDArray[np.float32]:
 
 
 def _reach(width: float | None, size: tuple[int, ...]) -> float:
-    """How far a band of this width reaches to each side of a border."""
+    """Distance that a band of this width reaches on each side of a border."""
     if width is None:
         width = max(2.0, BAND * math.sqrt(size[0] * size[1]))
     return _pixels(width, "width") / 2
@@ -439,7 +439,7 @@ def checked_box(box: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[
     """A box as four integers.
 
     Raises:
-        TrimapError: the box is empty, reaches out of the picture, or leaves nothing outside.
+        TrimapError: the box is empty, extends beyond the picture, or covers all of it.
     """
     height, width = size
     try:

@@ -1,8 +1,8 @@
-"""A pool of processes in which one that is killed costs its own task and nothing else.
+"""A pool of processes. If one is killed, only its own task is lost.
 
-`concurrent.futures` gives up every task when the system kills one process for want of memory, and
-does not say which one asked for it. pebble 5.2 gives up every task once all processes died, and
-its processes outlive the first one if that is killed. Here every process has its own pipe.
+`concurrent.futures` gives up all tasks when the system kills one process for lack of memory, and
+does not say which task needed it. pebble 5.2 gives up every task once all processes died, and its
+processes outlive the first one if that is killed. Here every process has its own pipe.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Task = TypeVar("Task")
 Answer = TypeVar("Answer")
 Pipe = Any  # a Connection, or on Windows a PipeConnection
 
-# One thread a process: of OpenMP, of the BLAS that NumPy brings, of numba, of OpenCV.
+# One thread per process for OpenMP, NumPy's BLAS, numba and OpenCV.
 _THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -38,7 +38,7 @@ _THREADS = (
 
 @dataclass(frozen=True)
 class Death:
-    """What is left of a task whose process ended under it.
+    """The outcome of a task whose process died.
 
     Attributes:
         exit_code: of the process; -N where signal N killed it.
@@ -57,14 +57,14 @@ class Death:
 def run(
     function: Callable[[Task], Answer], tasks: Iterable[Task], processes: int
 ) -> Generator[tuple[Task, Answer | Death], None, None]:
-    """Answer tasks in other processes, each with one thread; in the order in which they finish.
+    """Run tasks in other processes, each with one thread; yield results as they finish.
 
     Args:
-        function: of a module, for it is found there by name; raises nothing.
-        tasks: begun in this order; each is taken when a process is free for it.
-        processes: how many tasks are under way at a time.
+        function: a module-level function, because it is found by name; must not raise.
+        tasks: started in this order, each as soon as a process is free.
+        processes: how many tasks run at a time.
 
-    The processes end with the iteration, however it ends, and also where this process is killed.
+    The processes end with the iteration, however it ends, and also if this process is killed.
     As with any use of `multiprocessing`, a script must call this under ``if __name__ ==
     "__main__"``.
     """
@@ -84,9 +84,9 @@ def run(
                     break
                 connection = idle.pop() if idle else _start(crew)
                 busy[connection] = task
-                with contextlib.suppress(OSError):  # it died meanwhile: seen below
+                with contextlib.suppress(OSError):  # it died meanwhile: handled below
                     connection.send((function, task))
-            yield from answered  # while the processes are at the next ones
+            yield from answered  # while the processes work on the next tasks
             answered = []
             if not busy:
                 return
@@ -103,13 +103,13 @@ def run(
 
 
 def _start(crew: dict[Pipe, BaseProcess]) -> Pipe:
-    """Add a process to the crew; spawned, since a fork would copy locks that threads hold."""
+    """Start a process; spawned, because a fork would copy locks that threads hold."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs,), daemon=True)
     with _interrupts_deferred():
         process.start()
-    theirs.close()  # so that its end is seen here when the process ends
+    theirs.close()  # so that the pipe closes when the process ends
     crew[ours] = process
     return ours
 
@@ -126,21 +126,21 @@ def _answer(connection: Pipe, crew: dict[Pipe, BaseProcess]) -> Any:
 
 @contextlib.contextmanager
 def _interrupts_deferred() -> Iterator[None]:
-    """Start a process that never sees Ctrl-C, and start it whole.
+    """Start a process that never receives Ctrl-C, without being interrupted half-way.
 
     A signal blocked here stays blocked in the child: Ctrl-C is for this process, which ends its
-    children. Blocking does not keep it from this one, for another thread of it can take the signal
-    and the main thread answers; so its handler waits until the child has all that it needs to
-    begin, since one cut off halfway prints a traceback.
+    children. Blocking does not protect this process, because another thread can take the signal and
+    the main thread handles it. So the handler waits until the child has all that it needs to start;
+    a child that is cut off half-way prints a traceback.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # no handler runs here, and none can be set
+        yield  # handlers neither run nor can be set here
         return
     came: list[int] = []
     handler = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
     blocking = hasattr(signal, "pthread_sigmask")  # not on Windows: there `_serve` alone protects
     if blocking:
-        resource_tracker.ensure_running()  # begun by the first start, it would unblock the signal
+        resource_tracker.ensure_running()  # otherwise the first start would unblock the signal
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -153,7 +153,7 @@ def _interrupts_deferred() -> Iterator[None]:
 
 
 def _end_with_parent() -> None:
-    """End at once where the parent is killed, whatever this process is at."""
+    """End at once if the parent is killed."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -161,10 +161,10 @@ def _end_with_parent() -> None:
 
 
 def _serve(connection: Pipe) -> None:
-    """What a process does until its pipe is closed."""
+    """The main loop of a process, until its pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    for name in _THREADS:  # before anything that reads them is imported
+    for name in _THREADS:  # before anything reads them on import
         os.environ[name] = "1"
     warnings.simplefilter("ignore")
     with open(os.devnull, "w", encoding="utf-8") as sys.stdout:  # pymatting prints warnings

@@ -26,7 +26,7 @@ def parse_memory(text: str) -> int:
     """Bytes of "1.5GB", "800 MB", "2g" or a plain number.
 
     Raises:
-        BadParameter: it is none of these.
+        BadParameter: the text is something else.
     """
     try:
         return bytes_of(text)
@@ -38,7 +38,7 @@ def parse_point(text: str) -> tuple[int, int]:
     """The two whole numbers of "120,300".
 
     Raises:
-        BadParameter: it is something else.
+        BadParameter: the text is something else.
     """
     x, y = _whole_numbers(text, "X,Y")
     return x, y
@@ -48,7 +48,7 @@ def parse_box(text: str) -> tuple[int, int, int, int]:
     """The four whole numbers of "40,30,620,900".
 
     Raises:
-        BadParameter: it is something else.
+        BadParameter: the text is something else.
     """
     left, top, right, bottom = _whole_numbers(text, "LEFT,TOP,RIGHT,BOTTOM")
     return left, top, right, bottom
@@ -65,7 +65,7 @@ def parse_depth(text: str) -> Depth:
     """Bits of each colour: "8", "16", "half" or "float".
 
     Raises:
-        BadParameter: it is none of these.
+        BadParameter: the text is something else.
     """
     depths: dict[str, Depth] = {"8": 8, "16": 16, "half": "half", "float": "float"}
     if text.strip().lower() not in depths:
@@ -77,7 +77,7 @@ def parse_margin(text: str) -> tuple[int, float]:
     """A margin in pixels and as a share of the subject: "20", "20px" or "5%".
 
     Raises:
-        BadParameter: it is none of these.
+        BadParameter: the text is something else.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(px|%)?", text.strip().lower())
     if match is None:
@@ -91,7 +91,7 @@ def parse_opacity(text: str) -> float:
     """A share in 0..1: "0.4" or "40%".
 
     Raises:
-        BadParameter: it is neither.
+        BadParameter: the text is something else.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%)?", text.strip())
     opacity = -1.0 if match is None else float(match[1]) / (100 if match[2] else 1)

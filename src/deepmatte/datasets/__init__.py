@@ -1,1 +1,1 @@
-"""Test sets: the layouts that are read, the trimaps made for them, and sets composed anew."""
+"""Data sets: their layouts, trimaps made for them, and composing new ones."""

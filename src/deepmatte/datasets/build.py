@@ -1,10 +1,9 @@
-"""Composing a data set: many samples on all cores, a manifest, and going on after a stop.
+"""Composing a data set: on all cores, with a manifest, resumable.
 
-`composition_1k`, `testset` and `structural` say what is to be made, as a `Plan`; `build` makes it.
-Beside the pictures it writes ``manifest.json``, which says of each sample what it was made of and
-what came out, as SHA-256. A sample is whole, and skipped the next time, if the manifest has it and
-every file of it, read or written, still has its digest: what was cut short, changed or deleted
-since is made again.
+`composition_1k`, `testset` and `structural` make a `Plan`; `build` carries it out. Beside the
+pictures it writes ``manifest.json`` with the SHA-256 of every file read and written for each
+sample. A sample is complete, and skipped the next time, if the manifest lists it and all its files
+still have their SHA-256. Anything unfinished, changed or deleted is made again.
 """
 
 from __future__ import annotations
@@ -43,12 +42,12 @@ NAMED = 10
 
 @dataclass(frozen=True)
 class Composite:
-    """One composite that is to be made.
+    """One composite to make.
 
     Attributes:
         name: of its files, without suffix.
-        sources: what each input is ("foreground") and its file.
-        settings: what else its pixels depend on, as JSON can hold it.
+        sources: the role of each input ("foreground") and its file.
+        settings: everything else that its pixels depend on, as JSON.
     """
 
     name: str
@@ -58,17 +57,17 @@ class Composite:
 
 @dataclass(frozen=True)
 class Plan:
-    """A data set that is to be made.
+    """A data set to make.
 
     Attributes:
         kind: of data set, a word.
-        rule: how samples are composed, for people. Not to be changed without the pixels.
-        settings: what the whole set depends on, as JSON can hold it.
+        rule: how samples are composed, for people. Must change if the pixels do.
+        settings: everything that the whole set depends on, as JSON.
         samples: with different names.
-        render: from a sample to its pictures. A function at a module's top level: other processes
-            have to find it.
+        render: makes a sample's pictures. A module-level function, because other processes must
+            find it.
         folders: those folders.
-        inputs: folders that hold the sources, into which nothing is ever written.
+        inputs: folders of the sources; nothing is written there.
         tables: text files of the set, by name: its ``groups.tsv``.
     """
 
@@ -84,12 +83,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What became of a sample.
+    """The result of one sample.
 
     Attributes:
-        record: its entry in the manifest; None where it failed.
-        made: whether its files were written now; otherwise they were whole, or it failed.
-        failure: why there is none, one sentence.
+        record: its entry in the manifest; None if it failed.
+        made: whether its files were written now; False if they were complete already, or it failed.
+        failure: why it failed, one sentence.
     """
 
     record: dict[str, Any] | None
@@ -103,18 +102,18 @@ Task: TypeAlias = tuple[
 
 
 def build(plan: Plan, out: Path) -> Generator[BuildResult]:
-    """Make what is missing of a data set, one process a core.
+    """Make the missing samples of a data set, one process per core.
 
-    What cannot be begun is refused at once; the work is done while the outcomes are asked for, one
-    a sample, in the order in which they end. Whoever stops asking closes the generator.
+    Raises at once if the work cannot start. The work is done while the results are iterated over,
+    one per sample, as they finish. Close the generator to stop early.
 
     Args:
         plan: the data set.
-        out: the folder that gets its folders and its manifest; made if missing.
+        out: the folder for the results; created if missing.
 
     Raises:
-        DataError: `out` holds another data set or lies in an input. A sample that fails raises
-            nothing: it has an outcome, too, and the rest goes on.
+        DataError: `out` holds another data set or lies in an input. A failed sample does not raise:
+            it has a result too, and the rest continues.
         ImageError: the manifest or a table cannot be written.
 
     Example:
@@ -131,7 +130,7 @@ def build(plan: Plan, out: Path) -> Generator[BuildResult]:
 
 
 def named(files: Sequence[object]) -> str:
-    """The first few of many files, to be listed in an error."""
+    """The first few of many files, for an error message."""
     text = ", ".join(map(str, files[:NAMED]))
     return text if len(files) <= NAMED else f"{text} and {len(files) - NAMED} more"
 
@@ -141,7 +140,7 @@ def named(files: Sequence[object]) -> str:
 
 def _make(task: Task) -> BuildResult:
     sample, render, out, known = task
-    # A process that is to end does so as Python ends, and its half written files are removed.
+    # A process that is told to end exits normally, so that its temporary files are removed.
     signal.signal(signal.SIGTERM, _end)
     try:
         record: dict[str, Any] = {
@@ -158,7 +157,7 @@ def _make(task: Task) -> BuildResult:
         contents = {folder: encode_image(pixels, ".png") for folder, pixels in pictures.items()}
         targets = {folder: _target(out, folder, sample.name) for folder in contents}
         for target in targets.values():
-            if target.is_symlink():  # perhaps to an input, which would be replaced
+            if target.is_symlink():  # it may point to an input, which would be replaced
                 raise DataError(f"{target} is a link; expected a file or nothing there.")
         write_files([(targets[folder], data) for folder, data in contents.items()])
     except MattingError as error:
@@ -216,7 +215,7 @@ def _check_apart(plan: Plan, out: Path) -> None:
 
 
 def _outcomes(plan: Plan, out: Path, records: dict[str, dict[str, Any]]) -> Generator[BuildResult]:
-    """Make the samples; `records`, the known ones, always says what is whole by now."""
+    """Make the samples; `records` always holds the complete ones."""
     tasks = [(sample, plan.render, out, records.get(sample.name)) for sample in plan.samples]
     saved = time.monotonic()
     try:
@@ -246,10 +245,10 @@ def _head(plan: Plan) -> dict[str, Any]:
 
 
 def _known_records(plan: Plan, out: Path) -> dict[str, dict[str, Any]]:
-    """What an earlier run of the same plan has recorded, by sample.
+    """The records of an earlier run of the same plan, by sample.
 
     Raises:
-        DataError: the manifest is of something else, whose files would mix with this plan's.
+        DataError: the manifest belongs to another plan, whose files would mix with this one's.
     """
     path = out / MANIFEST
     if not path.exists():
@@ -259,7 +258,7 @@ def _known_records(plan: Plan, out: Path) -> dict[str, dict[str, Any]]:
         records = dict(manifest["samples"])
         head = {key: manifest[key] for key in _head(plan)}
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{path} is no manifest of deepmatte; choose another folder.") from error
+        raise DataError(f"{path} is not a manifest of deepmatte; choose another folder.") from error
     if head != _head(plan):
         raise DataError(
             f"{out} holds a data set made by other rules or settings ({head['kind']},"
@@ -269,7 +268,7 @@ def _known_records(plan: Plan, out: Path) -> dict[str, dict[str, Any]]:
     strangers = sorted(records.keys() - {sample.name for sample in plan.samples})
     if strangers:
         raise DataError(
-            f"{out} holds {len(strangers)} composites that these inputs do not give"
+            f"{out} holds {len(strangers)} composites that these inputs do not produce"
             f" ({named(strangers)}); choose another folder."
         )
     return records

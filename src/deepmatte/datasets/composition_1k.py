@@ -1,8 +1,8 @@
-"""Composition-1k and its training set, as their authors compose them: the same pixels.
+"""Composition-1k and its training set, composed to the same pixels as their authors do.
 
-The data set is distributed as foregrounds, alphas, trimaps and lists of names; the composites are
-made by whoever wants to measure, on photos of PASCAL VOC (test) or COCO (training). Numbers can be
-compared only between those who compose alike, to the last bit.
+The data set is distributed as foregrounds, alphas, trimaps and lists of names; everyone composes
+them on photos of PASCAL VOC (test) or COCO (training). Results can be compared only if the
+composites are identical.
 
 Source: Xu et al. 2017, section 3, and the composition script that comes with the data set.
 """
@@ -54,8 +54,8 @@ def plan(
         under the same name in ``alpha_copy``.
 
     Raises:
-        DataError: files are missing, the lists do not fit each other, or two foregrounds would give
-            the same names, or a list cannot be read.
+        DataError: files are missing, a list cannot be read, the lists do not fit each other, or two
+            foregrounds would give the same names.
     """
     names, behind = _lines(foreground_names), _lines(background_names)
     if len(behind) != per_foreground * len(names):
@@ -111,10 +111,10 @@ def render(sample: Composite) -> PicturesByFolder:
 
 
 def place(background: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Bring a background uint8 (H, W, 3) to a foreground's size, by `RULE`.
+    """Fit a background uint8 (H, W, 3) to a foreground's size, by `RULE`.
 
     Raises:
-        ImageError: it would have to be enlarged beyond `images.MAX_PIXELS`.
+        ImageError: the result would exceed `images.MAX_PIXELS`.
     """
     rows, columns = background.shape[:2]
     ratio = max(width / columns, height / rows)
@@ -134,13 +134,13 @@ def blend_truncated(
     """
     share = alpha / 255  # float64
     mixed = np.empty_like(foreground)
-    for channel in range(3):  # one at a time, for double precision takes eight times the memory
+    for channel in range(3):  # one at a time, because float64 takes eight times the memory
         front, behind = foreground[..., channel], background[..., channel]
         mixed[..., channel] = share * front + (1 - share) * behind
     return mixed
 
 
-@functools.lru_cache(maxsize=1)  # the samples of one foreground come one after the other
+@functools.lru_cache(maxsize=1)  # samples of one foreground follow each other
 def _cutout(foreground: Path, alpha: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Colours (H, W, 3) and alpha (H, W)."""
     colours = open_unmanaged(foreground)
@@ -166,7 +166,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _find(names: Sequence[str], folders: Sequence[Path]) -> list[Path]:
-    """Each name's file in the first folder that has it, or where it should have been."""
+    """Each name's file in the first folder that has it, or the path where it is missing."""
     return [
         next((folder / name for folder in folders if (folder / name).is_file()), folders[0] / name)
         for name in names

@@ -20,7 +20,7 @@ from deepmatte.images.files import reason_of
 
 NO_GROUP = "-"
 
-_NAMED = 5  # how many missing pictures an error names
+_NAMED = 5  # number of missing pictures that an error names
 
 
 def read_groups(path: Path) -> Groupings:

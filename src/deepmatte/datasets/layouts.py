@@ -40,7 +40,7 @@ GROUPS = "groups.tsv"
 Groupings: TypeAlias = Mapping[str, Mapping[str, str]]
 """The group of each picture, by the name of the grouping."""
 
-_NAMED = 5  # how many missing files an error names
+_NAMED = 5  # number of missing files that an error names
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set of which every file is there.
+    """A data set; all of its files exist.
 
     Attributes:
-        name: the folder, as it was named.
+        name: the folder, as the user named it.
         samples: in the order of their names; never empty.
-        kinds: the trimaps that come with it, ``("Trimap1", "Trimap2")``; may be empty.
+        kinds: the kinds of trimaps that come with it, ``("Trimap1", "Trimap2")``; may be empty.
         groupings: from `deepmatte.datasets.groups.with_groups`.
     """
 
@@ -83,19 +83,18 @@ def open_dataset(
     alphas: Path | None = None,
     trimaps: Path | None = None,
 ) -> Dataset:
-    """Find out what a folder holds, without reading a picture.
+    """Find the files of a data set, without reading a picture.
 
     Args:
-        folder: holds the folders of one of `LAYOUTS`. A folder of trimaps has one folder a kind,
-            or the trimaps themselves, which then are of the kind `GIVEN`, or both.
+        folder: holds the folders of one of `LAYOUTS`. A folder of trimaps has one folder per kind,
+            or the trimaps themselves (kind `GIVEN`), or both.
         images: folder of pictures, instead of the layout's.
         alphas: folder of true mattes, instead of the layout's.
         trimaps: folder of trimaps, instead of the layout's.
 
     Raises:
-        DataError: the layout is none of those, a folder does not exist or is empty, two files of
-            a folder share a name, or files are missing; then all of them are counted and the first
-            few are named.
+        DataError: the layout is unknown, a folder is missing or empty, two files of a folder share
+            a name, or files are missing.
 
     Example:
         dataset = open_dataset(Path("Test_set"))
@@ -130,7 +129,7 @@ def open_dataset(
 
 
 def pictures_in(folder: Path) -> dict[str, Path]:
-    """The picture files that lie in a folder, by name without suffix; hidden ones are left out.
+    """The picture files in a folder, by name without suffix; hidden ones are left out.
 
     Raises:
         DataError: there is no such folder, or two of its pictures share a name.
@@ -153,7 +152,7 @@ def pictures_in(folder: Path) -> dict[str, Path]:
 def _recognised(
     folder: Path | None, images: Path | None, alphas: Path | None, trimaps: Path | None
 ) -> tuple[Path, Path, Path | None]:
-    """The folders of pictures, alphas and trimaps: named ones first, the layout's for the rest."""
+    """The folders of pictures, alphas and trimaps: those named by the user, else the layout's."""
     if folder is None:
         raise DataError("Expected a data set, or both a folder of images and one of alphas.")
     if not folder.is_dir():
@@ -166,13 +165,13 @@ def _recognised(
             return images or found[0], alphas or found[1], trimaps
     known = "; ".join(f"{names[0]} and {names[1]}" for names in LAYOUTS.values())
     raise DataError(
-        f"{folder} is no data set of a known layout; expected the folders {known}; or name the"
+        f"{folder} is not a data set of a known layout; expected the folders {known}; or name the"
         " folders (--images, --alphas, --trimaps)."
     )
 
 
 def _kinds(trimaps: Path) -> dict[str, tuple[Path, dict[str, Path]]]:
-    """The kinds of trimaps in a folder: where they lie, and the files by name."""
+    """The kinds of trimaps in a folder: their folder, and the files by name."""
     kinds = {}
     flat = pictures_in(trimaps)
     if flat:

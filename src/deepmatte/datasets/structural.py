@@ -1,4 +1,4 @@
-"""A frozen test set for what colours cannot tell: whole subjects unknown, over cluttered photos.
+"""A fixed test set that colours cannot solve: whole subjects unknown, over cluttered photos.
 
 Real photos with true alphas give the foregrounds. Most trimaps know the background around the
 subject and little or nothing of the subject itself, as those of Composition-1k do; some know no
@@ -73,13 +73,13 @@ _WIDTH_OF_SIGMA = 2.5631  # from 10 to 90 % of a Gaussian's integral
 def plan(
     images: Path, alphas: Path, backgrounds: Sequence[Path], *, seed: int = 0, size: int = 1024
 ) -> Plan:
-    """List the composites of a structural test set; all the backgrounds are looked at.
+    """List the composites of a structural test set; reads all backgrounds.
 
     Args:
         images: folder of photos.
         alphas: folder of their true mattes, of the same names.
         backgrounds: folders of photos, with their sub-folders. They may hold the first photos, too.
-        seed: of the order of foregrounds and backgrounds, and so of everything else.
+        seed: of the order of foregrounds and backgrounds, and so of all random choices.
         size: the longest side that a composite may have.
 
     Returns:
@@ -88,8 +88,8 @@ def plan(
         ``foregrounds``, and ``trimaps``.
 
     Raises:
-        DataError: a folder has no pictures, an alpha is missing, or there is only one background,
-            which is the foreground's own photo.
+        DataError: a folder has no pictures, an alpha is missing, or the only background is the
+            foreground's own photo.
         ImageError: a background cannot be read.
     """
     fronts = open_dataset(images=images, alphas=alphas).samples
@@ -157,13 +157,13 @@ def blurred(colours: Floats, alpha: Floats, width: float) -> tuple[Floats, Float
     Args:
         colours: in 0..1.
         alpha: in 0..1.
-        width: pixels over which a hard edge then rises from 10 to 90 %.
+        width: pixels over which a hard edge rises from 10 to 90 % afterwards.
     """
     import cv2
 
     def soft(pixels: Floats) -> Floats:
-        # In double precision, so that the levels in 8 bits are the same on any processor. What is
-        # cut off by the picture's edge goes on behind it.
+        # In double precision, so that 8-bit levels are the same on any processor. Beyond the
+        # picture's edge the pixels are repeated.
         sigma = width / _WIDTH_OF_SIGMA
         mixed = cv2.GaussianBlur(
             pixels.astype(np.float64), (0, 0), sigma, borderType=cv2.BORDER_REPLICATE
@@ -173,7 +173,7 @@ def blurred(colours: Floats, alpha: Floats, width: float) -> tuple[Floats, Float
     cover = soft(alpha).clip(0, 1)
     share = cover[..., None]  # (H, W, 1)
     mixed = soft(colours * alpha[..., None]) / np.maximum(share, np.float32(1e-4))
-    # Where alpha rounds to 0, no colour is truer than another.
+    # Where alpha rounds to 0 the colour does not matter.
     return np.where(share < 0.5 / 255, colours, mixed).clip(0, 1), cover
 
 
@@ -201,10 +201,10 @@ def trimap(alpha: Floats, kind: str, draw: str) -> Trimap:
 
 
 def _depth_of_core(solid: Flags) -> float:
-    """How far inside a region (H, W) its deepest tenth begins; at least the least reach.
+    """The depth at which the deepest tenth of a region (H, W) begins; at least the smallest reach.
 
-    The picture's edge is no border of the region. No pixel lies exactly as deep as the result:
-    distances in pixels are roots of whole numbers, and OpenCV's last digit is not always the same.
+    The picture's edge is no border of the region. No pixel lies exactly at that depth, because
+    OpenCV's distances differ in the last digit between machines.
     """
     import cv2
 
@@ -215,7 +215,7 @@ def _depth_of_core(solid: Flags) -> float:
 
 
 def _another(name: str, photos: Sequence[Path], index: int) -> Path:
-    """The photo whose turn it is, or the next one if that is the foreground's own."""
+    """The next photo, skipping the foreground's own."""
     for offset in range(2):
         photo = photos[(index + offset) % len(photos)]
         if photo.stem != name:

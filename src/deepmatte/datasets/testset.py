@@ -1,8 +1,8 @@
-"""A frozen test set from anybody's cut-outs and photos: composites with their exact truth.
+"""A fixed test set from any cut-outs and photos: composites with exact mattes.
 
-What is stored is exact: image = round(alpha F + (1 - alpha) B) holds between the files, for each
-8 bit level. All that is drawn comes from SHA-256 of the seed and the names of the two pictures, so
-that a sample stays the same whatever else is in the folders.
+The files are exact: image = round(alpha F + (1 - alpha) B) holds for each 8-bit level. All random
+choices come from the SHA-256 of the seed and the two pictures' names, so a sample does not depend
+on other files in the folders.
 
 Source: Xu et al. 2017, eq. 1 and section 3.
 """
@@ -49,7 +49,7 @@ def plan(
     Args:
         foregrounds: folder of cut-outs, pictures with an alpha channel, with its sub-folders.
         backgrounds: folder of photos, with its sub-folders.
-        per_foreground: on how many different backgrounds each cut-out is put.
+        per_foreground: number of different backgrounds for each cut-out.
         seed: of the choice of backgrounds and of the trimaps.
         size: the longest side that a composite may have; None keeps the cut-outs' sizes.
 
@@ -102,7 +102,7 @@ def render(sample: Composite) -> PicturesByFolder:
     if picture.alpha is None:
         raise ImageError(f"{path} has no transparency; expected a cut-out with an alpha channel.")
     colours, cover = shrink_cutout(picture.rgb, picture.alpha, sample.settings["size"])
-    # With alpha 0 only the background is left, scaled and cropped as everywhere in deepmatte.
+    # With alpha 0 only the background is left, scaled and cropped as in `composite.over`.
     behind = to_bytes(over(colours, np.zeros_like(cover), sample.sources["background"]))
     foreground, alpha = to_bytes(colours), to_bytes(cover)
     trimap = generate(alpha / np.float32(255), sample.settings["draw"])
@@ -119,7 +119,7 @@ def blend_rounded(
 ) -> NDArray[np.uint8]:
     """Blend uint8 (H, W, 3) over (H, W, 3) by (H, W): eq. 1, rounded to the nearest level.
 
-    In integers, so that it is exact: 255 is odd, hence no value lies half way between two levels.
+    In integers, so it is exact: 255 is odd, so no value lies half-way between two levels.
     """
     share = alpha[..., None].astype(np.uint16)  # (H, W, 1); the sum is at most 255 * 255 + 127
     mixed = share * foreground + (255 - share) * background
@@ -140,18 +140,18 @@ def shrink_cutout(
     small: NDArray[np.float32] = shrink(alpha, target).clip(0, 1)
     share = small[..., None]  # (h, w, 1)
     straight = shrink(colours * alpha[..., None], target) / np.maximum(share, np.float32(1e-3))
-    # Where alpha rounds to 0, no colour is truer than another.
+    # Where alpha rounds to 0 the colour does not matter.
     straight = np.where(share < 0.5 / 255, shrink(colours, target), straight)
     return straight.clip(0, 1), small
 
 
 def drawn(seed: int, foreground: str, background: str) -> str:
-    """What a pair of pictures draws, 64 hexadecimal digits."""
+    """The random digits of a pair of pictures, 64 hexadecimal ones."""
     return hashlib.sha256(json.dumps([seed, foreground, background]).encode()).hexdigest()
 
 
 def pictures_below(folder: Path) -> dict[str, Path]:
-    """All pictures below a folder by their path in it, the same on every system, in its order."""
+    """All pictures below a folder by their relative path, in the same order on every system."""
     if not folder.is_dir():
         raise DataError(f"The folder {folder} does not exist.")
     pictures = {

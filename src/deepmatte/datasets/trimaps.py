@@ -1,4 +1,4 @@
-"""The kinds of trimaps that a method is measured with, each by a name.
+"""The kinds of trimaps for an evaluation, by name.
 
 | kind                     | what it is                                                           |
 |--------------------------|----------------------------------------------------------------------|
@@ -58,21 +58,21 @@ def dilated(pixels: int) -> str:
 
 
 def dilation_of(kind: str) -> int | None:
-    """How far a kind is `dilated`; None for any other kind."""
+    """Pixels by which a kind is `dilated`; None for any other kind."""
     match = _DILATED.fullmatch(kind)
     return int(match[1]) if match else None
 
 
 def widened(kind: str, pixels: int) -> str:
-    """The kind whose unknown band is wider than another kind's by this many pixels a side."""
+    """The kind with an unknown band this many pixels wider on each side than another kind's."""
     return f"{kind} widened {pixels}"
 
 
 def check_kind(kind: str, given: Sequence[str]) -> None:
-    """Check that a kind is one of those `given` by a data set, or can be made.
+    """Check that a kind is `given` by the data set or can be made.
 
     Raises:
-        DataError: it is not.
+        DataError: it is neither.
     """
     base = kind
     while base not in given and (match := _CHANGED.fullmatch(base)):
@@ -88,7 +88,7 @@ def check_kind(kind: str, given: Sequence[str]) -> None:
 def make_trimap(kind: str, sample: Sample, alpha: NDArray[np.float32]) -> Trimap:
     """The trimap of one picture and kind: uint8 (H, W) of 0, 128, 255.
 
-    Levels are read as `open_trimap` says: 0/127/255 and 0/1/2 are taken for what they mean.
+    Levels are read by `open_trimap`, which understands 0/127/255 and 0/1/2.
 
     Args:
         kind: see the head of this file.
@@ -97,7 +97,7 @@ def make_trimap(kind: str, sample: Sample, alpha: NDArray[np.float32]) -> Trimap
 
     Raises:
         ImageError: a trimap cannot be read.
-        TrimapError: it has colours, or another size than the alpha.
+        TrimapError: a trimap has colours, or its size differs from the alpha's.
         DataError: there is no such kind.
     """
     if kind in sample.trimaps:
@@ -115,12 +115,11 @@ def make_trimap(kind: str, sample: Sample, alpha: NDArray[np.float32]) -> Trimap
 
 
 def generate(alpha: NDArray[np.float32], name: str) -> Trimap:
-    """A trimap as a person might draw it around a true alpha (H, W), 0..1.
+    """A trimap as a person might draw it for a true alpha (H, W), 0..1.
 
-    What is neither 0 nor 1 is unknown, and a band of the foreground and one of the background
-    along it, each as wide as 1 to 3 % of the picture's side (the geometric mean of both), drawn
-    uniformly with a seed made of the picture's name alone: the same whichever other pictures
-    there are.
+    Soft pixels are unknown, and a band of foreground and one of background beside them. Each band's
+    width is drawn uniformly from 1 to 3 % of the picture's side (geometric mean of width and
+    height), with the picture's name as the seed, so it does not depend on other pictures.
 
     Source: Xu et al. 2017, section 4.1 (random dilation).
     """
@@ -131,7 +130,7 @@ def generate(alpha: NDArray[np.float32], name: str) -> Trimap:
 
 
 def hide(trimap: Trimap, labels: Sequence[int]) -> Trimap:
-    """Make unknown what has one of these labels."""
+    """Make pixels with one of these labels unknown."""
     hidden: Trimap = trimap.copy()
     hidden[np.isin(trimap, labels)] = UNKNOWN
     return hidden

@@ -1,1 +1,1 @@
-"""Measuring mattes: metrics, data sets, methods side by side, reports."""
+"""Measuring mattes: metrics, methods, reports."""

@@ -1,6 +1,6 @@
-"""Methods side by side: every method on every picture with every kind of trimap.
+"""Evaluates every method on every picture with every kind of trimap.
 
-What is found is kept, so that a stopped run continues: see `deepmatte.evaluation.job`.
+Results are kept, so a stopped run continues: see `deepmatte.evaluation.job`.
 """
 
 from __future__ import annotations
@@ -42,22 +42,22 @@ def evaluate(
     command: str = "",
     console: Console | None = None,
 ) -> Evaluation:
-    """Measure methods, one process a core, each with one thread.
+    """Measure methods, one process per core, each with one thread.
 
-    What fails, fails alone: its row says why.
+    A failure affects only its own row, which says why.
 
     Args:
         dataset: the pictures.
         methods: from `open_methods`.
         kinds: of trimaps; see `deepmatte.datasets.trimaps`.
-        out: folder for what is kept; is made if missing.
+        out: folder for the results; created if missing.
         workers: how many processes; None takes the cores of this one.
-        command: for the report: how to repeat this.
+        command: for the report: the command that repeats this.
         console: shows the progress; by default on standard error.
 
     Raises:
-        DataError: there is nothing to measure, or no such kind of trimap.
-        OSError: `out` cannot be made.
+        DataError: there is nothing to measure, or a kind of trimap is unknown.
+        OSError: `out` cannot be created.
 
     Example:
         if __name__ == "__main__":  # other processes import this file
@@ -70,7 +70,7 @@ def evaluate(
         check_kind(kind, dataset.kinds)
     out.mkdir(parents=True, exist_ok=True)
     workers = workers or usable_cores()
-    # Picture by picture, so that the time left is known early although methods differ so much.
+    # Picture by picture: methods differ in speed, and so the remaining time is known early.
     jobs = [
         Job(method, sample, kind, out)
         for sample in dataset.samples
@@ -97,7 +97,7 @@ def evaluate(
 def _measured(
     jobs: Sequence[Job], workers: int, console: Console
 ) -> dict[tuple[str, str, str], Row]:
-    """The rows of all jobs, by method, kind of trimap and picture; shows how far it is."""
+    """The rows of all jobs, by method, kind of trimap and picture; shows the progress."""
     rows = {}
     left = len(jobs)
     with _progress(console) as progress, closing(run(run_job, jobs, workers)) as answers:
@@ -106,7 +106,7 @@ def _measured(
             row = answer.row if isinstance(answer, Answer) else job.row(failure=str(answer))
             rows[row.method, row.trimap, row.picture] = row
             if isinstance(answer, Answer) and answer.known:
-                # No advance: how fast these come says nothing about the others.
+                # No advance: kept results say nothing about the speed of the others.
                 left -= 1
                 known = f"measuring, {len(jobs) - left} known"
                 progress.update(bar, total=left, description=known)
@@ -129,7 +129,7 @@ def _progress(console: Console) -> Progress:
 
 
 def _processor() -> str:
-    """What the processor calls itself."""
+    """The processor's name."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:  # not Linux

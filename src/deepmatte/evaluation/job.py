@@ -1,13 +1,13 @@
 """One method on one picture with one kind of trimap: predicted, measured, and kept.
 
-Results are kept where they can be looked at, so that a stopped run continues where it was::
+Results are kept as plain files, so a stopped run continues::
 
     out/predictions/<method>/<kind>/<picture>.png   the matte, in 8 bits
     out/predictions/<method>/<kind>/<picture>.json  what it was made of, seconds, errors
     out/trimaps/<kind>/<picture>.png                trimaps that are not files of the data set
 
-A kept result is used again if method, picture, trimap and the matte itself are still the same, by
-SHA-256; its errors if, beyond those, the true alpha and the code of the metrics are.
+A kept matte is reused if method, picture, trimap and the matte itself have the same SHA-256. Its
+errors are reused if the true alpha and the metrics' code are unchanged, too.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Bytes = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be measured, and the folder ``out`` in which the results are kept."""
+    """One thing to measure, and the folder ``out`` for its results."""
 
     method: Method
     sample: Sample
@@ -56,7 +56,7 @@ class Job:
         failure: str | None = None,
         prediction: Path | None = None,
     ) -> Row:
-        """The row that says what came of it; without a trimap where none could be read."""
+        """The row of the result; without a trimap if none could be read."""
         unknown, foreground, background = (
             0 if trimap is None else int((trimap == label).sum())
             for label in (UNKNOWN, FOREGROUND, BACKGROUND)
@@ -79,31 +79,31 @@ class Job:
 
     @property
     def made_trimap(self) -> Path:
-        """Where a trimap goes that is no file of the data set."""
+        """The path of a trimap that was made."""
         return self.out / "trimaps" / self.kind / f"{self.sample.name}.png"
 
     @property
     def kept_matte(self) -> Path:
-        """Where a prediction goes."""
+        """The path of the prediction."""
         folder = self.out / "predictions" / self.method.name / self.kind
         return folder / f"{self.sample.name}.png"
 
     @property
     def record(self) -> Path:
-        """Where it is said what the prediction was made of."""
+        """The path of the prediction's record."""
         return self.kept_matte.with_name(f"{self.sample.name}.json")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A row, and whether all of it was known before."""
+    """A row, and whether it was complete before."""
 
     row: Row
     known: bool
 
 
 def run_job(job: Job) -> Answer:
-    """Do all of a job; what goes wrong stands in the row."""
+    """Run a job; an error goes into the row."""
     trimap = None
     try:
         with named_memory_errors():
@@ -121,7 +121,7 @@ def run_job(job: Job) -> Answer:
         failure = "There is not enough memory for this picture."
     except MattingError as error:
         failure = str(error)
-    except Exception as error:  # a method may raise anything, and the others still count
+    except Exception as error:  # a method may raise anything; others go on
         failure = f"{job.method.name} failed: {reason_of(error)} ({type(error).__name__})."
     return Answer(job.row(trimap, failure=failure), known=False)
 
@@ -140,7 +140,7 @@ def _open(job: Job) -> tuple[Floats, Floats, Trimap]:
 
 
 def _predicted(job: Job, image: Floats, trimap: Trimap) -> tuple[Path, float | None, bool]:
-    """The file of a prediction, its seconds, and whether it was there before."""
+    """The file of a prediction, its seconds, and whether it existed before."""
     if isinstance(job.method, Predictions):
         return job.method.find(job.kind, job.sample.name), None, True
     made_of = _digest(job.method.identity.encode(), image, trimap)
@@ -155,7 +155,7 @@ def _predicted(job: Job, image: Floats, trimap: Trimap) -> tuple[Path, float | N
 
 
 def _errors(job: Job, path: Path, alpha: Floats, trimap: Trimap) -> tuple[dict[str, float], bool]:
-    """The errors of the prediction in a file, and whether they were known before."""
+    """The errors of a prediction's file, and whether they were kept from before."""
     measured = _digest(_file_digest(path).encode(), alpha, trimap, _code_of_metrics().encode())
     record = _read(job.record)
     if record.get("measured") == measured:
@@ -179,7 +179,7 @@ def _check_size(matte: Floats, like: Floats, path: Path) -> None:
 def open_matte(path: Path) -> Floats:
     """A prediction (H, W), 0..1: its levels as they are stored, or a cut-out's transparency.
 
-    Unlike `open_alpha`, which takes a picture of levels 0 and 1 for a mask.
+    Unlike `open_alpha` it does not take levels 0 and 1 for a mask.
     """
     try:
         grey = open_grey(path)
@@ -189,7 +189,7 @@ def open_matte(path: Path) -> Floats:
 
 
 def _truth(alpha: Floats) -> Bytes | Floats:
-    """A true alpha in 8 bits if it was stored so: these are exact, floats are not."""
+    """A true alpha, in 8 bits if it is stored so, because these are exact."""
     levels = to_bytes(alpha)
     return levels if np.array_equal(to_unit(levels), alpha) else alpha
 
@@ -198,7 +198,7 @@ def _truth(alpha: Floats) -> Bytes | Floats:
 
 
 def _read(record: Path) -> dict[str, Any]:
-    """What a record says: nothing where the file is missing or damaged."""
+    """A record's contents; empty if the file is missing or damaged."""
     try:
         content = json.loads(record.read_bytes())
     except (OSError, ValueError):
@@ -217,7 +217,7 @@ def _write(files: Sequence[tuple[Path, bytes]]) -> None:
 
 
 def _digest(*parts: bytes | NDArray[Any]) -> str:
-    """SHA-256 of bytes and arrays, one after the other; an array's shape counts, too."""
+    """SHA-256 of bytes and arrays in sequence, including the arrays' shapes."""
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):
@@ -228,7 +228,7 @@ def _digest(*parts: bytes | NDArray[Any]) -> str:
 
 
 def _file_digest(path: Path) -> str:
-    """SHA-256 of a file; "" where there is none."""
+    """SHA-256 of a file; "" if it does not exist."""
     try:
         return _digest(path.read_bytes())
     except OSError:

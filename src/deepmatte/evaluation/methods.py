@@ -1,7 +1,7 @@
-"""What is measured: networks, folders of ready predictions, and the classical methods of pymatting.
+"""Methods to measure: networks, folders of ready mattes, and pymatting's classical methods.
 
-A method is a small value that travels to other processes; what it needs is loaded there. Its
-``identity`` changes whenever its results could, so that kept results are told from outdated ones.
+A method is a small value that is sent to other processes, which load what it needs. Its
+``identity`` changes whenever its results could change, so that outdated results are recognised.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class NetworkMethod:
 
 @dataclass(frozen=True)
 class Prior:
-    """The guess at alpha that the shipped network corrects, without the network."""
+    """The prior alpha that the shipped network corrects, without the network."""
 
     identity: str
     name: str = PRIOR
@@ -87,7 +87,7 @@ class Classical:
         import pymatting
 
         estimate = getattr(pymatting, f"estimate_alpha_{CLASSICAL[self.name]}")
-        if self.name != "shared":  # the one that solves no linear system
+        if self.name != "shared":  # the only one that solves no linear system
             estimate = functools.partial(estimate, cg_kwargs={"callback": _refuse_nan})
 
         def matting(image: Floats, trimap: Trimap) -> Floats:
@@ -124,7 +124,7 @@ Method: TypeAlias = NetworkMethod | Prior | Classical | Predictions
 
 
 def open_methods(names: Sequence[str]) -> tuple[Method, ...]:
-    """The methods by what a user calls them, each checked to be there.
+    """Open methods by the user's names, and check that each exists.
 
     Args:
         names: "lite", "lite-high"; "prior"; a key of `CLASSICAL`, or "classical" for all of them;
@@ -241,7 +241,7 @@ def predict(
 
 @functools.lru_cache(maxsize=len(CLASSICAL) + 4)
 def _loaded(method: NetworkMethod | Prior | Classical) -> Matting:
-    """A method, after one small picture: what is compiled or loaded late is not to be timed."""
+    """Load a method and run it once on a small picture, so that compilation is not timed."""
     matting = method.load()
     rows, columns = np.mgrid[:64, :64].astype(np.float32)
     distance = np.hypot(rows - 32, columns - 32)

@@ -2,28 +2,26 @@
 
 The four measure the unknown pixels of a trimap. They go back to Rhemann et al. 2009 ("A
 Perceptually Motivated Online Benchmark for Image Matting", CVPR); what papers print comes from the
-evaluation code that was published with Composition-1k (Xu et al. 2017). This file does what that
-code does, down to where it compares in single precision. Only sums are kept in double precision
-here; from about 4 megapixels on, the official ones may stray by 1e-5. ``deepmatte evaluate
---selftest`` shows the agreement.
+evaluation code that was published with Composition-1k (Xu et al. 2017). This file reproduces that
+code, including its comparisons in single precision. Only sums use double precision here; from about
+4 megapixels the official sums may be off by 1e-5. ``deepmatte evaluate --selftest`` shows the
+agreement.
 
-Papers without trimaps measure all pixels: the same definitions with a trimap that is unknown
-everywhere. Not all of them use the same code: the one published with GFM, AIM and P3M takes the
-gradient with SciPy's Gaussian filter, without scaling the mattes to 0..1 before, and so prints 3 to
-5 % more on photos.
+Papers without trimaps measure all pixels, which is the same with a trimap that is unknown
+everywhere. Their code may differ: that of GFM, AIM and P3M computes the gradient with SciPy's
+Gaussian filter and does not scale mattes to 0..1 first, so it prints 3 to 5 % more on photos.
 
 Every function takes
 
-- prediction, alpha: (H, W), uint8, or float in 0..1. Floats count as they are: to measure what a
-  user gets, round them to 8 bit first.
+- prediction, alpha: (H, W), uint8, or float in 0..1. Floats are not rounded; round them to 8 bits
+first to measure what a user gets.
 - trimap: uint8 (H, W) of exactly 0, 128 and 255, as `deepmatte.trimap.open_trimap` makes it.
 
-and raises ImageError where an alpha has another type, shape or range or is not finite, TrimapError
-where the trimap has.
+and raises ImageError if an alpha has another type, shape or range or is not finite, and TrimapError
+if the trimap has.
 
-Where a trimap has no unknown pixel, SAD, gradient and connectivity are 0 and the MSE, a mean of
-nothing, is NaN, again as in the official code. Whoever averages over pictures should leave such
-trimaps out beforehand, by name.
+If a trimap has no unknown pixel, SAD, gradient and connectivity are 0 and the MSE is NaN, as in the
+official code. Leave such trimaps out of averages.
 
 Example:
     trimap = open_trimap("trimap.png")
@@ -49,12 +47,12 @@ from deepmatte.types import Flags
 Plane = NDArray[np.float64]
 
 SIGMA = 1.4  # of the gradient's Gaussian, in pixels
-REACH = 4  # of its kernels: the Gaussian's density falls below 0.01 within 4 pixels
+REACH = 4  # radius of its kernels: the Gaussian falls below 0.01 within 4 pixels
 
-# In single precision, like the mattes that they are compared with: the byte 153 reaches 0.6 there,
-# and in double precision, where six steps of 0.1 are more than 0.6, it does not.
+# In single precision, like the mattes: there the byte 153 reaches 0.6. In double precision it does
+# not, because six steps of 0.1 exceed 0.6.
 THRESHOLDS = np.arange(11, dtype=np.float32) / np.float32(10)
-TOLERANCE = np.float32(0.15)  # connectivity forgives what stands out less than this
+TOLERANCE = np.float32(0.15)  # connectivity ignores smaller differences
 
 
 def sad(prediction: NDArray[Any], alpha: NDArray[Any], trimap: NDArray[Any]) -> float:
@@ -70,8 +68,8 @@ def mse(prediction: NDArray[Any], alpha: NDArray[Any], trimap: NDArray[Any]) -> 
 def gradient(prediction: NDArray[Any], alpha: NDArray[Any], trimap: NDArray[Any]) -> float:
     """The sum of squared differences between gradient amplitudes, in thousands.
 
-    Each matte is scaled to 0..1 on its own before, so that a matte of too little contrast is not
-    punished for it; the scale and the kernels also see known pixels.
+    Each matte is first scaled to 0..1 on its own, so low contrast is not penalised. Scale and
+    kernels include known pixels.
 
     Source: Rhemann et al. 2009, with q = 2.
     """
@@ -82,8 +80,8 @@ def connectivity(prediction: NDArray[Any], alpha: NDArray[Any], trimap: NDArray[
     """The sum of differences between degrees of connectedness, in thousands.
 
     A pixel is connected at a threshold if it belongs to the largest 4-connected region in which
-    both mattes reach it, known pixels included. Its degree is 1 less what its alpha exceeds the
-    last threshold at which it still was connected, where that is 0.15 or more.
+    both mattes reach it, including known pixels. Its degree is 1 minus the amount by which its
+    alpha exceeds the last threshold at which it was connected, if that is at least 0.15.
 
     Source: Rhemann et al. 2009, with theta = 0.15 and p = 1.
     """
@@ -117,7 +115,7 @@ def _gradient(prediction: Plane, alpha: Plane, unknown: Flags) -> float:
 
 
 def _amplitude(matte: Plane) -> NDArray[np.float32]:
-    """How steep a matte is, scaled to 0..1 first; (H, W)."""
+    """Gradient magnitude of a matte that is first scaled to 0..1; (H, W)."""
     low, high = float(matte.min()), float(matte.max())
     if low == high:
         return np.zeros(matte.shape, np.float32)
@@ -136,7 +134,7 @@ def _amplitude(matte: Plane) -> NDArray[np.float32]:
 def _connectivity(prediction: Plane, alpha: Plane, unknown: Flags) -> float:
     predicted, true = prediction.astype(np.float32), alpha.astype(np.float32)
     both = np.minimum(predicted, true)
-    last = np.ones_like(both)  # the last threshold at which a pixel still was connected
+    last = np.ones_like(both)  # last threshold at which a pixel was connected
     connected = np.ones(both.shape, np.bool_)
     for before, threshold in itertools.pairwise(THRESHOLDS):
         region = _largest_region(both >= threshold)
@@ -148,21 +146,21 @@ def _connectivity(prediction: Plane, alpha: Plane, unknown: Flags) -> float:
 
 
 def _degree(matte: NDArray[np.float32], last: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How connected the pixels are, phi in the paper."""
+    """Degree of connectedness, phi in the paper."""
     distance = matte - last
     degree: NDArray[np.float32] = 1 - distance * (distance >= TOLERANCE)
     return degree
 
 
 def _largest_region(mask: Flags) -> Flags:
-    """The largest 4-connected region; of several the first, column by column; maybe empty.
+    """The largest 4-connected region; the first in column order among equals; may be empty.
 
-    MATLAB stores columns one after the other, and its `max` takes the first of equals.
+    MATLAB stores arrays by column, and its `max` takes the first of equals.
     """
     count, labels, statistics, _ = cv2.connectedComponentsWithStats(
         mask.view(np.uint8), connectivity=4
     )
-    if count == 1:  # nothing but the background, whose label is 0
+    if count == 1:  # only background, label 0
         return mask
     areas = statistics[1:, cv2.CC_STAT_AREA]
     largest = 1 + np.flatnonzero(areas == areas.max())
@@ -206,7 +204,7 @@ def _check_same_size(prediction: Plane, alpha: Plane) -> None:
 
 
 def _plane(levels: NDArray[Any], name: str) -> Plane:
-    """A matte in 0..1, in double precision: in single, one grey level is off by up to 1.5e-5."""
+    """A matte in 0..1, in double precision; in single a grey level is off by up to 1.5e-5."""
     levels = np.asarray(levels)
     if levels.ndim != 2 or levels.size == 0:
         raise ImageError(f"{name} has shape {levels.shape}; expected (H, W).")

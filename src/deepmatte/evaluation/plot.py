@@ -18,20 +18,19 @@ if TYPE_CHECKING:
 
 MISSING = "The plot needs matplotlib: pip install 'deepmatte[report]'."
 
-# Okabe and Ito's idea in tones that stand out from white and from black: most colour-blind people
-# tell them apart.
+# Colours that most colour-blind people can tell apart, on white and on black (after Okabe and Ito).
 COLOURS = ("#2f7fd1", "#d9822b", "#1f9e77", "#c8488f", "#8a6fd1", "#a08a00", "#d1493f", "#6b7b8c")
-_GREY = "#7a828c"  # of words and axes: it can be read on white and on black
+_GREY = "#7a828c"  # for words and axes: readable on white and on black
 _LONGEST_NAME = 24
 
 
 def is_installed() -> bool:
-    """Whether there is a matplotlib to plot with."""
+    """Whether matplotlib is installed."""
     return importlib.util.find_spec("matplotlib") is not None
 
 
 def dilations(evaluation: Evaluation) -> dict[int, str]:
-    """The kinds of trimap that are dilations, by their pixels, smallest first."""
+    """The dilated kinds of trimaps, smallest dilation first."""
     numbers = {dilation_of(trimap): trimap for trimap in evaluation.trimaps}
     return {number: numbers[number] for number in sorted(n for n in numbers if n is not None)}
 
@@ -39,8 +38,8 @@ def dilations(evaluation: Evaluation) -> dict[int, str]:
 def dilation_plot(evaluation: Evaluation, metric: str) -> str:
     """Draw each method's mean error against the trimap's dilation.
 
-    Hollow points are means over fewer pictures, because the method failed on some; where it failed
-    on all of them there is no point.
+    A hollow point is a mean over fewer pictures, because the method failed on some. There is no
+    point if it failed on all.
 
     Args:
         evaluation: with at least two `dilations`.
@@ -68,7 +67,7 @@ def dilation_plot(evaluation: Evaluation, metric: str) -> str:
             axes.plot([number], [error], "o", color=colour, markerfacecolor=fill, markersize=5)
     axes.set_xticks([*numbers])
     axes.set_ylim(bottom=0)
-    by_end = sorted(lines, key=last.__getitem__, reverse=True)  # as the lines lie at their ends
+    by_end = sorted(lines, key=last.__getitem__, reverse=True)  # in the order of the lines' ends
     add_key(axes, {method: lines[method] for method in by_end})
     return as_svg(figure)
 
@@ -110,7 +109,7 @@ def as_svg(figure: Figure) -> str:
 
 
 def _shown(name: str) -> str:
-    """A name of any characters as it fits beside the plot."""
+    """A name, shortened to fit beside the plot."""
     name = "".join(c if c.isprintable() else "\ufffd" for c in name)
     if len(name) > _LONGEST_NAME:
         name = name[: _LONGEST_NAME - 1] + "\u2026"

@@ -1,6 +1,6 @@
-"""What an evaluation found, for people and programs: terminal, JSON, Markdown and a web page.
+"""Reports of an evaluation: terminal, JSON, Markdown and a web page.
 
-Every table is made once, by `deepmatte.evaluation.tables`, so that all four say the same.
+All four show the tables of `deepmatte.evaluation.tables`.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _WORST_NOTE = "Picture, trimap, true alpha and the method's alpha with its SAD, 
 
 
 def print_tables(evaluation: Evaluation, console: Console) -> None:
-    """Print the means for each kind of trimap and group, and the ranks where methods compete.
+    """Print the means for each kind of trimap and group, and ranks if there are several methods.
 
-    The best is bold; where the console has no styles, as in a pipe, a star marks it instead.
+    The best is bold; a star marks it if the console has no styles, as in a pipe.
     """
     text.print_tables(tables(evaluation), _notes(evaluation), console)
 
@@ -53,10 +53,9 @@ def print_tables(evaluation: Evaluation, console: Console) -> None:
 def write_report(evaluation: Evaluation, folder: Path) -> None:
     """Write ``report.json``, ``report.md``, ``report.html`` and ``worst.jpg`` into a folder.
 
-    ``worst.jpg`` shows the worst ten pictures of each method, if there are any. Where the trimaps
-    are of three or more dilations and matplotlib is installed, ``dilation.svg`` is written too. The
-    page needs no other file and asks for none. Paths in the JSON are relative to the folder, which
-    exists.
+    ``worst.jpg`` shows the worst ten pictures of each method. With three or more dilations and
+    matplotlib, ``dilation.svg`` is written too. The page loads no other file. Paths in the JSON are
+    relative to the folder, which must exist.
 
     Raises:
         ImageError: a file cannot be written; then none is.
@@ -72,7 +71,7 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
     }
     if plots:
         contents[PLOT] = plots["sad"]
-    # Names of files that are no valid Unicode still give a valid document.
+    # File names that are not valid Unicode still give a valid document.
     files = [(folder / name, page.encode(errors="replace")) for name, page in contents.items()]
     if sheets:
         sheet = encode_image(side_by_side(list(sheets.values())), ".jpg")
@@ -81,7 +80,7 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
 
 
 def _notes(evaluation: Evaluation) -> list[str]:
-    """What one has to know to read the tables, and why a plot is missing."""
+    """Notes on the tables, and why a plot is missing."""
     missing = _has_plot(evaluation) and not plot.is_installed()
     return [*text.notes([evaluation], _RANKS_NOTE), *([plot.MISSING] if missing else [])]
 
@@ -114,7 +113,7 @@ def _json(evaluation: Evaluation, folder: Path) -> str:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    """How one gets from a folder to a file; the whole path where that is on another drive."""
+    """The relative path from a folder to a file; absolute if it is on another drive."""
     real = os.path.join(os.path.realpath(path.parent), path.name)
     try:
         return Path(os.path.relpath(real, os.path.realpath(folder))).as_posix()
@@ -163,7 +162,7 @@ def _facts(evaluation: Evaluation) -> tuple[tuple[str, str], ...]:
 def _page(
     evaluation: Evaluation, plots: dict[str, str], sheets: dict[str, NDArray[np.uint8]]
 ) -> str:
-    """The template with everything that it shows as one JSON document in it."""
+    """The template with all its data as one JSON document inside."""
     document: dict[str, Any] = {
         "dataset": evaluation.dataset,
         "command": evaluation.command,
@@ -198,7 +197,7 @@ def _page(
         "side": SIDE,
         "crops": [dataclasses.asdict(crop) for crop in worst_crops(evaluation, CROPS_LIMIT)],
     }
-    # Inside a script element only "<" could end or hide anything; JSON may spell it by its number.
+    # Inside a script element only "<" is dangerous; JSON may escape it.
     payload = json.dumps(document).replace("<", "\\u003c")
     template = resources.files("deepmatte.evaluation").joinpath("report.html")
     return template.read_text(encoding="utf-8").replace("EVALUATION", payload, 1)

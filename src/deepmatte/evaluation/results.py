@@ -1,4 +1,4 @@
-"""What an evaluation found: one `Row` per method, trimap kind and picture.
+"""Results of an evaluation: one `Row` per method, kind of trimap and picture.
 
 `deepmatte.evaluation.evaluate` makes it, `deepmatte.evaluation.report` shows it.
 """
@@ -22,13 +22,13 @@ class Row:
         method: the method's name.
         trimap: the kind of trimap, "Trimap1".
         picture: the picture's name in its data set, without suffix.
-        unknown: how many pixels the trimap leaves open; 0 where it could not be read.
-        foreground, background: how many pixels it knows to be either.
+        unknown: number of unknown pixels of the trimap; 0 if it could not be read.
+        foreground, background: number of known pixels of each side.
         errors: the metrics by name (`METRICS`), or None where the method failed.
-        seconds: what the method took of one core, pictures decoded already; None where it is not
-            known (ready predictions) or the method failed.
-        failure: why there is no prediction, one sentence; None where there is one.
-        image, alpha, shown_trimap, prediction: the files, for those who look; ``prediction`` is
+        seconds: CPU time on one core, without decoding; None if it is unknown (ready mattes) or the
+            method failed.
+        failure: why there is no prediction, one sentence; None if there is one.
+        image, alpha, shown_trimap, prediction: the files, for display; ``prediction`` is
             None where the method failed. ``shown_trimap`` may be a generated one.
     """
 
@@ -49,7 +49,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All rows of one run, and what one needs to repeat it.
+    """All rows of one run, and how to repeat it.
 
     ``methods``, ``trimaps`` and ``pictures`` are in the order in which they were asked for;
     ``rows`` holds every combination once. ``groupings`` has the group of each picture by the name

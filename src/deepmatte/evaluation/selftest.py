@@ -1,9 +1,8 @@
-"""Whether the metrics of this installation print what the official MATLAB code prints.
+"""Checks that this installation's metrics equal those of the official MATLAB code.
 
-Either on triples of prediction, alpha and trimap in a folder, or on eight small ones that are drawn
-here. Their expected values were printed by the official code (Xu et al. 2017), run under GNU Octave
-7.3 with its image package 2.14. Each triple is there for a corner in which other implementations
-go wrong.
+Uses triples of prediction, alpha and trimap in a folder, or eight small built-in ones. Their
+expected values come from the official code (Xu et al. 2017), run under GNU Octave 7.3 with its
+image package 2.14. Each triple covers a case in which other implementations are wrong.
 
 Example:
     all(check.holds for check in selftest(None))
@@ -65,7 +64,7 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """Whether both agree to a relative 1e-5 (0 to 1e-12), or neither is a number."""
+        """Whether both agree to a relative 1e-5 (0 to 1e-12), or both are NaN."""
         if math.isnan(self.expected):
             return math.isnan(self.measured)
         return math.isclose(self.measured, self.expected, rel_tol=TOLERANCE, abs_tol=1e-12)
@@ -84,7 +83,7 @@ def selftest(folder: Path | None) -> tuple[Check, ...]:
 
     Raises:
         ImageError: a picture in the folder is missing or damaged.
-        DataError: so is the table, or a triple cannot be measured (sizes, levels).
+        DataError: the table is missing or damaged, or a triple cannot be measured (sizes, levels).
     """
     if folder is None:
         triples = drawn_triples()
@@ -125,7 +124,7 @@ def _read_table(path: Path) -> dict[str, tuple[float, ...]]:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
     except (csv.Error, KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"{path} is no table of numbers with the columns name, {', '.join(COLUMNS)}."
+            f"{path} is not a table of numbers with the columns name, {', '.join(COLUMNS)}."
         ) from error
     if not table:
         raise DataError(f"{path} names no triple.")

@@ -1,4 +1,4 @@
-"""The same methods on several data sets: their means side by side, and their mean ranks."""
+"""The same methods on several data sets: their means and mean ranks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _RANKS_NOTE = (
 
 
 def folders_of_sets(datasets: Sequence[Dataset], out: Path) -> list[Path]:
-    """Where the report of each data set goes: in `out` itself if there is only one.
+    """The folder of each data set's report: `out` itself if there is only one.
 
     Raises:
         DataError: two data sets have the same name.
@@ -49,7 +49,7 @@ def print_tables_of_sets(evaluations: Sequence[Evaluation], console: Console) ->
 
 
 def write_ranks(evaluations: Sequence[Evaluation], folder: Path) -> None:
-    """Write what the same methods reached on several data sets: ``ranks.json`` and ``ranks.md``.
+    """Write the methods' ranks over several data sets: ``ranks.json`` and ``ranks.md``.
 
     Raises:
         ImageError: a file cannot be written; then none is.
@@ -84,7 +84,7 @@ def write_ranks(evaluations: Sequence[Evaluation], folder: Path) -> None:
         "ranks.json": json.dumps(document, indent=1) + "\n",
         "ranks.md": "\n".join(lines) + "\n",
     }
-    # Names of files that are no valid Unicode still give a valid document.
+    # File names that are not valid Unicode still give a valid document.
     write_files(
         [(folder / name, content.encode(errors="replace")) for name, content in contents.items()]
     )

@@ -1,8 +1,7 @@
-"""Means and average ranks of an evaluation, in all and by group.
+"""Means and average ranks of an evaluation, overall and by group.
 
-A mean over fewer pictures than asked for never looks like a full one, and is never called the
-best: easy pictures alone would make a method that fails on the hard ones look good. In the ranks
-a failure counts as last.
+A mean over fewer pictures than asked for is marked, and never called the best. Otherwise a method
+that fails on hard pictures would look good. In the ranks a failure counts as last.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ class Mean:
         method, trimap: as in `Row`.
         pictures: how many there are.
         failed: on how many of them the method failed.
-        errors, medians: the mean and the median of each metric over the pictures that did not
-            fail; None where all did.
-        seconds: the mean over the pictures for which the time is known; None where there is none.
+        errors, medians: mean and median of each metric over the pictures that did not fail; None if
+            all failed.
+        seconds: mean over the pictures with a known time; None if there is none.
         ranks: for each metric the mean over all pictures of the method's rank among the methods.
     """
 
@@ -49,7 +48,7 @@ class Group:
     """The pictures of a group, with one kind of trimap.
 
     Attributes:
-        grouping: by what the pictures were put into groups, "category".
+        grouping: name of the grouping, "category".
         name: of the group, "animal".
         trimap: as in `Row`.
         pictures: in the order of the evaluation.
@@ -64,7 +63,7 @@ class Group:
 
 
 def means(evaluation: Evaluation) -> tuple[Mean, ...]:
-    """Sum up each method on each kind of trimap, in the order of both in the evaluation."""
+    """Summarise each method on each kind of trimap, in the evaluation's order."""
     found = {(row.trimap, row.picture, row.method): row for row in evaluation.rows}
     summary = []
     for trimap in evaluation.trimaps:
@@ -95,7 +94,7 @@ def means(evaluation: Evaluation) -> tuple[Mean, ...]:
 
 
 def groups(evaluation: Evaluation) -> tuple[Group, ...]:
-    """Sum up each group of pictures with each kind of trimap.
+    """Summarise each group of pictures with each kind of trimap.
 
     Beside the evaluation's own groupings there are always two, read from the trimaps: whether any
     foreground is known, and whether any background is. Groups are in the order of their names.
@@ -117,7 +116,7 @@ def groups(evaluation: Evaluation) -> tuple[Group, ...]:
 
 
 def _known(rows: Sequence[Row]) -> dict[str, dict[str, str]]:
-    """What the trimaps of these rows know, by picture; "-" where a trimap could not be read."""
+    """Which sides the trimaps of these rows know, by picture; "-" if a trimap could not be read."""
     found: dict[str, dict[str, str]] = {KNOWN_FOREGROUND: {}, KNOWN_BACKGROUND: {}}
     for row in rows:
         if row.unknown + row.foreground + row.background == 0:
@@ -153,8 +152,8 @@ def average_ranks(summary: Sequence[Mean]) -> dict[str, dict[str, float]]:
 def mean_ranks(evaluations: Sequence[Evaluation]) -> dict[str, dict[str, float]]:
     """For each method and metric the mean over data sets of the rank of the method's mean error.
 
-    Each data set and kind of trimap counts once, however many pictures it has. A method that failed
-    on any of its pictures comes last there.
+    Each data set and kind of trimap counts once, regardless of its number of pictures. A method
+    that failed on any picture is last there.
 
     Args:
         evaluations: of the same methods.
@@ -175,9 +174,9 @@ def mean_ranks(evaluations: Sequence[Evaluation]) -> dict[str, dict[str, float]]
 
 
 def rank(errors: Sequence[float | None]) -> list[float]:
-    """The place of each error among all, from 1; None, a failure, is behind every number.
+    """The rank of each error, from 1; None, a failure, ranks behind every number.
 
-    Equals share the mean of their places: 2, 3, 3, None, None gives 1, 2.5, 2.5, 4.5, 4.5.
+    Equal values share the mean of their ranks: 2, 3, 3, None, None gives 1, 2.5, 2.5, 4.5, 4.5.
     """
     keys = [(error is None, error or 0.0) for error in errors]
     return [

@@ -1,4 +1,4 @@
-"""What an evaluation found, as tables for people.
+"""Tables of an evaluation's results.
 
 The terminal, the Markdown and the page all show these.
 """
@@ -35,7 +35,7 @@ _GROUPS: tuple[Statistic, ...] = tuple(
 
 @dataclass(frozen=True)
 class Cell:
-    """What a table says in one place, and whether that is the best of its column."""
+    """The text of a cell, and whether it is the best of its column."""
 
     text: str
     best: bool = False
@@ -47,8 +47,8 @@ class Table:
 
     Attributes:
         title: what it is about.
-        trimap: the kind that it is about, None where about all.
-        names: how many columns, from the left, have names; the others have numbers.
+        trimap: the kind of trimap; None for all.
+        names: number of columns from the left that hold names; the others hold numbers.
         columns: their headings.
         rows: a cell for each column.
     """
@@ -63,8 +63,8 @@ class Table:
 def tables(evaluation: Evaluation) -> tuple[Table, ...]:
     """The tables of one evaluation.
 
-    For each kind of trimap one of means, and one by group where the pictures fall into several
-    groups; where methods compete, one of average ranks.
+    For each kind of trimap a table of means, and one by group if there are several groups; with
+    several methods a table of average ranks.
     """
     summary, found = means(evaluation), groups(evaluation)
     shown = []
@@ -104,12 +104,12 @@ def tables_of_sets(evaluations: Sequence[Evaluation]) -> tuple[Table, ...]:
 
 
 def set_name(dataset: str) -> str:
-    """What a data set is called beside others: its folder's own name."""
+    """A data set's name among others: that of its folder."""
     return Path(os.path.abspath(dataset)).name
 
 
 def format_error(metric: str, error: float) -> str:
-    """The usual decimals of the metric, or two significant digits where those would be lost."""
+    """The metric's usual decimals, or two significant digits for small values."""
     decimals = DECIMALS[metric]
     return (
         f"{error:.{decimals}f}" if error == 0 or error >= 10 ** (1 - decimals) else f"{error:.2g}"

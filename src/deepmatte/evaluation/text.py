@@ -1,4 +1,4 @@
-"""Tables as plain text, in the terminal and in Markdown, and what one has to know to read them."""
+"""Tables as text, for the terminal and Markdown, and notes on them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STAR_NOTE = "A star marks the best."
 def print_tables(shown: Sequence[Table], notes: Sequence[str], console: Console) -> None:
     """Print tables, and notes below them.
 
-    The best is bold; where the console has no styles, as in a pipe, a star marks it instead.
+    The best is bold; a star marks it if the console has no styles, as in a pipe.
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table as RichTable
@@ -59,7 +59,7 @@ def _text(cell: Cell, styled: bool) -> Text:
 
 
 def notes(evaluations: Sequence[Evaluation], ranks: str) -> list[str]:
-    """What one has to know to read the tables, `ranks` being the note for those of ranks."""
+    """Notes on the tables; `ranks` is the note for tables of ranks."""
     failed = any(row.failure is not None for each in evaluations for row in each.rows)
     several = len(evaluations[0].methods) > 1
     return [_ERRORS_NOTE, *([_FAILED_NOTE] if failed else []), *([ranks] if several else [])]

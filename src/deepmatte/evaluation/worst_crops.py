@@ -1,4 +1,4 @@
-"""Small parts of pictures, where a matte goes wrong, side by side for people to look at."""
+"""Crops of pictures where mattes are wrong, side by side."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _TOO_OPAQUE = np.array([1.0, 0.55, 0.1], np.float32)
 _TOO_TRANSPARENT = np.array([0.25, 0.65, 1.0], np.float32)
 _KNOWN = np.float32(0.2)
 _FRAME = (1.0, 0.16, 0.3)
-# Few steps pack well: half the bytes of 256 for error maps that look the same.
+# Few levels compress well: half the bytes of 256, and error maps look the same.
 _STEPS = 16
 
 
 @dataclass(frozen=True)
 class Crop:
-    """The same part of everything that belongs to one picture and one trimap.
+    """The same crop of everything that belongs to one picture and one trimap.
 
     All pictures are data URIs.
 
     Attributes:
         trimap, picture: as in `Row`.
-        place: the whole picture, small, with a frame around the part.
+        place: the whole picture, small, with a frame around the crop.
         image, shown_trimap, alpha: the part of the picture, its trimap and its true alpha.
         predictions, errors: the part of each method's alpha and of its error map (`error_map`),
             in the order of the evaluation's methods; None where the method failed.
@@ -51,13 +51,13 @@ class Crop:
     errors: tuple[str | None, ...]
 
     def size(self) -> int:
-        """How many characters all pictures together have."""
+        """Number of characters of all pictures together."""
         uris = (self.place, self.image, self.shown_trimap, self.alpha)
         return sum(len(uri or "") for uri in (*uris, *self.predictions, *self.errors))
 
 
 def worst_crops(evaluation: Evaluation, limit: int) -> tuple[Crop, ...]:
-    """Cut parts out of the pictures on which the first method is worst.
+    """Crop the pictures on which the first method is worst.
 
     First comes the worst picture of each kind of trimap, then the second worst of each, and so on
     until the next one would bring the data URIs over `limit` characters. A picture whose own
@@ -96,15 +96,15 @@ def _badness(row: Row) -> float:
 def error_map(
     prediction: NDArray[np.float32], alpha: NDArray[np.float32], unknown: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """Draw where a matte is wrong: orange where it is too opaque, blue where too transparent.
+    """Draw a matte's errors: orange where it is too opaque, blue where too transparent.
 
-    The brightness is the root of the error, so that small ones show. Known pixels are dark grey:
-    they do not count.
+    The brightness is the square root of the error, so that small ones are visible. Known pixels are
+    dark grey.
 
     Args:
         prediction: (H, W), 0..1.
         alpha: (H, W), 0..1, the truth.
-        unknown: (H, W), the pixels to be judged.
+        unknown: (H, W), the pixels that count.
 
     Returns:
         float32 (H, W, 3), 0..1.
@@ -148,7 +148,7 @@ def _crop(rows: list[Row]) -> Crop | None:
 
 
 def _densest(weights: NDArray[Any]) -> tuple[slice, slice]:
-    """The part, `SIDE` pixels high and wide, in which the weights (H, W) have the largest sum."""
+    """The crop of `SIDE` x `SIDE` pixels in which the weights (H, W) have the largest sum."""
     import cv2
 
     height, width = (min(SIDE, length) for length in weights.shape)

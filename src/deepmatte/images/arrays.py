@@ -1,4 +1,4 @@
-"""What an array of pixels may be, and the few ways in which it is changed on the way in."""
+"""Arrays of pixels: what is accepted, and how it is converted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from deepmatte.errors import ImageError
 
-# Rows that are worked on at a time: float copies of the whole are what costs memory.
+# Rows processed at a time: float copies of the whole picture would cost much memory.
 _STRIP = 256
 
 
@@ -53,9 +53,9 @@ def check_array(pixels: NDArray[Any], max_pixels: int) -> NDArray[Any]:
 
 
 def narrowed(levels: NDArray[Any]) -> NDArray[Any]:
-    """Levels of 16 bits, as 8 bits where none exceeds 255: they were stored wider than they are.
+    """Convert 16-bit levels to 8 bits if none exceeds 255: they were stored wider than needed.
 
-    As a picture of 16 bits they would be black.
+    Read as 16 bits the picture would be black.
     """
     return levels.astype(np.uint8) if levels.dtype == np.uint16 and levels.max() <= 255 else levels
 
@@ -66,7 +66,7 @@ def name_of_array(pixels: NDArray[Any]) -> str:
 
 
 def check_floats(values: NDArray[Any], name: str) -> NDArray[np.float32]:
-    """Check that floats are finite and lie in 0..1, up to what an interpolation overshoots.
+    """Check that floats are finite and in 0..1, with some tolerance for interpolation.
 
     Raises:
         ImageError: they do not.

@@ -1,4 +1,4 @@
-"""Files that were cut off where their decoder does not notice."""
+"""Truncated files whose decoder does not notice."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _ROWS = 16
 
 
 def check_png(data: bytes, name: str) -> None:
-    """Count the rows of a PNG, which Pillow fills up with zeros where they end too soon.
+    """Count the rows of a PNG: Pillow fills missing ones with zeros.
 
     Source: PNG specification, sections 4.6 and 8.
 
     Raises:
-        ImageError: there are fewer than the header says.
+        ImageError: the file has fewer rows than its header says.
     """
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
     bits = data[24] * _CHANNELS.get(data[25], 0)
@@ -65,14 +65,14 @@ def _image_data(data: bytes) -> Iterator[bytes]:
 
 
 def is_blank_below(pixels: NDArray[Any]) -> bool:
-    """Whether the lowest row (W,) or (W, C) is all zero: it may never have been there."""
+    """Whether the lowest row (W,) or (W, C) is all zero, as if it were missing."""
     return not np.any(pixels[-1])
 
 
 def grey_below(pixels: NDArray[np.uint8]) -> float:
     """The share of a JPEG's lowest rows that are plain grey, as where it was cut off: 0..1.
 
-    Pixels are (H, W) or (H, W, 3). Fewer rows than a block has are nothing to speak of.
+    Pixels are (H, W) or (H, W, 3). Fewer rows than a block has do not count.
     """
     if not (pixels[-1] == _GREY).all():
         return 0.0

@@ -1,11 +1,11 @@
-"""Any source to plain arrays, with everything odd about the file already resolved.
+"""Any source to plain arrays, with all peculiarities of the file format resolved.
 
 - The EXIF orientation is applied once, so that row 0 is the top of the picture as people see it.
 - 16-bit grey, RGB and RGBA keep their 16 bits.
 - Palettes become colours; a transparent palette entry or colour key becomes an alpha channel.
 - CMYK goes through its embedded profile to sRGB, grey through its grey profile. The profile of an
   RGB picture is left alone and handed on, so that what is saved looks the same.
-- Of an animation the first frame is taken, of a TIFF the largest page; a note says so.
+- An animation gives its first frame, a TIFF its largest page; a note says so.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def decode(source: Source, *, labels: bool = False, admit: Admit = admit_all) ->
     Args:
         source: see there.
         labels: take the stored levels, untouched by colour management.
-        admit: is asked with (height, width) before the pixels of a file are decoded, and raises
-            what is wrong with them. An orientation may still turn them.
+        admit: called with (height, width) before a file's pixels are decoded; raises an error to
+            refuse them. The EXIF orientation is not applied yet.
     """
     if isinstance(source, np.ndarray):
         pixels = check_array(source, MAX_PIXELS)
@@ -183,7 +183,7 @@ def _decode_pil(
 
 
 def _one_of_many(image: Image.Image) -> tuple[str, ...]:
-    """Go to the largest page of a TIFF, and say what of a file is left out."""
+    """Select the largest page of a TIFF; return a note about pages or frames left out."""
     with quietly():
         count = getattr(image, "n_frames", 1)
     if count == 1 or image.format not in ("GIF", "PNG", "WEBP", "AVIF", "TIFF"):
@@ -203,7 +203,7 @@ def _one_of_many(image: Image.Image) -> tuple[str, ...]:
 def _damage(
     image: Image.Image, data: bytes, name: str, colour: NDArray[Any], labels: bool
 ) -> tuple[str, ...]:
-    """Notice what a decoder does not: rows that are missing."""
+    """Detect missing rows that the decoder does not report."""
     if image.format == "PNG" and is_blank_below(colour):
         check_png(data, name)
     if image.format in ("JPEG", "MPO") and not labels:
@@ -214,7 +214,7 @@ def _damage(
 
 
 def without_profile(data: bytes) -> bytes:
-    """A PNG less its colour profile, for one that is broken badly enough stops Pillow.
+    """A PNG without its colour profile: Pillow fails on badly broken ones.
 
     Source: PNG specification, section 5.3: length, type, data, checksum.
     """
@@ -230,16 +230,18 @@ def without_profile(data: bytes) -> bytes:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation that is still to be applied, 1 (upright) where it is unreadable."""
+    """The EXIF orientation still to be applied; 1 (upright) if it is unreadable."""
     try:
         orientation = image.getexif().get(EXIF_ORIENTATION, 1)
-    except Exception:  # a damaged EXIF block must not cost the picture; Pillow raises many kinds
+    except Exception:  # damaged EXIF must not stop the picture
         return 1
     return orientation if orientation in range(1, 9) else 1
 
 
 def _dots_per_inch(image: Image.Image) -> tuple[float, float] | None:
-    """The resolution: the format's own field, or else EXIF, the only place in WebP and AVIF."""
+    """The resolution from the format's own field, or else from EXIF (WebP and AVIF have only
+    that).
+    """
     try:
         stored = image.info.get("dpi")
         if stored in (None, (1, 1)):  # (1, 1) is also what Pillow says of a TIFF without any
@@ -256,7 +258,7 @@ def _dots_per_inch(image: Image.Image) -> tuple[float, float] | None:
 
 @contextlib.contextmanager
 def as_image_error(name: str) -> Iterator[None]:
-    """Turn what a decoder raises into one sentence: hostile files make Pillow raise anything."""
+    """Turn any error of a decoder into one sentence; hostile files make Pillow raise all kinds."""
     try:
         yield
     except UnidentifiedImageError as error:
@@ -266,7 +268,7 @@ def as_image_error(name: str) -> Iterator[None]:
         if name in str(error):
             raise
         raise ImageError(f"{name} cannot be read: {reason_of(error)}.") from error
-    except (MattingError, MemoryError):  # nothing is wrong with the file
+    except (MattingError, MemoryError):  # the file is not to blame
         raise
     except Exception as error:
         raise ImageError(f"{name} cannot be read as a picture: {reason_of(error)}.") from error

@@ -1,7 +1,7 @@
-"""More than 8 bits for each colour: the pixels by OpenCV, the metadata beside them by Pillow.
+"""More than 8 bits per channel: OpenCV encodes the pixels, Pillow the metadata.
 
-Pillow knows no colours of 16 bits, and OpenCV stores neither profiles nor EXIF. So OpenCV encodes
-the pixels, Pillow encodes the metadata, and here the two are put together.
+Pillow has no 16-bit colours, and OpenCV stores neither profiles nor EXIF. So each encodes its part,
+and this module joins the two.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def encode_png(pixels: NDArray[np.uint16], beside: bytes) -> bytes:
 
     Args:
         pixels: (H, W), (H, W, 3) or (H, W, 4), straight alpha.
-        beside: a PNG of 8 bits whose metadata the new one gets.
+        beside: an 8-bit PNG whose metadata is copied.
     """
     header, *body = [
         chunk for kind, chunk in _chunks(_encode(".png", pixels, [])) if kind in _PIXEL_CHUNKS
@@ -92,7 +92,7 @@ def tags_of(metadata: Metadata) -> dict[int, Any]:
 
 
 def with_tags(tiff: bytes, tags: dict[int, Any]) -> bytes:
-    """A TIFF of one page with more tags: the directory is written anew, in front of the pixels."""
+    """A one-page TIFF with more tags: a new directory is written in front of the pixels."""
     directory = TiffImagePlugin.ImageFileDirectory_v2(tiff[:8])
     stream = io.BytesIO(tiff)
     stream.seek(directory.next)

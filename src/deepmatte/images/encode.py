@@ -1,7 +1,7 @@
 """Arrays to picture files.
 
 Writing goes through a temporary file in the same folder, so that a reader sees the old picture or
-the new one and never half of one.
+the new one, never half of one.
 """
 
 from __future__ import annotations
@@ -79,15 +79,15 @@ def save_image(
             format, or a binary stream. An existing file is replaced in one step.
         pixels: float in 0..1, uint8 or uint16, of shape (H, W), (H, W, 3) or (H, W, 4) with
             straight alpha; display values, which an EXR stores as linear light.
-        metadata: stored as far as the format can. An RGB profile is left out of a grey file.
+        metadata: stored as far as the format allows. A grey file gets no RGB profile.
         depth: of each colour. None is 16 for uint16 pixels where the format can, half for an EXR,
             and else 8.
         straight: do not multiply an EXR's colours by alpha. No other format ever does.
         format: "png", "jpeg", ...: overrules the suffix; a stream without it gets PNG.
 
     Raises:
-        ImageError: unknown format, a depth or an alpha that it lacks, a library for it that is not
-            installed, missing folder, nothing writable, disk full.
+        ImageError: the format is unknown, does not support the depth or an alpha channel, or needs
+            a library that is not installed; the folder is missing, not writable or full.
 
     Example:
         save_image("cutout.png", matte_rgba, metadata=picture.metadata)
@@ -124,8 +124,8 @@ def encode_image(
         straight: as for `save_image`.
 
     Raises:
-        ImageError: unknown format, a depth or an alpha that it lacks, or more pixels than it can
-            have.
+        ImageError: the format is unknown, does not support the depth or an alpha channel, or cannot
+            hold that many pixels.
     """
     kind = _format_for(suffix, name)
     _check_pixels(pixels)
@@ -151,12 +151,12 @@ def default_depth(suffix: str, dtype: np.dtype[Any]) -> Depth:
 
 
 def level_type(depth: Depth) -> np.dtype[Any]:
-    """The type of the levels that `encode_image` needs for a depth and no conversion."""
+    """The type of levels that `encode_image` stores at this depth without conversion."""
     return np.dtype(_TYPES[depth])
 
 
 def check_depth(suffix: str, depth: Depth, name: str) -> None:
-    """Check that a format can hold so many bits.
+    """Check that a format supports this depth.
 
     Raises:
         ImageError: it cannot.
@@ -181,7 +181,7 @@ def to_pil(pixels: NDArray[Any]) -> Image.Image:
 
 
 def suffix_of(target: Any) -> str:
-    """The suffix that says a target's format; a stream gets PNG."""
+    """The suffix that chooses a target's format; PNG for a stream."""
     is_path = isinstance(target, (str, os.PathLike))
     return os.path.splitext(name_of(target))[1] if is_path else ".png"
 
@@ -268,7 +268,7 @@ def pillow_options(kind: str, metadata: Metadata) -> dict[str, Any]:
     options = dict(PILLOW_OPTIONS[kind])
     if metadata.icc_profile is not None:
         options["icc_profile"] = metadata.icc_profile
-    if metadata.dpi is not None and kind in ("PNG", "JPEG"):  # the others have no field for it
+    if metadata.dpi is not None and kind in ("PNG", "JPEG"):  # others have no field
         options["dpi"] = metadata.dpi
     exif = exif_to_write(metadata, with_resolution=kind not in ("PNG", "JPEG"))
     for name, block in (("exif", exif.tobytes() if len(exif) else None), ("xmp", metadata.xmp)):

@@ -1,7 +1,7 @@
 """OpenEXR: linear light in half or full floats, as compositing programs exchange it.
 
-The colours of an EXR are multiplied by alpha by custom. The header says what was done, as
-``deepmatte:alpha``. Needs the library OpenEXR, in the extra ``exr``.
+Colours of an EXR are usually premultiplied by alpha. The attribute ``deepmatte:alpha`` says whether
+these are. Needs the library OpenEXR, in the extra ``exr``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ALPHA_ATTRIBUTE, STRAIGHT, PREMULTIPLIED = "deepmatte:alpha", "straight", "premu
 OIIO_STRAIGHT = "oiio:UnassociatedAlpha"  # 1 is how OpenImageIO says the same
 MAGIC = b"\x76\x2f\x31\x01"
 _LARGEST_HALF = np.float32(65504)
-# Rows that are worked on at a time.
+# Rows processed at a time.
 _STRIP = 256
 
 
@@ -39,8 +39,8 @@ def encode_exr(
     Args:
         levels: (H, W), an alpha matte, stored as it is in channel Y; or (H, W, 3) or (H, W, 4),
             straight display values; uint8, uint16 or float.
-        metadata: its profile says what light the colours are. They are stored for the primaries of
-            Rec. 709, unless it names others.
+        metadata: its profile defines the colours. They are stored with the primaries of Rec. 709,
+            unless it names others.
         half: 16 bits for each number instead of 32.
         straight: do not multiply the colours by alpha.
 
@@ -83,7 +83,7 @@ def write_exr(values: NDArray[Any], attributes: dict[str, Any]) -> bytes:
 
 
 def check_exr() -> ModuleType:
-    """The library OpenEXR, which is not installed everywhere.
+    """Import the library OpenEXR.
 
     Raises:
         ImageError: it is not installed.
@@ -120,7 +120,7 @@ class ExrPixels:
     """The numbers of an EXR, in its display window.
 
     Attributes:
-        colour: float32 (H, W) or (H, W, 3), freed from the alpha that has multiplied it.
+        colour: float32 (H, W) or (H, W, 3), straight: divided by alpha.
         alpha: float32 (H, W), or None.
         primaries: x and y of red, green, blue and white where they are not Rec. 709's, or None.
         dots: per inch, or None.
@@ -164,7 +164,7 @@ def decode_exr(data: bytes, name: str, admit: Admit) -> ExrPixels:
             # Of damaged pixels the newer `File` only prints something; this raises an error.
             stored = check_exr().InputFile(io.BytesIO(data)).channels(names, _float())
     except (OSError, RuntimeError, TypeError, ValueError) as error:
-        raise ImageError(f"{name} is damaged, or no kind of EXR that can be read.") from error
+        raise ImageError(f"{name} is damaged, or an EXR of an unsupported kind.") from error
     planes = [np.frombuffer(plane, np.float32) for plane in stored]
     width, height = _size(header["dataWindow"])
     levels = np.stack(planes, axis=1).reshape(height, width, len(names))  # (H, W, C)
@@ -195,7 +195,7 @@ def _header(data: bytes, name: str) -> dict[str, Any]:
             )
         _size(header["dataWindow"]), _size(header["displayWindow"])
     except (IndexError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise ImageError(f"{name} is damaged, or no kind of EXR that can be read.") from error
+        raise ImageError(f"{name} is damaged, or an EXR of an unsupported kind.") from error
     return header
 
 
@@ -235,7 +235,7 @@ def _primaries(header: dict[str, Any]) -> tuple[float, ...] | None:
 
 
 def _in_display_window(levels: NDArray[np.float32], header: dict[str, Any]) -> NDArray[np.float32]:
-    """What is shown of the pixels that are stored; where none are, 0."""
+    """The pixels inside the display window; 0 where none are stored."""
     data, shown = header["dataWindow"], header["displayWindow"]
     left, top = (int(data[0][axis]) - int(shown[0][axis]) for axis in (0, 1))
     width, height = _size(shown)

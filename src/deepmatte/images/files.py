@@ -1,7 +1,7 @@
 """Bytes in and whole files out, for pictures, tables and ledgers alike.
 
-A file is written through a temporary one in the same folder and a rename, so that a reader, or a
-program started after a power cut, finds the old file or the new one and never half of one.
+A file is written under a temporary name in the same folder and then renamed. So a reader, or a
+program started after a power cut, finds the old file or the new one, never half of one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def read_bytes(source: Any) -> bytes:
     """Read all of a picture file given as a path, as bytes, or as an open binary stream.
 
     Raises:
-        ImageError: it is something else, missing, a folder, unreadable, or empty.
+        ImageError: the source has another type, or the file is missing, a folder, unreadable, or
+            empty.
     """
     name = name_of(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -92,8 +93,8 @@ def write_files(contents: Sequence[tuple[Any, bytes]]) -> None:
     """Write several files, each whole or not at all; those that exist are replaced in one step.
 
     First everything goes to temporary files, then streams, pipes and devices are written, and only
-    then the temporary files get their names. So no permission, full disk or closed pipe leaves
-    anything behind; only where one such renaming fails, the files before it stay.
+    then the temporary files get their names. So a missing permission, a full disk or a closed pipe
+    leaves nothing behind. Only if a rename fails do the files before it stay.
 
     Args:
         contents: pairs of a path or an open binary stream and what to write there.
@@ -110,7 +111,7 @@ def write_files(contents: Sequence[tuple[Any, bytes]]) -> None:
     try:
         for target, data in contents:
             if _is_replaceable(target):
-                real = os.path.realpath(target)  # a link stays a link, and its file is replaced
+                real = os.path.realpath(target)  # a link stays, its file is replaced
                 name = f".deepmatte-{secrets.token_hex(6)}.part"
                 staged.append((target, os.path.join(os.path.dirname(real), name), real))
                 _write_new(staged[-1][1], data, real)
@@ -129,7 +130,9 @@ def write_files(contents: Sequence[tuple[Any, bytes]]) -> None:
 
 
 def _is_replaceable(target: Any) -> bool:
-    """Whether a target is a plain file, or none yet; a pipe or a device would be destroyed."""
+    """Whether a target is a plain file or does not exist; replacing would destroy a pipe or a
+    device.
+    """
     if not isinstance(target, (str, os.PathLike)):
         return False
     real = os.path.realpath(target)
@@ -146,10 +149,10 @@ def _is_replaceable(target: Any) -> bool:
 
 
 def _write_new(path: str, data: bytes, like: str) -> None:
-    """Write a temporary file that is to replace ``like``, whose permissions it takes over."""
+    """Write a temporary file that will replace ``like``, with the same permissions."""
     if hasattr(os, "O_TMPFILE"):
-        # On Linux a file gets its name once it is complete: of a process that is killed nothing is
-        # left that would have to be removed. Not every file system can do that.
+        # On Linux a file gets its name when it is complete, so a killed process leaves nothing
+        # behind. Not every file system supports that.
         with contextlib.suppress(OSError):
             descriptor = os.open(os.path.dirname(path), os.O_WRONLY | os.O_TMPFILE, 0o666)
             with os.fdopen(descriptor, "wb") as file:
@@ -198,6 +201,6 @@ def name_of(thing: Any) -> str:
 
 
 def reason_of(error: BaseException) -> str:
-    """The library's or the system's own words, fit to end a sentence with."""
+    """The library's or the system's own message, usable at the end of a sentence."""
     text = (error.strerror if isinstance(error, OSError) and error.strerror else str(error)).strip()
     return (text.splitlines() or [type(error).__name__])[0].rstrip(".")

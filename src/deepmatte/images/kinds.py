@@ -1,4 +1,4 @@
-"""Pictures of a kind that cannot be read: what they are, and the way out."""
+"""Files that cannot be read: name their format, and say what to do."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 
 
 def check_kind(data: bytes, name: str, *, heif: bool) -> None:
-    """Name a file that needs another library, or another program.
+    """Refuse a file that needs another library or program, and name its format.
 
     Args:
         data: of the file.
@@ -32,7 +32,7 @@ def check_kind(data: bytes, name: str, *, heif: bool) -> None:
         heif: whether HEIC pictures can be read.
 
     Raises:
-        ImageError: it is of such a kind.
+        ImageError: the file is of such a format.
     """
     brand = data[8:12] if data[4:8] == b"ftyp" else b""
     if brand in _HEIC_BRANDS and b"avif" not in data[:64]:
@@ -58,7 +58,7 @@ def check_kind(data: bytes, name: str, *, heif: bool) -> None:
 
 
 def refused_tiff(data: bytes, name: str) -> ImageError | None:
-    """Why Pillow knows a TIFF for none: it is one, of a kind that it does not read."""
+    """The error for a TIFF of a kind that Pillow does not read."""
     if not data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
         return None
     return ImageError(
@@ -68,7 +68,7 @@ def refused_tiff(data: bytes, name: str) -> ImageError | None:
 
 
 def _bits_of_jpeg(data: bytes) -> int:
-    """Bits of a colour, 0 where it is no JPEG or does not say. Source: ITU-T T.81, B.2.2."""
+    """Bits per channel; 0 if it is not a JPEG or does not say. Source: ITU-T T.81, B.2.2."""
     if not data.startswith(b"\xff\xd8\xff"):
         return 0
     at = 2

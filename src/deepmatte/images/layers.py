@@ -33,7 +33,7 @@ _THUMBNAIL = 256  # pixels, the most that OpenRaster allows
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A picture in a pile of them.
+    """One layer of a file.
 
     Attributes:
         name: what a drawing program calls it.
@@ -60,11 +60,12 @@ def save_layers(
     Args:
         target: a path ending in .ora or .psd, or a binary stream.
         layers: from the top down, all of one size.
-        metadata: stored as far as the format can.
+        metadata: stored as far as the format allows.
         format: "ora" or "psd": overrules the suffix; a stream without it gets ora.
 
     Raises:
-        ImageError: another suffix, psd-tools is not installed, nothing writable, disk full.
+        ImageError: the suffix is another, psd-tools is not installed, or the file cannot be
+            written.
     """
     is_path = isinstance(target, (str, os.PathLike))
     suffix = format or (os.path.splitext(name_of(target))[1] if is_path else ".ora")
@@ -82,7 +83,7 @@ def encode_layers(
     """What `save_layers` would write.
 
     Raises:
-        ImageError: another suffix, or psd-tools is not installed.
+        ImageError: the suffix is another, or psd-tools is not installed.
     """
     dotted = "." + suffix.lower().lstrip(".")
     if dotted not in LAYERED_SUFFIXES:
@@ -128,7 +129,7 @@ def _open_raster(layers: Sequence[Layer], metadata: Metadata) -> bytes:
 
 
 def _store(file: zipfile.ZipFile, path: str, data: bytes) -> None:
-    file.writestr(zipfile.ZipInfo(path), data)  # dated 1980: the same file whenever it is made
+    file.writestr(zipfile.ZipInfo(path), data)  # dated 1980: equal contents, equal files
 
 
 def _photoshop(layers: Sequence[Layer], metadata: Metadata) -> bytes:
@@ -136,7 +137,7 @@ def _photoshop(layers: Sequence[Layer], metadata: Metadata) -> bytes:
     from psd_tools.constants import Resource
     from psd_tools.psd.image_resources import ImageResource
 
-    # What is shown by programs that know no layers, in the document's own pixels.
+    # The flattened picture, for programs without layers.
     document = PSDImage.frompil(Image.fromarray(to_levels(_merged(layers), np.uint8)))
     for key, data in _resources(metadata).items():
         document.image_resources[Resource(key)] = ImageResource(key=key, data=data)
@@ -173,5 +174,5 @@ def _joined(layer: Layer) -> NDArray[Any]:
 
 
 def _merged(layers: Sequence[Layer]) -> NDArray[Any]:
-    """What is seen: of these files, always the topmost visible layer alone."""
+    """The flattened picture: in these files the topmost visible layer alone."""
     return _joined(next(layer for layer in layers if layer.visible))

@@ -1,7 +1,7 @@
-"""Colours of one profile as those of another, and as linear light, in any depth.
+"""Conversion of colours between profiles, and to linear light, at any depth.
 
-Pillow's colour management knows 8 bits only. Nearly all RGB profiles are three curves and a matrix
-(ICC.1:2010, section 8.4.3): these are applied here, and anything else is left to it.
+Pillow's colour management has 8 bits only. Nearly all RGB profiles are three curves and a matrix
+(ICC.1:2010, section 8.4.3): these are applied here. Pillow converts all others.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from deepmatte.images.profiles import through_profiles
 
 Matrix = NDArray[np.float64]
 
-# Rows that are worked on at a time.
+# Rows processed at a time.
 _STRIP = 256
-# Steps of a curve: between two of them a straight line is off by less than 1e-7.
+# Steps of a curve: linear interpolation between them is off by less than 1e-7.
 _STEPS = 4096
 _GRID = np.linspace(0, 1, _STEPS + 1)
 # Linear sRGB to XYZ under D50. Source: IEC 61966-2-1, adapted by Bradford's matrix.
@@ -34,7 +34,7 @@ _SRGB_TO_XYZ = np.array(
         [0.0139322, 0.0971045, 0.7141733],
     ]
 )
-# Profiles nearer to each other than this (of 1) are the same one, rounded by another program.
+# Profiles that differ by less than this (of 1) count as the same, rounded differently.
 _SAME = 1e-3
 _MATRIX_TAGS = (b"rXYZ", b"gXYZ", b"bXYZ")
 _CURVE_TAGS = (b"rTRC", b"gTRC", b"bTRC")
@@ -69,14 +69,14 @@ def light_to_srgb(light: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def to_light(levels: NDArray[Any], icc_profile: bytes | None) -> NDArray[np.float32]:
-    """Colours as linear light of Rec. 709's primaries, which are sRGB's.
+    """Convert colours to linear light with the primaries of Rec. 709, which sRGB shares.
 
     Args:
         levels: (H, W, 3), uint8, uint16, or float32.
         icc_profile: of the levels; None is sRGB.
 
     Returns:
-        float32 (H, W, 3), beyond 0..1 where the profile's colours are beyond sRGB's.
+        float32 (H, W, 3); outside 0..1 for colours outside sRGB.
     """
     space = _space(icc_profile)
     if space is None:  # no curves and a matrix
@@ -93,15 +93,15 @@ def to_light(levels: NDArray[Any], icc_profile: bytes | None) -> NDArray[np.floa
 def convert_colours(
     levels: NDArray[Any], source: bytes | None, target: bytes | None
 ) -> NDArray[Any]:
-    """Colours in one profile as the same colours in another.
+    """Convert colours from one profile to another.
 
     Args:
         levels: (H, W, 3), uint8, uint16, or float32 in 0..1.
-        source: the ICC profile that they are in; None is sRGB.
-        target: the one that they are wanted in; None is sRGB.
+        source: the ICC profile of the levels; None is sRGB.
+        target: the ICC profile of the result; None is sRGB.
 
     Returns:
-        As ``levels``, in its type. Colours that the target lacks are clipped.
+        As ``levels``, in its type. Colours outside the target are clipped.
     """
     if source == target:
         return levels
@@ -127,7 +127,7 @@ def _decoded(levels: NDArray[Any], space: _Space) -> NDArray[np.float32]:
     light = np.empty(levels.shape, np.float32)
     for channel, curve in enumerate(space.curves):
         plane = levels[..., channel]
-        if plane.dtype.kind == "u":  # one look at a table for each pixel
+        if plane.dtype.kind == "u":  # one table look-up for each pixel
             steps = np.linspace(0, 1, np.iinfo(plane.dtype).max + 1)
             light[..., channel] = np.interp(steps, _GRID, curve).astype(np.float32)[plane]
         else:
@@ -150,8 +150,8 @@ def _mixed(light: NDArray[np.float32], source: _Space, target: _Space) -> NDArra
 def _through_pillow(
     levels: NDArray[Any], source: bytes | None, target: bytes | None
 ) -> NDArray[Any]:
-    """`convert_colours` by Pillow's colour management, which knows 8 bits only."""
-    with contextlib.suppress(Exception):  # a profile that cannot be used is as good as none
+    """`convert_colours` by Pillow's colour management, which has 8 bits only."""
+    with contextlib.suppress(Exception):  # an unusable profile counts as none
         image = Image.fromarray(to_levels(levels, np.uint8))
         converted = np.asarray(through_profiles(image, source, target))
         return to_levels(converted, levels.dtype)
@@ -160,7 +160,7 @@ def _through_pillow(
 
 @functools.lru_cache(maxsize=8)
 def _space(icc_profile: bytes | None) -> _Space | None:
-    """Curves and matrix of a profile; None where it has others or is damaged."""
+    """Curves and matrix of a profile; None if it has no such or is damaged."""
     if icc_profile is None:
         return _srgb()
     try:

@@ -1,9 +1,9 @@
-"""What a picture file says besides its pixels, and what of it the results keep.
+"""Metadata of a picture file, and which of it the results keep.
 
 Kept are the colour profile, the resolution, EXIF's description (camera, lens, exposure, date,
-author, copyright, place) and XMP. What would no longer be true is left out: the orientation, since
-pictures are turned upright when they are opened; thumbnails, which show the old background; the
-size in pixels; and the camera maker's own notes, whose offsets break when they are moved.
+author, copyright, place) and XMP. Left out is what would be wrong: the orientation, since pictures
+are turned upright when they are opened; thumbnails, which show the old background; the size in
+pixels; and the maker's notes, whose offsets break when they are moved.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ class Metadata:
     """What a picture carries besides its pixels.
 
     Attributes:
-        icc_profile: the RGB profile that the colours are meant in, or None (then sRGB by custom).
+        icc_profile: the RGB profile of the colours, or None (sRGB is assumed).
         dpi: dots per inch (across, down), or None.
         exif: an EXIF block as Pillow writes and takes it, or None.
         xmp: an XMP packet in UTF-8, or None.
-        primaries: x and y of red, green, blue and white, for a picture from an EXR that has other
-            primaries than Rec. 709; an EXR made of it has the same ones. None for all others.
+        primaries: x and y of red, green, blue and white, for a picture from an EXR with other
+            primaries than Rec. 709; an EXR made of it gets the same ones. None otherwise.
     """
 
     icc_profile: bytes | None = None
@@ -56,7 +56,7 @@ NO_METADATA = Metadata()
 
 
 def kept_exif(image: Image.Image) -> bytes | None:
-    """The part of a picture's EXIF that its results keep, or None where there is none."""
+    """The part of a picture's EXIF that its results keep, or None if nothing is left."""
     try:
         stored, kept = image.getexif(), Image.Exif()
         for tag in _DESCRIPTIVE:
@@ -69,12 +69,12 @@ def kept_exif(image: Image.Image) -> bytes | None:
             if block:
                 kept[pointer] = block
         return kept.tobytes() if len(kept) else None
-    except Exception:  # a damaged EXIF block must not cost the picture; Pillow raises many kinds
+    except Exception:  # damaged EXIF must not stop the picture
         return None
 
 
 def kept_xmp(image: Image.Image) -> bytes | None:
-    """A picture's XMP less what is not true of its results, or None where there is none."""
+    """A picture's XMP without entries that are wrong for its results, or None."""
     stored = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
     if isinstance(stored, str):
         stored = stored.encode()
@@ -93,8 +93,8 @@ def exif_to_write(metadata: Metadata, *, with_resolution: bool) -> Image.Exif:
 
     Args:
         metadata: of the photo.
-        with_resolution: name the resolution even where nothing else is to be said, for formats
-            that have no field of their own for it.
+        with_resolution: write the resolution even if there is no other entry, for formats without a
+            field of their own for it.
     """
     exif = Image.Exif()
     if metadata.exif is not None:

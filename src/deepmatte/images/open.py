@@ -31,9 +31,9 @@ from deepmatte.images.picture import (
 )
 from deepmatte.images.planes import deep_grey_planes
 
-# A grey picture stored as RGB by a lossy coder may differ this much between its channels (of 255).
+# Channels of a grey picture stored as RGB by a lossy coder may differ by this (of 255).
 GREY_TOLERANCE = 8
-# Of three levels and more up to 2, the 1 lies between. From 3 to here they are numbers of classes.
+# In 0, 1, 2 the 1 means unknown. Levels from 3 up to this are class numbers.
 _FEWEST_SOFT, _MOST_CLASSES = 2, 25
 
 
@@ -47,12 +47,12 @@ def open_image(source: Source, *, admit: Admit = admit_all) -> Picture:
 
     Args:
         source: see there.
-        admit: is asked with (height, width) before a file's pixels are decoded, and raises what is
-            wrong with them; an orientation may still turn them.
+        admit: called with (height, width) before a file's pixels are decoded; raises an error to
+            refuse them. The EXIF orientation is not applied yet.
 
     Raises:
-        ImageError: there is no such file, it is no picture, is damaged, has more than MAX_PIXELS,
-            or the array has another type, shape or range.
+        ImageError: the file is missing, not a picture, damaged or larger than MAX_PIXELS, or the
+            array has another type, shape or range.
 
     Example:
         picture = open_image("photo.jpg")
@@ -89,8 +89,8 @@ def open_levels(source: Source) -> NDArray[Any]:
 def open_mask(source: Source) -> NDArray[np.float32]:
     """Read a mask: float32 (H, W), 0..1.
 
-    As `open_alpha`, and of two levels of which one is 0, the other is 1, whatever it is: many
-    segmenters write the number of a class.
+    As `open_alpha`, but of two levels of which one is 0 the other counts as 1, because many
+    segmenters write a class number.
 
     Raises:
         ImageError: as `open_image`.
@@ -118,13 +118,12 @@ def open_mask(source: Source) -> NDArray[np.float32]:
 def open_alpha(source: Source) -> NDArray[np.float32]:
     """Read a mask or an alpha matte: float32 (H, W), 0..1.
 
-    Of a picture with real transparency (a cut-out) the alpha channel is taken, of any other its
-    grey levels, scaled by the bit depth. Integers of which none is above 1, or none above 2, are
-    divided by that, as in a trimap: 0 and 2 are then 0 and 1.
+    A picture with transparency (a cut-out) gives its alpha channel, any other its grey levels,
+    scaled by the bit depth. Integers up to 1, or up to 2, are divided by that, as in a trimap.
 
     Raises:
         ImageError: as `open_image`.
-        TrimapError: an opaque picture has colours.
+        TrimapError: the picture is opaque and has colours.
     """
     decoded = decode(source, labels=True)
     alpha = _real_alpha(decoded)
@@ -134,7 +133,7 @@ def open_alpha(source: Source) -> NDArray[np.float32]:
 
 
 def read_size(data: bytes) -> tuple[int, int]:
-    """(width, height) of a picture file as its header says, in a moment and without its pixels.
+    """Read (width, height) from a picture file's header, without decoding pixels.
 
     Raises:
         ImageError: the header cannot be read.
@@ -144,7 +143,7 @@ def read_size(data: bytes) -> tuple[int, int]:
 
 
 def open_unmanaged(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
-    """Read colours just as they are stored, as programs without colour management do.
+    """Read colours as they are stored, without colour management.
 
     No profile is applied, however broken, and no EXIF orientation; transparency is dropped and the
     colours under it are kept. Palettes become colours and greys are repeated. Of 16 bit colours
@@ -169,7 +168,7 @@ def open_unmanaged(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
 
 
 def resize_bicubic(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Resize uint8 (H, W, 3) by Pillow's bicubic filter, whose bytes no other library gives.
+    """Resize uint8 (H, W, 3) by Pillow's bicubic filter; other libraries give other values.
 
     Raises:
         ImageError: the result would have more than MAX_PIXELS.
@@ -182,7 +181,7 @@ def resize_bicubic(pixels: NDArray[np.uint8], width: int, height: int) -> NDArra
 
 
 def parse_colour(text: str) -> tuple[int, int, int] | None:
-    """Read a colour: a CSS name, "#rgb", "#rrggbb", "rgb(...)", "hsl(...)"; None if it is none."""
+    """Read a colour: a CSS name, "#rgb", "#rrggbb", "rgb(...)", "hsl(...)"; None for other text."""
     try:
         colour = ImageColor.getrgb(text.strip())
     except ValueError:
@@ -205,7 +204,7 @@ def _grey_levels(decoded: Decoded) -> NDArray[Any]:
     tolerance = GREY_TOLERANCE * depth_of(levels) / 255
     coloured = levels.max(axis=2) - levels.min(axis=2) > tolerance  # (H, W)
     if decoded.alpha is not None:
-        coloured &= decoded.alpha > 0  # the colour of an invisible pixel means nothing
+        coloured &= decoded.alpha > 0  # the colour of a transparent pixel means nothing
     if coloured.any():
         raise TrimapError(
             f"{decoded.name} is a colour picture; a trimap or mask is grey: black for background,"

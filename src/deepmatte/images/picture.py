@@ -1,4 +1,4 @@
-"""A picture as it is opened, and what it may be opened from and saved to."""
+"""An opened picture, and the kinds of sources and targets."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Target: TypeAlias = Union[str, "os.PathLike[str]", BinaryIO]
 # float32 RGB. Checked from the header, before anything is decompressed.
 MAX_PIXELS = 300_000_000
 Admit: TypeAlias = Callable[[tuple[int, ...]], None]
-"""Is asked with (height, width) before pixels are decoded; raises what is wrong with them."""
+"""Called with (height, width) before pixels are decoded; raises an error to refuse them."""
 
 
 def admit_all(size: tuple[int, ...]) -> None:
-    """Have nothing against any size."""
+    """Accept any size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class Picture:
         alpha: float32 (H, W), 0..1: the transparency that the picture itself came with, or None
             where it is opaque everywhere. The colours are not multiplied by it.
         metadata: colour profile, resolution, EXIF and XMP.
-        notes: sentences about what a user should know of the file.
+        notes: sentences that the user should know about the file.
     """
 
     levels: NDArray[Any]
@@ -57,7 +57,7 @@ class Picture:
 
     @property
     def rgb(self) -> NDArray[np.float32]:
-        """The colours as float32 (H, W, 3), 0..1, made anew each time."""
+        """The colours as float32 (H, W, 3), 0..1; converted at each access."""
         return to_unit(self.levels)
 
     def crop(self, window: tuple[slice, slice]) -> Picture:
@@ -68,14 +68,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class GreyPicture:
-    """A trimap, mask or stroke picture as it is stored, before anybody says what its levels mean.
+    """A trimap, mask or stroke picture with its levels as stored.
 
     Attributes:
         levels: (H, W), uint8, uint16, or float32 in 0..1.
         alpha: float32 (H, W), 0..1, or None where the picture is opaque everywhere.
         lossy: whether it came from a format (JPEG, WebP, AVIF) that does not keep exact levels.
         name: what an error message calls it.
-        notes: sentences about what a user should know of the file.
+        notes: sentences that the user should know about the file.
     """
 
     levels: NDArray[Any]

@@ -18,7 +18,7 @@ _BITS, _PHOTOMETRIC, _PLANES = 258, 262, 284  # tags of TIFF
 
 
 def raw_mode_of(image: Image.Image) -> str:
-    """How the pixels lie in the file, e.g. "RGB;16B"; "" where Pillow does not say."""
+    """The layout of the pixels in the file, e.g. "RGB;16B"; "" if Pillow does not say."""
     tiles = getattr(image, "tile", None)
     if not tiles:
         return ""
@@ -29,10 +29,10 @@ def raw_mode_of(image: Image.Image) -> str:
 
 
 def check_planes(tags: Mapping[int, Any]) -> None:
-    """Refuse deep colours in a plane each, which neither Pillow nor OpenCV decodes right.
+    """Refuse 16-bit colours in separate planes, which neither Pillow nor OpenCV decodes correctly.
 
     Raises:
-        ImageError: they are stored so.
+        ImageError: the colours are stored so.
     """
     bits = tags.get(_BITS, (8,))
     if tags.get(_PLANES, 1) == 2 and len(bits) > 1 and max(bits) > 8:
@@ -47,7 +47,7 @@ def sixteen_bit_planes(
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Decode 16 bit colours with OpenCV, since Pillow keeps only the upper 8 bits of them.
 
-    Pillow has decoded the file before this is called: it is the one that notices truncation.
+    Pillow decodes the file first, because it detects truncation.
     Like Pillow, OpenCV turns a TIFF upright by itself and no other format.
     """
     import cv2
@@ -92,7 +92,7 @@ def pillow_planes(
 
 
 def deep_grey_planes(image: Image.Image) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Read grey of more than 8 bits by value: Pillow's own conversion to 8 bits would clip it."""
+    """Read grey of more than 8 bits; Pillow's conversion to 8 bits would clip it."""
     levels = np.asarray(image)
     white_is_zero = getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0  # Pillow turns 8 bits only
     if image.mode == "F":

@@ -1,4 +1,4 @@
-"""ICC colour profiles: what a picture's colours are meant in, and sRGB from any of them."""
+"""ICC colour profiles, and conversion to sRGB."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from deepmatte.images.arrays import to_unit
 
 
 def displayed(pixels: NDArray[np.uint8], icc_profile: bytes | None) -> NDArray[np.uint8]:
-    """Colours for a screen that knows of no profiles, such as the canvas of a web page.
+    """Convert colours to sRGB, for a screen without colour management such as a web page's canvas.
 
     Args:
         pixels: uint8 (H, W, 3).
-        icc_profile: the RGB profile that they are meant in; without one they stay as they are, as
-            with one that cannot be used.
+        icc_profile: the RGB profile of the pixels; without a usable one they stay as they are.
 
     Returns:
         uint8 (H, W, 3) in sRGB.
     """
     if icc_profile is None or profile_space(icc_profile) != "RGB":
         return pixels
-    with contextlib.suppress(Exception):  # a profile that cannot be used is as good as none
+    with contextlib.suppress(Exception):  # an unusable profile counts as none
         return np.asarray(through_profiles(Image.fromarray(pixels), icc_profile, None))
     return pixels
 
@@ -40,7 +39,7 @@ def profile_space(profile: bytes | None) -> str:
 
 
 def manage_profile(colour: NDArray[Any], profile: bytes) -> tuple[NDArray[Any], bytes | None]:
-    """The colours and the RGB profile that they are meant in from here on."""
+    """Convert colours so that they have an RGB profile; return both."""
     space = profile_space(profile)
     if space == "RGB":
         return colour, profile
@@ -53,7 +52,7 @@ def _srgb_profile() -> bytes:
     from PIL import ImageCms
 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    # Less the second in which it was made (ICC.1, 7.2.1): one picture, one file, whenever written.
+    # Without its timestamp (ICC.1, 7.2.1), so that equal pictures give equal files.
     return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:]
 
 
@@ -86,19 +85,21 @@ def _readable(profile: bytes | None) -> Any:
 
 
 def cmyk_to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """CMYK to sRGB by its profile, or as Pillow does where there is none that can be used."""
+    """CMYK to sRGB by its profile, or by Pillow's formula if there is no usable one."""
     if profile is not None and profile_space(profile) == "CMYK":
-        # A profile that cannot be used is as good as none.
+        # An unusable profile counts as none.
         with contextlib.suppress(Exception):
             return through_profiles(image, profile, None)
     return image.convert("RGB")
 
 
 def _through_grey_profile(levels: NDArray[Any], profile: bytes) -> NDArray[np.float32]:
-    """Take grey levels (H, W) of any depth to sRGB by the profile's curve, read at 256 points."""
+    """Convert grey levels (H, W) of any depth to sRGB by the profile's curve, sampled at 256
+    points.
+    """
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])  # (1, 256)
     try:
         curve = np.asarray(through_profiles(ramp, profile, None))[0, :, 1] / 255  # (256,)
-    except Exception:  # a profile that cannot be used is as good as none
+    except Exception:  # an unusable profile counts as none
         return to_unit(levels)
     return np.interp(to_unit(levels), np.linspace(0, 1, 256), curve).astype(np.float32)

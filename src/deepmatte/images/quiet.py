@@ -1,4 +1,4 @@
-"""Decoding without a word on the way: Pillow warns, and the libraries below it print."""
+"""Silent decoding: Pillow warns, and the libraries below it print."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _process_state = threading.Lock()
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Keep Pillow from warning, be it of damaged metadata or, from 89 megapixels on, of bombs.
+    """Suppress Pillow's warnings: of damaged metadata and, from 89 megapixels on, of bombs.
 
-    Bombs have a plain error of their own here. Filters and limit belong to the whole process, hence
-    the lock; no 8 bit pixels are decoded inside, so that it is short.
+    `check_size` refuses bombs. Filters and limit belong to the whole process, hence the lock. No
+    8-bit pixels are decoded inside, so it is short.
     """
     with _process_state, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -37,7 +37,7 @@ def quietly() -> Iterator[None]:
 def silently() -> Iterator[None]:
     """Keep libtiff and libpng from printing to standard error, as they do beside their errors.
 
-    They know nothing of Python's, so that the descriptor itself is led elsewhere meanwhile.
+    They do not use Python's sys.stderr, so the file descriptor itself is redirected.
     """
     with quietly():
         try:

@@ -25,14 +25,14 @@ _SIGNATURES = (
     (0, b"IIU\0"),
     (0, b"FOVb"),
 )
-# The power and the slope at black of the sRGB curve, as LibRaw wants them.
+# Gamma and slope at black of the sRGB curve, as LibRaw expects them.
 _SRGB_CURVE = (2.4, 12.92)
 _TIFF = (b"II*\0", b"MM\0*")
 _SUBFILE_TYPE, _SUB_DIRECTORIES, _DNG_VERSION = 254, 330, 50706
 
 
 def is_raw(data: bytes) -> bool:
-    """Whether a file is a camera's raw one: by its signature, or as the TIFF that most are.
+    """Whether a file is a camera's raw file, by its signature or as a TIFF.
 
     The first picture in such a TIFF is a small preview, and the sensor's lies in a sub-directory.
     """
@@ -47,7 +47,7 @@ def is_raw(data: bytes) -> bool:
         directory.load(stream)
         is_preview = directory.get(_SUBFILE_TYPE) == 1 and _SUB_DIRECTORIES in directory
         return _DNG_VERSION in directory or is_preview
-    except Exception:  # a damaged directory raises anything; the decoder will say what is wrong
+    except Exception:  # a damaged directory raises all kinds; the decoder will report it
         return False
 
 

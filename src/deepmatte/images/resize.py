@@ -1,4 +1,4 @@
-"""Other sizes: the area mean where pixels become fewer, bicubic where they become more."""
+"""Resizing: the area mean to shrink, bicubic to enlarge."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Size = tuple[int, int]
 
 
 def shrink(pixels: NDArray[Any], size: Size) -> NDArray[Any]:
-    """Area means of pixels (H, W) or (H, W, C), of any depth, at no larger a size."""
+    """Shrink pixels (H, W) or (H, W, C) of any depth by area means."""
     import cv2
 
     small = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA)
@@ -36,7 +36,7 @@ def even(pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 def fit(pixels: NDArray[Any], size: Size) -> NDArray[Any]:
-    """Pixels (H, W, C) at another size; what bicubic overshoots in floats is clipped to 0..1."""
+    """Resize pixels (H, W, C); floats are clipped to 0..1, because bicubic overshoots."""
     import cv2
 
     if size[0] < pixels.shape[0] or size[1] < pixels.shape[1]:

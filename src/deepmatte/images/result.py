@@ -1,4 +1,4 @@
-"""Pillow images that save themselves as well as `deepmatte.images.save_image` does."""
+"""Pillow images whose ``save`` works like `deepmatte.images.save_image`."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _CARRIED = ("icc_profile", "dpi", "exif", "xmp")
 
 
 class ResultImage(Image.Image):
-    """A Pillow image that saves itself as `save_image` does, unless told otherwise.
+    """A Pillow image whose ``save`` has the defaults of `save_image`.
 
     Pillow's own ``save`` drops the colour profile, the resolution and EXIF, and stores a JPEG in
-    quality 75 with colours of half the size. What is kept lies in ``info``, by Pillow's names.
+    quality 75 with colours of half the size. The metadata is in ``info``, under Pillow's names.
     """
 
     def save(self, fp: Any, format: str | None = None, **params: Any) -> None:  # noqa: A002
@@ -64,12 +64,12 @@ class ResultImage(Image.Image):
         write_files([(fp, data)])
 
     def _new(self, im: Any) -> Image.Image:
-        """What Pillow makes its changed copies with: they save themselves as well."""
+        """Pillow makes changed copies with this, so they have the same ``save``."""
         return _as_result(super()._new(im))
 
 
 def to_result(pixels: NDArray[Any], metadata: Metadata) -> ResultImage:
-    """Pixels as `to_pil` takes them, as a picture that saves itself with its metadata."""
+    """Make a `ResultImage` of pixels that `to_pil` accepts, with metadata."""
     result = _as_result(to_pil(pixels))
     for name in _CARRIED:
         if getattr(metadata, name) is not None:

@@ -35,7 +35,7 @@ _RAMP = 48
 _CONTEXT = 64
 # Down to this fraction of the size known pixels of both kinds are looked for.
 _COARSEST_FOR_BOTH = 4
-# Rows that are worked on at a time: float copies of the whole are what costs memory.
+# Rows processed at a time: float copies of the whole picture would cost much memory.
 _STRIP = 256
 
 

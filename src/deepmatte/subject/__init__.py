@@ -1,7 +1,7 @@
 """The subject of a picture, found without a trimap.
 
-A segmenter gives a rough mask, wrong by some pixels at its edge. `find_subject` keeps the parts of
-it that are the subject, `matte_subject` mattes them within a band that fits the picture.
+A segmenter gives a rough mask whose edge is wrong by some pixels. `find_subject` keeps the parts
+that are the subject. `matte_subject` mattes them within a band that fits the picture.
 
 Example:
     mask = deepmatte.find_subject("photo.jpg")                    # (H, W), 0..1

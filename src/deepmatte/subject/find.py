@@ -1,4 +1,4 @@
-"""A segmenter's mask, and of it the parts that are the subject."""
+"""Selects the parts of a segmenter's mask that are the subject."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from deepmatte.segmenters import Box, Hints, Mask, Point, Segmenter
 if TYPE_CHECKING:
     from deepmatte.images import Picture, Source
 
-# A mask is the subject where it is at least this.
+# The mask value from which a pixel is subject.
 _INSIDE = 0.5
-# A part of which the segmenter is less sure than this, in the mean, is unsure.
+# A part with a lower mean mask value is unsure.
 _SURE = 0.75
-# Parts smaller than this share of the largest are specks.
+# Parts smaller than this share of the largest are dropped.
 _SPECK = 0.03
-# The least share of the picture that a subject covers.
+# The smallest share of the picture that a subject covers.
 _LEAST = 0.0005
 # A point may miss its subject by this share of the picture's side.
 _NEAR = 0.02
-# What a segmenter sees around a box, as a share of its sides.
+# Surroundings of a box that a segmenter sees, as a share of its sides.
 _SURROUNDINGS = 0.15
 
 
@@ -39,8 +39,8 @@ class Subject:
     Attributes:
         mask: float32 (H, W), 0..1; rough at its edge.
         segmenter: what found it: ``"people"``, ``"rembg:u2net"``, ...
-        notes: sentences about anything that a user should know: that there are several subjects,
-            or that the segmenter is unsure.
+        notes: sentences for the user: that there are several subjects, or that the segmenter is
+            unsure.
     """
 
     mask: Mask
@@ -59,15 +59,15 @@ def find_subject(
 
     Args:
         image: as `deepmatte.matte` takes it.
-        points: (x, y) in pixels, each on a subject; the others are left out.
+        points: (x, y) in pixels, each on a wanted subject; other subjects are left out.
         box: (left, top, right, bottom) in pixels around the subject, right and bottom exclusive.
-        segmenter: ``"people"``, ``"rembg"``, ``"osam"`` or ``"box"``, the two in the middle also
-            with a model (``"rembg:isnet-general-use"``), or one that `segmenters.named` made; None
-            takes the best that is installed and needs no download.
+        segmenter: ``"people"``, ``"rembg"``, ``"osam"`` or ``"box"``; rembg and osam also with a
+            model (``"rembg:isnet-general-use"``); or a segmenter from `segmenters.named`. None
+            takes the best installed one that needs no download.
 
     Raises:
         ImageError: the picture cannot be read.
-        SubjectError: there is no segmenter, or it finds nothing there.
+        SubjectError: no segmenter is ready, or it finds nothing.
     """
     return look_for_subject(image, points=points, box=box, segmenter=segmenter).mask
 
@@ -79,7 +79,7 @@ def look_for_subject(
     box: Box | None = None,
     segmenter: str | Segmenter | None = None,
 ) -> Subject:
-    """`find_subject`, and what is to be said about it. Arguments and errors are the same."""
+    """As `find_subject`, with notes about the result."""
     from deepmatte.images import Picture, open_image
     from deepmatte.images.arrays import to_bytes, to_unit
 
@@ -101,7 +101,7 @@ def look_for_subject(
 
 
 def _checked(hints: Hints, shape: tuple[int, int]) -> Hints:
-    """The hints, all of them in the picture."""
+    """Check that all hints lie in the picture."""
     from deepmatte.trimap import checked_box
 
     height, width = shape
@@ -120,7 +120,7 @@ def _checked(hints: Hints, shape: tuple[int, int]) -> Hints:
 
 
 def _in_box(segmenter: Segmenter, rgb: NDArray[np.uint8], box: Box) -> Mask:
-    """The mask of a segmenter that knows no boxes: it sees the box, and a little around it."""
+    """The mask of a segmenter without box input: it sees the box and its surroundings."""
     left, top, right, bottom = box
     across, down = (round(_SURROUNDINGS * side) for side in (right - left, bottom - top))
     rows, columns = (
@@ -154,13 +154,13 @@ class _Part:
 def _kept(
     mask: Mask, points: Sequence[Point], name: str, *, all_wanted: bool
 ) -> tuple[Mask, tuple[str, ...]]:
-    """What of a mask is the subject, and what a user should know about it."""
+    """The subject's part of a mask, and notes for the user."""
     import cv2
 
     inside = (mask >= _INSIDE).astype(np.uint8)
     count, found, statistics, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
     labels = np.asarray(found, np.int32)  # (H, W)
-    areas = statistics[1:, cv2.CC_STAT_AREA]  # of the parts 1, 2, ...; 0 is what is outside
+    areas = statistics[1:, cv2.CC_STAT_AREA]  # of the parts 1, 2, ...; 0 is outside
     least = max(_LEAST * mask.size, _SPECK * float(areas.max(initial=0)))
     sums = np.bincount(labels.ravel(), weights=mask.ravel(), minlength=count)
     parts = [
@@ -188,7 +188,7 @@ def _kept(
 
 
 def _sure_ones(parts: list[_Part]) -> tuple[list[_Part], list[str]]:
-    """The parts of which the segmenter is sure, or all if it is of none; and what to say of it."""
+    """The parts of which the segmenter is sure, or all if there is none; and a note."""
     sure = [part for part in parts if part.sure >= _SURE] or parts
     notes = []
     if len(sure) > 1:
@@ -229,14 +229,14 @@ def _inside(part: NDArray[np.bool_]) -> Point:
     """(x, y) of the pixel furthest from the part's edge."""
     import cv2
 
-    padded = np.pad(part.astype(np.uint8), 1)  # the picture's edge is an edge, too
+    padded = np.pad(part.astype(np.uint8), 1)  # the picture's edge counts as an edge
     depth = cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1]
     y, x = np.unravel_index(int(np.argmax(depth)), depth.shape)
     return int(x), int(y)
 
 
 def _without(mask: Mask, dropped: NDArray[np.bool_], inside: NDArray[np.bool_]) -> Mask:
-    """The mask less some parts and what is nearer to them than to the others."""
+    """The mask without some parts and the pixels nearer to them than to the others."""
     from deepmatte.trimap import distance_to
 
     if not dropped.any():

@@ -1,9 +1,9 @@
-"""A rough mask matted: within a band that fits the picture, wide at hair and narrow at edges.
+"""Mattes a rough mask within a band that fits the picture: wide at hair, narrow at edges.
 
-The band begins equally wide everywhere. Then the network looks at a small copy: where its alpha is
-settled the band becomes narrow, and where something of the subject reaches the band's outer rim,
-as hair does, it becomes wider. `benchmarks/subject.py` measures what that gains for masks that are
-wrong by some pixels.
+At first the band has the same width everywhere. Then the network mattes a small copy. Where its
+alpha is 0 or 1 the band becomes narrow; where the subject reaches the band's outer rim, as hair
+does, the band becomes wider. `benchmarks/subject.py` measures the gain for masks that are wrong by
+some pixels.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from deepmatte.solver.runtime import Progress
     from deepmatte.trimap import Trimap
 
-# Side of the square that the small copy has as many pixels as, at most. More of them gain nothing.
+# The small copy has at most this squared pixels. More gain nothing.
 _SIDE = 384
-# Shares of half the band's width: its outer rim, and what lies around unsettled pixels.
+# Shares of half the band's width: its outer rim, and the surroundings of unsettled pixels.
 _RIM, _MARGIN = 0.4, 0.3
-# How much of the subject must reach the outer rim.
+# The alpha that must reach the outer rim.
 _REACHES_OUT = 0.4
-# Alpha nearer to 0 or 1 than this is settled.
+# Alpha closer to 0 or 1 than this is settled.
 _SETTLED = 0.02
 
 
@@ -49,9 +49,9 @@ def matte_subject(
 
     Args:
         image: as `deepmatte.matte` takes it.
-        points: as for `find_subject`, and so the next two.
-        box: see there.
-        segmenter: see there.
+        points: as for `find_subject`.
+        box: as for `find_subject`.
+        segmenter: as for `find_subject`.
         matter: the network; None takes the shipped one, which is loaded once and kept.
         progress: as `deepmatte.Matter` takes it.
 
@@ -60,9 +60,9 @@ def matte_subject(
 
     Raises:
         ImageError: the picture cannot be read.
-        SubjectError: there is no segmenter, or it finds nothing there.
+        SubjectError: no segmenter is ready, or it finds nothing.
         ModelError: the network failed.
-        concurrent.futures.CancelledError: by ``progress``.
+        concurrent.futures.CancelledError: ``progress`` was cancelled.
     """
     from deepmatte.images import Picture, open_image
     from deepmatte.matting import shared_matter
@@ -76,12 +76,12 @@ def matte_subject(
 
 
 def fit_trimap(picture: Picture, mask: Mask, matter: Matter) -> Trimap:
-    """Make a trimap of a rough mask that fits the picture.
+    """Make a trimap from a rough mask, with a band that fits the picture.
 
     Args:
-        picture: what the mask is of.
-        mask: (H, W), 0..1, wrong by at most 2 % of the picture's side at its edge, or little more.
-        matter: the network that looks.
+        picture: the picture of the mask.
+        mask: (H, W), 0..1; its edge may be wrong by about 2 % of the picture's side.
+        matter: the network to use.
 
     Returns:
         uint8 (H, W) of BACKGROUND, UNKNOWN and FOREGROUND.
