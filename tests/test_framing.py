@@ -52,6 +52,16 @@ def test_a_margin_beyond_the_picture_is_transparent(matter: deepmatte.Matter, sc
     assert np.asarray(wide.cutout()).shape == (*wide.alpha.shape, 4)
 
 
+def test_a_margin_is_transparent_where_the_subject_touches_the_edge(
+    matter: deepmatte.Matter, scene: Scene
+) -> None:
+    matte = matter(scene.picture, np.full_like(scene.labels, 255)).cropped(5)
+    assert matte.alpha.shape == (100, 130)
+    assert matte.alpha[5:-5, 5:-5].min() == 1
+    assert matte.alpha.sum() == scene.labels.size
+    np.testing.assert_array_equal(matte.picture.levels[0], matte.picture.levels[5])
+
+
 def test_an_empty_matte_cannot_be_cropped(matter: deepmatte.Matter, scene: Scene) -> None:
     empty = matter(scene.picture, np.zeros_like(scene.labels))
     with pytest.raises(deepmatte.MattingError, match="no subject"):

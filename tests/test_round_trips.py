@@ -234,12 +234,22 @@ def test_metadata_are_kept_less_orientation_and_thumbnail(
     assert again.metadata.dpi == pytest.approx((300, 300), rel=1e-3)
 
 
-def test_an_orientation_in_xmp_is_left_out() -> None:
+@pytest.mark.parametrize(
+    "untrue",
+    [
+        b' tiff:Orientation="6"',
+        b" tiff:Orientation='6'",
+        b"><tiff:Orientation>6</tiff:Orientation><b",
+        b"><xmp:Thumbnails>\n<rdf:Alt>JPEG</rdf:Alt>\n</xmp:Thumbnails><b",
+    ],
+)
+def test_orientation_and_thumbnails_in_xmp_are_left_out(untrue: bytes) -> None:
     stream = io.BytesIO()
-    packet = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:D tiff:Orientation="6" a="b"/></x:xmpmeta>'
+    packet = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:D%s a="b"/></x:xmpmeta>' % untrue
     Image.new("RGB", (4, 3)).save(stream, "JPEG", xmp=packet)
     kept = open_image(stream.getvalue()).metadata.xmp
-    assert kept == packet.replace(b' tiff:Orientation="6"', b"")
+    rest = b"><b" if untrue.startswith(b">") else b""
+    assert kept == packet.replace(untrue, rest)
 
 
 def test_metadata_too_long_for_a_jpeg_do_not_cost_the_picture() -> None:

@@ -200,6 +200,8 @@ def _format_for(suffix: str, name: str) -> str:
         _register_jxl()
     elif kind not in Image.SAVE:
         known = ", ".join(suffix for suffix, kind in SUFFIXES.items() if _is_at_hand(kind))
+        if dotted(suffix) in (".ora", ".psd"):
+            known += "; layers are saved by save_layers or --layers"
         raise ImageError(f"{name} cannot be saved as '{suffix}'; expected one of {known}.")
     return kind
 
