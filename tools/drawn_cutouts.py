@@ -1,11 +1,13 @@
-"""Draws cut-outs of every procedural kind, to measure a network kind by kind.
+"""Draws cut-outs of every procedural kind: a library to train on, or to measure kind by kind.
 
     python tools/drawn_cutouts.py OUT [--photos DIR]... [--each 6] [--side 512] [--seed 1000]
+    deepmatte train lite --foregrounds OUT --backgrounds photos --out runs/lite    # --each 65
     deepmatte compose set --foregrounds OUT --backgrounds held-out/photos --out drawn
     deepmatte evaluate drawn --method lite --method closed-form
 
-writes OUT/<kind>-<number>.png. Colours are patches of the photos, or drawn where there are none. No
-training sees the same drawings: its seeds are pairs, these are triples of numbers.
+writes OUT/<kind>-<number>.png. Colours are patches of the photos, or drawn where there are none. A
+training that draws for itself sees none of these: its seeds are pairs, these are triples.
+Measure with another --seed than you train with.
 """
 
 from __future__ import annotations

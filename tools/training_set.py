@@ -1,10 +1,11 @@
 """Collects the pictures that the shipped network is trained on, and holds some of them out.
 
-    python tools/training_set.py OUT [--photos DIR TERMS] [--cutouts DIR TERMS]
+    python tools/training_set.py OUT [--photos DIR TERMS] [--cutouts DIR TERMS] [--matted DIR TERMS]
 
 Needs Debian's or Ubuntu's `apt-get` and `dpkg-deb`; packages are unpacked, not installed. OUT gets
 
     train/cutouts, train/photos          what `deepmatte train` is given
+    train/matted/images, .../alphas      photos with their true alphas
     held-out/cutouts, held-out/photos    never trained on: for `deepmatte compose set`
     manifest.json                        of every picture its source, terms and SHA-256
     terms/                               the copyright files of the packages
@@ -32,6 +33,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepmatte.datasets.layouts import open_dataset
 from deepmatte.errors import MattingError
 from deepmatte.images import encode_image, open_image
 from deepmatte.images.files import write_bytes
@@ -73,7 +75,7 @@ def main() -> None:
     """Collect all, then write the manifest."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
-    for kind in ("photos", "cutouts"):
+    for kind in ("photos", "cutouts", "matted"):
         parser.add_argument(
             f"--{kind}", nargs=2, action="append", default=[], metavar=("DIR", "TERMS")
         )
@@ -86,11 +88,15 @@ def main() -> None:
         wallpapers = [f for name in WALLPAPERS for f in unpack(name, unpacked, arguments.out)]
         cutouts = [*stamps, *added(arguments.cutouts)]
         photos = [*wallpapers, *added(arguments.photos)]
-        entries = [*collect_cutouts(cutouts, arguments.out), *collect_photos(photos, arguments.out)]
+        entries = [
+            *collect_cutouts(cutouts, arguments.out),
+            *collect_photos(photos, arguments.out),
+            *collect_matted(arguments.matted, arguments.out),
+        ]
     text = json.dumps(entries, indent=1, ensure_ascii=False) + "\n"
     write_bytes(arguments.out / "manifest.json", text.encode())
     for side in ("train", "held-out"):
-        for kind in ("cutouts", "photos"):
+        for kind in ("cutouts", "photos", "matted"):
             count = sum(entry["file"].startswith(f"{side}/{kind}/") for entry in entries)
             print(f"{side}/{kind}: {count}")
 
@@ -159,6 +165,18 @@ def collect_photos(found: list[Found], out: Path) -> Iterator[dict[str, Any]]:
         yield keep(item, pixels, "photos", ".jpg", out)
 
 
+def collect_matted(folders: list[list[str]], out: Path) -> Iterator[dict[str, Any]]:
+    """Copy photos and their alphas as they are; what to hold out is another folder."""
+    for folder, terms in folders:
+        for sample in open_dataset(Path(folder)).samples:
+            for kind, path in (("images", sample.image), ("alphas", sample.alpha)):
+                file = Path("train/matted") / kind / path.name
+                (out / file).parent.mkdir(parents=True, exist_ok=True)
+                data = path.read_bytes()
+                write_bytes(out / file, data)
+                yield entry_of(file, Path(folder).name, path.name, terms, data)
+
+
 def read(path: Path) -> NDArray[np.uint8] | None:
     """A picture in 8 bit, (H, W, 3 or 4), no longer than `LONGEST`; None if unreadable or small."""
     try:
@@ -193,11 +211,16 @@ def keep(
     (out / file).parent.mkdir(parents=True, exist_ok=True)
     data = encode_image(pixels, suffix)
     write_bytes(out / file, data)
+    return entry_of(file, item.source, item.name, item.terms, data)
+
+
+def entry_of(file: Path, source: str, name: str, terms: str, data: bytes) -> dict[str, Any]:
+    """What the manifest says of a picture."""
     return {
         "file": file.as_posix(),
-        "source": item.source,
-        "name": item.name,
-        "terms": item.terms,
+        "source": source,
+        "name": name,
+        "terms": terms,
         "sha256": hashlib.sha256(data).hexdigest(),
     }
 

@@ -19,6 +19,10 @@ INPUT_CHANNELS = ("red", "green", "blue", "known_foreground", "known_background"
 """Names of the shipped network's channels, in order."""
 GUESS = INPUT_CHANNELS.index("alpha_closed_form")
 """The channel with the guess of alpha that the network corrects."""
+PRIORS = slice(5, len(INPUT_CHANNELS))
+"""The channels of `deepmatte.solver.priors`."""
+NO_PRIORS = (0.5, 0.0, *[0.5] * 7, 0.0, 0.0)
+"""What the channels of `PRIORS` hold where there are none: nothing known, nothing trusted."""
 
 DIM_CHANNELS = ("red", "green", "blue", "trimap")
 """Names of the channels of the paper's network, in order."""
@@ -62,7 +66,7 @@ class NetworkInputs:
         inputs[0:3] = to_unit(self._image[window]).transpose(2, 0, 1)
         inputs[3] = trimap == FOREGROUND
         inputs[4] = trimap == BACKGROUND
-        self._priors.read(window, out=inputs[5:])
+        self._priors.read(window, out=inputs[PRIORS])
         return inputs
 
 

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from deepmatte.errors import DataError
 from deepmatte.networks.export import restore
 from deepmatte.networks.lite import LiteMatting
-from deepmatte.solver.inputs import GUESS, INPUT_CHANNELS
+from deepmatte.solver.inputs import GUESS
 from deepmatte.training import checkpoint, losses
 from deepmatte.training.base import HELD_OUT, Outcome, Training
-from deepmatte.training.crops import Crops
-from deepmatte.training.pictures import Pictures
+from deepmatte.training.crops import Crops, Planes
+from deepmatte.training.pictures import MattedPhotos, Pictures
 from deepmatte.training.scenes import Sources
 from deepmatte.trimap import FOREGROUND, UNKNOWN
 from deepmatte.weights import catalogue
@@ -31,7 +31,17 @@ class LiteTraining(Training[LiteMatting]):
     """The compact network on scenes with priors, its ImageNet encoder frozen for a while."""
 
     scene: int
-    """Side of a scene as the network sees it, pixels; most are composed at twice that."""
+    """Side of a scene, pixels."""
+    matted: tuple[Path, ...] = ()
+    """Folders of photos with true alphas, see `deepmatte.training.pictures.MattedPhotos`."""
+    real_share: float
+    """Share of the scenes that are such photos as they are."""
+    matted_share: float
+    """Share of the composed scenes whose foreground comes from such a photo."""
+    cutout_share: float
+    """Share of the rest whose foreground comes from ``foregrounds``; what remains is procedural."""
+    dropped: float
+    """Share of the crops whose priors are left out."""
     warmup: int
     """Steps in which the learning rate rises to its peak; then a cosine takes it down to 1 %."""
     encoder_rate: float
@@ -90,7 +100,7 @@ class LiteTraining(Training[LiteMatting]):
         network.eval()
         with torch.no_grad():
             for index in range(_CALIBRATION):
-                network(samples[index][:, : len(INPUT_CHANNELS)].float())
+                network(Planes.of(samples[index].float()).inputs)
             for norm, features in seen.items():
                 values = torch.cat(features, dim=1)
                 variance, mean = torch.var_mean(values, dim=1)
@@ -120,13 +130,20 @@ class LiteTraining(Training[LiteMatting]):
         return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
     def samples(self, *, held_out: bool) -> Crops:
-        foregrounds = self.held_out_foregrounds if held_out else ()
-        sources = Sources(Pictures(foregrounds or self.foregrounds), Pictures(self.backgrounds))
+        own = held_out and bool(self.held_out_foregrounds)
+        sources = Sources(
+            Pictures(self.held_out_foregrounds if own else self.foregrounds),
+            Pictures(self.backgrounds),
+            MattedPhotos(() if own else self.matted),
+            self.cutout_share,
+            self.matted_share,
+            self.real_share,
+        )
         seed = HELD_OUT if held_out else self.seed
-        return Crops(sources, seed, self.scene, self.crop, self.per_scene)
+        return Crops(sources, seed, self.scene, self.crop, self.per_scene, self.dropped)
 
     def loss(self, network: nn.Module, crops: Tensor) -> Outcome:
-        inputs, alpha, foreground, background = crops.split([len(INPUT_CHANNELS), 1, 3, 3], dim=1)
+        inputs, alpha, foreground, background = Planes.of(crops)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         known, prior = inputs[:, 3:4], inputs[:, GUESS : GUESS + 1]
         unknown = 1 - known - inputs[:, 4:5]  # (B, 1, crop, crop)

@@ -18,7 +18,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepmatte.datasets.layouts import open_dataset
 from deepmatte.errors import DataError
+from deepmatte.foreground import estimate_foreground
 from deepmatte.images import open_alpha, open_image
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"}
@@ -62,6 +64,54 @@ class Pictures:
         return _read(entry) if self.longest is None else _read_shrunk(entry, self.longest)
 
 
+@dataclass(frozen=True)
+class MattedPhoto:
+    """A photo with its true alpha, and the subject's own colours.
+
+    Attributes:
+        image: ``(H, W, 3)`` uint8.
+        foreground: ``(H, W, 3)`` uint8, estimated from the photo and its alpha.
+        alpha: ``(H, W)`` uint8.
+    """
+
+    image: NDArray[np.uint8]
+    foreground: NDArray[np.uint8]
+    alpha: NDArray[np.uint8]
+
+
+class MattedPhotos:
+    """Photos with true alphas, in folders that `deepmatte evaluate` reads too.
+
+    Args:
+        folders: each in one of `deepmatte.datasets.layouts.LAYOUTS`; none gives no photos.
+        longest: longer photos are shrunk to this side, and kept in memory once they are read.
+
+    Raises:
+        DataError: a folder has another layout, or files are missing in it.
+    """
+
+    def __init__(self, folders: Sequence[Path], longest: int = 1024) -> None:
+        self.longest = longest
+        self._samples = [s for folder in folders for s in open_dataset(folder).samples]
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def draw(self, rng: np.random.Generator) -> MattedPhoto:
+        """A random photo."""
+        sample = self._samples[rng.integers(len(self._samples))]
+        return _read_matted(sample.image, sample.alpha, self.longest)
+
+
+@functools.lru_cache(maxsize=600)
+def _read_matted(image: Path, alpha: Path, longest: int) -> MattedPhoto:
+    pixels = _shrunk(_pixels(_Entry(image, alpha)), longest)
+    colours, opacity = np.ascontiguousarray(pixels[..., :3]), np.ascontiguousarray(pixels[..., 3])
+    foreground = estimate_foreground(colours, opacity)
+    planes = (colours, foreground, opacity)
+    return MattedPhoto(*((plane.clip(0, 1) * 255 + 0.5).astype(np.uint8) for plane in planes))
+
+
 def _find(folder: Path) -> Iterator[_Entry]:
     is_folder = functools.cache(Path.is_dir)
     for path in sorted(folder.rglob("*")):
@@ -90,12 +140,17 @@ def _read(entry: _Entry) -> NDArray[np.uint8]:
 # Bounded: 1500 pictures of a megapixel are 4.5 GB, all that a worker should hold.
 @functools.lru_cache(maxsize=1500)
 def _read_shrunk(entry: _Entry, longest: int) -> NDArray[np.uint8]:
-    pixels = _pixels(entry)
+    return (_shrunk(_pixels(entry), longest) * 255 + 0.5).astype(np.uint8)
+
+
+def _shrunk(pixels: NDArray[np.float32], longest: int) -> NDArray[np.float32]:
+    """The pixels with the longer side no more than ``longest``."""
     scale = longest / max(pixels.shape[:2])
-    if scale < 1:
-        height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
-        pixels = np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA))
-    return (pixels * 255 + 0.5).astype(np.uint8)
+    if scale >= 1:
+        return pixels
+    height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
+    shrunk = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(shrunk, np.float32)
 
 
 def _pixels(entry: _Entry) -> NDArray[np.float32]:

@@ -19,22 +19,32 @@ Folders = tuple[Path, ...]
 
 
 def lite(
-    foregrounds: Folders, backgrounds: Folders, out: Path, *, workers: int = 2
+    foregrounds: Folders,
+    backgrounds: Folders,
+    out: Path,
+    *,
+    matted: Folders = (),
+    workers: int = 2,
 ) -> LiteTraining:
     """The shipped network (`deepmatte.networks.lite`)."""
     return LiteTraining(
         foregrounds=foregrounds,
         backgrounds=backgrounds,
+        matted=matted,
         out=out,
-        steps=7_500,
+        steps=75_000,
         scenes=4,
         per_scene=2,
-        scene=320,
-        crop=192,
-        learning_rate=1e-3,
+        scene=384,
+        crop=256,
+        real_share=0.3,
+        matted_share=0.6,
+        cutout_share=1.0,
+        dropped=0.3,
+        learning_rate=5e-4,
         warmup=300,
-        encoder_rate=0.1,
-        release=None,
+        encoder_rate=0.2,
+        release=0,
         weight_decay=1e-4,
         clip=1.0,
         average=0.999,

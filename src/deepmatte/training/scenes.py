@@ -8,14 +8,15 @@ from the generator that is passed in.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmatte.training.pictures import Pictures
+from deepmatte.training.pictures import MattedPhoto, MattedPhotos, Pictures
 from deepmatte.training.synthetic import Kind, noise_texture, random_kind, synthetic_foreground
+from deepmatte.training.synthetic.fields import Layer
 
 Array = NDArray[np.float32]
 
@@ -34,27 +35,37 @@ class Scene:
 class Sources:
     """Where foregrounds and backgrounds come from.
 
-    With no ``cutouts`` all foregrounds are procedural, with no ``photos`` all textures and
-    backgrounds are.
+    With neither ``cutouts`` nor ``matted`` photos all foregrounds are procedural, with no
+    ``photos`` all textures and backgrounds are.
     """
 
     cutouts: Pictures
     photos: Pictures
-    cutout_share: float = 0.2
-    """Share of foregrounds taken from ``cutouts``; the rest is procedural."""
+    matted: MattedPhotos = field(default_factory=lambda: MattedPhotos(()))
+    cutout_share: float = 1.0
+    """Share of composites whose foreground is one of ``cutouts``, not a procedural one."""
+    matted_share: float = 0.0
+    """Share of foregrounds that come from ``matted`` photos."""
+    real_share: float = 0.0
+    """Share of scenes that are ``matted`` photos as they are."""
 
-    def kind(self, rng: np.random.Generator) -> Kind | None:
-        """A random kind of foreground; None is a cut-out."""
-        if len(self.cutouts) and rng.random() < self.cutout_share:
-            return None
-        return random_kind(rng)
+    def foreground(self, rng: np.random.Generator, size: int, kind: Kind | None) -> Layer:
+        """Colours and alpha of a random foreground, ``size`` square.
 
-    def foreground(
-        self, rng: np.random.Generator, size: int, kind: Kind | None
-    ) -> tuple[Array, Array]:
-        """Colours and alpha of a random foreground of a kind, ``size`` square."""
-        if kind is None:
-            return _place_cutout(rng, self.cutouts.draw(rng), size)
+        Args:
+            rng: the source of randomness.
+            size: side, pixels.
+            kind: of a procedural foreground; None takes a random one of all sources.
+        """
+        if kind is None and len(self.matted) and rng.random() < self.matted_share:
+            photo = self.matted.draw(rng)
+            return _place(rng, photo.foreground, photo.alpha, size)
+        if kind is None and len(self.cutouts) and rng.random() < self.cutout_share:
+            cutout = self.cutouts.draw(rng)
+            opaque = np.full(cutout.shape[:2], 255, np.uint8)
+            alpha = cutout[..., 3] if cutout.shape[2] == 4 else opaque
+            return _place(rng, cutout[..., :3], alpha, size)
+        kind = kind or random_kind(rng)
         return synthetic_foreground(rng, size, size, self.texture, kind)
 
     def texture(self, rng: np.random.Generator, height: int, width: int) -> Array:
@@ -65,34 +76,77 @@ class Sources:
         return patch(rng, self.photos.draw(rng)[..., :3], height, width, zoom)
 
     def background(self, rng: np.random.Generator, size: int) -> Array:
-        """A patch of a photo, out of focus in three of five pictures, as photos of things are."""
+        """A patch of a photo, out of focus in half of the pictures, as photos of things are."""
         zoom = 2.0 ** rng.uniform(0, 1.5)
         if not len(self.photos):
             return noise_texture(rng, size, size)
         window = patch(rng, self.photos.draw(rng)[..., :3], size, size, zoom)
-        if rng.random() < 0.6:
+        if rng.random() < 0.5:
             sigma = size / 512 * 2.0 ** rng.uniform(0, 4)
-            return np.asarray(cv2.GaussianBlur(window, (0, 0), sigma), np.float32)
+            return _blurred(window, sigma)
         return window
 
 
 def compose(rng: np.random.Generator, sources: Sources, size: int) -> Scene:
     """Draw a scene, ``size`` pixels square, degraded as by a camera."""
-    drawn = int(size * rng.choice([1.0, 1.25, 1.6], p=[0.5, 0.3, 0.2]))
-    kind = sources.kind(rng)
-    foreground, alpha = sources.foreground(rng, drawn, kind)
-    if rng.random() < 0.12:
-        other = sources.foreground(rng, drawn, sources.kind(rng))
+    if len(sources.matted) and rng.random() < sources.real_share:
+        scene = _real(rng, sources.matted.draw(rng), size)
+    else:
+        scene = _composed(rng, sources, size)
+    return dataclasses.replace(scene, image=_degrade(rng, scene.image))
+
+
+def _composed(rng: np.random.Generator, sources: Sources, size: int) -> Scene:
+    drawn = int(size * rng.choice([1.0, 1.25], p=[0.7, 0.3]))
+    foreground, alpha = sources.foreground(rng, drawn, None)
+    if rng.random() < 0.25:
+        other = sources.foreground(rng, drawn, None)
         foreground, alpha = _combine(foreground, alpha, *other)
+    if rng.random() < 0.12:
+        foreground, alpha = _defocused(rng, foreground, alpha)
     background = sources.background(rng, drawn)
     if rng.random() < 0.12:
-        background = _crowd(rng, background, *sources.foreground(rng, drawn, kind))
+        background = _crowd(rng, background, *sources.foreground(rng, drawn, None))
     foreground = _jitter(rng, foreground)
     background = _jitter(rng, background)
     if rng.random() < 0.2:
         background = _approach(background, foreground, alpha, rng.uniform(0.4, 1.0))
-    scene = composite(foreground, alpha, background, size)
-    return dataclasses.replace(scene, image=_degrade(rng, scene.image))
+    return composite(foreground, alpha, background, size)
+
+
+# Filters that pictures are resized with, by whoever made them smaller or larger.
+_FILTERS = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA, cv2.INTER_LANCZOS4)
+
+
+def _real(rng: np.random.Generator, photo: MattedPhoto, size: int) -> Scene:
+    """A square window of a photo with its own alpha, half to all of the shorter side."""
+    shape = np.array(photo.alpha.shape)
+    side = int(min(shape) * (1.0 if rng.random() < 0.25 else rng.uniform(0.45, 1.0)))
+    centre = _soft_pixel(rng, photo.alpha) if rng.random() < 0.6 else rng.uniform(0, shape)
+    top, left = np.clip(np.asarray(centre, np.int64) - side // 2, 0, shape - side)
+    window = slice(top, top + side), slice(left, left + side)
+    # Larger pictures were mostly made smaller by areas; smaller ones come blurred from anywhere.
+    way = cv2.INTER_AREA if side > 1.2 * size else int(rng.choice(_FILTERS))
+    image, foreground, alpha = (
+        np.asarray(
+            cv2.resize(
+                np.ascontiguousarray(layer[window], np.float32) / np.float32(255),
+                (size, size),
+                interpolation=way,
+            ),
+            np.float32,
+        ).clip(0, 1)
+        for layer in (photo.image, photo.foreground, photo.alpha)
+    )
+    alpha = alpha[..., None]
+    # What equation 1 leaves for the background; where nearly all is foreground it says nothing.
+    behind = (image - alpha * foreground) / np.maximum(1 - alpha, np.float32(0.1))
+    shared = rng.integers(2**32)
+    image, foreground, background = (
+        _jitter(np.random.default_rng(shared), layer.clip(0, 1))
+        for layer in (image, foreground, behind)
+    )
+    return Scene(image, alpha[..., 0], foreground, background)
 
 
 def composite(foreground: Array, alpha: Array, background: Array, size: int) -> Scene:
@@ -130,27 +184,73 @@ def patch(
     return scaled
 
 
-def _place_cutout(
-    rng: np.random.Generator, cutout: NDArray[np.uint8], size: int
-) -> tuple[Array, Array]:
-    """A cut-out at a random scale, angle and place, about as large as the scene."""
-    if cutout.shape[2] == 3:
-        cutout = np.dstack([cutout, np.full(cutout.shape[:2], 255, np.uint8)])
+def _place(
+    rng: np.random.Generator, colours: NDArray[np.uint8], alpha: NDArray[np.uint8], size: int
+) -> Layer:
+    """A foreground in a scene of ``size`` pixels: whole, or a part of it from close by."""
+    height, width = alpha.shape
     if rng.random() < 0.5:
-        cutout = np.ascontiguousarray(cutout[:, ::-1])
-    pixels = cutout.astype(np.float32) / np.float32(255)
-    premultiplied: Array = np.dstack([pixels[..., :3] * pixels[..., 3:], pixels[..., 3:]])
-    scale = size * rng.uniform(0.5, 1.3) / max(pixels.shape[:2])
+        box = cv2.boundingRect((alpha > 5).astype(np.uint8))  # left, top, width, height
+        scale = size * rng.uniform(0.5, 1.15) / max(*box[2:], 16)
+        centre = np.array([box[1] + box[3] / 2, box[0] + box[2] / 2])
+        target = size * (0.5 + rng.uniform(-0.2, 0.2, 2))
+    else:
+        scale = size / min(height, width) * 2.0 ** rng.uniform(0, 1.5)
+        centre = _soft_pixel(rng, alpha)
+        target = size * rng.uniform(0.25, 0.75, 2)
+    unit = np.dstack([colours, alpha]).astype(np.float32) / np.float32(255)
+    unit[..., :3] *= unit[..., 3:]
     if scale < 1:
-        premultiplied, scale = _shrink(premultiplied, scale), 1.0
-    height, width = premultiplied.shape[:2]
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), rng.normal(0, 15), scale)
-    matrix[:, 2] += size / 2 + rng.uniform(-0.25, 0.25, 2) * size - (width / 2, height / 2)
-    placed = np.asarray(cv2.warpAffine(premultiplied, matrix, (size, size)), np.float32)
-    alpha = placed[..., 3].clip(0, 1)
-    average = placed[..., :3].sum((0, 1)) / np.maximum(alpha.sum(), np.float32(1))
+        smaller = _shrink(unit, scale)
+        centre = centre * (np.array(smaller.shape[:2]) / (height, width))
+        unit, scale = smaller, 1.0
+    turn, shear = np.radians(rng.normal(0, 12)), np.radians(rng.normal(0, 4))
+    mirror = -1.0 if rng.random() < 0.5 else 1.0
+    stretch = 2.0 ** rng.normal(0, 0.08)
+    matrix = scale * np.array(
+        [
+            [mirror * np.cos(turn) * stretch, -np.sin(turn + shear)],
+            [mirror * np.sin(turn) * stretch, np.cos(turn + shear)],
+        ]
+    )
+    offset = target[::-1] - matrix @ centre[::-1]
+    placed = cv2.warpAffine(
+        unit,
+        np.column_stack([matrix, offset]),
+        (size, size),
+        flags=int(rng.choice((cv2.INTER_LINEAR, cv2.INTER_CUBIC))),
+    ).clip(0, 1)
+    opacity: Array = np.asarray(placed[..., 3], np.float32)
+    average = placed[..., :3].sum((0, 1)) / np.maximum(opacity.sum(), np.float32(1))
     everywhere = np.broadcast_to(average, (size, size, 3))
-    return _straight(placed[..., :3], alpha, everywhere), alpha
+    return _straight(placed[..., :3], opacity, everywhere), opacity
+
+
+def _soft_pixel(rng: np.random.Generator, alpha: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Row and column of a random half transparent pixel, or of any where there is none."""
+    soft = np.flatnonzero((alpha > 12) & (alpha < 243))
+    if not len(soft):
+        return rng.uniform(0, alpha.shape)
+    return np.array(np.unravel_index(soft[rng.integers(len(soft))], alpha.shape), np.float64)
+
+
+def _defocused(rng: np.random.Generator, foreground: Array, alpha: Array) -> Layer:
+    """A foreground out of focus, its edges up to 80 pixels wide at full size."""
+    sigma = 2.0 ** rng.uniform(0, 4.3)
+    premultiplied = _blurred(alpha[..., None] * foreground, sigma)
+    softened = _blurred(alpha, sigma)
+    return _straight(premultiplied, softened, foreground), softened
+
+
+def _blurred(layer: Array, sigma: float) -> Array:
+    """A Gaussian blur; a wide one of a smaller copy, which nobody can tell from it."""
+    shape = layer.shape[1::-1]
+    if sigma <= 4:
+        return np.asarray(cv2.GaussianBlur(layer, (0, 0), sigma), np.float32)
+    scale = 2 ** int(np.log2(sigma / 2))
+    small = cv2.resize(layer, tuple(-(-s // scale) for s in shape), interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), sigma / scale)
+    return np.asarray(cv2.resize(small, shape, interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def _combine(
@@ -169,8 +269,7 @@ def _crowd(rng: np.random.Generator, background: Array, other: Array, alpha: Arr
     Leaves before leaves: neither colour nor texture alone tells the two apart.
     """
     crowded: Array = background + alpha[..., None] * (other - background)
-    sigma = len(alpha) / 512 * 2.0 ** rng.uniform(-2, 3)
-    return np.asarray(cv2.GaussianBlur(crowded, (0, 0), sigma), np.float32)
+    return _blurred(crowded, len(alpha) / 512 * 2.0 ** rng.uniform(-2, 3))
 
 
 def _straight(premultiplied: Array, alpha: Array, otherwise: Array) -> Array:
