@@ -10,20 +10,29 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch", reason="needs deepmatte[train]")
 
 from deepmatte import images  # noqa: E402
 from deepmatte.errors import DataError, ImageError  # noqa: E402
 from deepmatte.networks.export import restore  # noqa: E402
-from deepmatte.solver.inputs import INPUT_CHANNELS  # noqa: E402
+from deepmatte.solver.inputs import NO_PRIORS, PRIORS  # noqa: E402
 from deepmatte.training import checkpoint, losses  # noqa: E402
-from deepmatte.training.crops import CHANNELS, Crops, Share, batches, random_trimap  # noqa: E402
+from deepmatte.training.crops import (  # noqa: E402
+    CHANNELS,
+    Crops,
+    Planes,
+    Share,
+    batches,
+    random_trimap,
+)
 from deepmatte.training.lite import LiteTraining  # noqa: E402
 from deepmatte.training.loop import train  # noqa: E402
-from deepmatte.training.pictures import Pictures  # noqa: E402
+from deepmatte.training.pictures import MattedPhotos, Pictures  # noqa: E402
 from deepmatte.training.recipes import lite  # noqa: E402
 from deepmatte.training.scenes import Sources, compose  # noqa: E402
 from deepmatte.weights import catalogue  # noqa: E402
@@ -50,8 +59,27 @@ def cutouts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def sources(photos: Path, cutouts: Path) -> Sources:
-    return Sources(Pictures([cutouts]), Pictures([photos]), cutout_share=0.5)
+def matted_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two photos with their true alphas."""
+    folder = tmp_path_factory.mktemp("matted")
+    rows, columns = np.mgrid[-1:1:150j, -1:1:130j]
+    rng = np.random.default_rng(1)
+    for name, radius in (("one", 0.5), ("two", 0.8)):
+        alpha = np.clip((radius - np.hypot(rows, columns)) * 6 + 0.5, 0, 1)[..., None]
+        ground = cv2.resize(rng.random((9, 9, 3)), (130, 150))
+        image = alpha * np.array([0.9, 0.5, 0.1]) + (1 - alpha) * ground
+        for kind, pixels in (("images", image), ("alphas", alpha[..., 0])):
+            (folder / kind).mkdir(exist_ok=True)
+            levels = (pixels.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+            Image.fromarray(levels).save(folder / kind / f"{name}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sources(photos: Path, cutouts: Path, matted_folder: Path) -> Sources:
+    return Sources(
+        Pictures([cutouts]), Pictures([photos]), MattedPhotos([matted_folder]), 0.5, 0.3, 0.3
+    )
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -109,17 +137,17 @@ def test_trimaps_are_tight_and_wide_and_some_lack_what_is_known() -> None:
     lacks = [(not (trimap == 255).any(), not (trimap == 0).any()) for trimap in drawn]
 
     assert 0.10 < np.mean(np.array(outer) <= 4) < 0.5
-    assert 0.25 < np.mean(np.array(outer) >= 20) < 0.6
-    for shares in (lacks.count((True, False)), lacks.count((False, True))):
-        assert 2 <= shares <= 30
-    assert 1 <= lacks.count((True, True)) <= 15
+    assert 0.15 < np.mean(np.array(outer) >= 20) < 0.5
+    assert 15 <= lacks.count((True, False)) <= 70
+    assert 1 <= lacks.count((False, True)) <= 20
+    assert 1 <= lacks.count((True, True)) <= 10
 
 
 def test_training_goes_on_from_the_shipped_network(
     photos: Path, cutouts: Path, tmp_path: Path
 ) -> None:
     training = dataclasses.replace(
-        lite((cutouts,), (photos,), tmp_path), start=Path("lite"), scene=96, crop=64, per_scene=2
+        lite((cutouts,), (photos,), tmp_path), start=Path("lite"), scene=96, crop=64
     )
     network, shipped = training.build(), training.build()
 
@@ -128,7 +156,7 @@ def test_training_goes_on_from_the_shipped_network(
     restore(catalogue.find("lite"), shipped)
     samples = training.samples(held_out=False)
     crops = torch.cat([samples[index] for index in range(12)])
-    inputs = crops[:, : len(INPUT_CHANNELS)].float()
+    inputs = Planes.of(crops).inputs.float()
     with torch.no_grad():
         answer, same = (net.eval()(inputs)[0] for net in (shipped, network))
         # In training batch norms use the statistics of what they get: the shipped network has lost
@@ -141,7 +169,7 @@ def test_training_goes_on_from_the_shipped_network(
 
 
 def test_crops_do_not_depend_on_what_was_drawn_before(sources: Sources) -> None:
-    crops = Crops(sources, seed=3, scene=96, crop=64, per_scene=2)
+    crops = Crops(sources, seed=3, scene=96, crop=64, per_scene=2, dropped=0.5)
     stream = iter(batches(crops, Share(2), first=0, workers=0))
     _, second = next(stream), next(stream)
     resumed = next(iter(batches(crops, Share(2), first=1, workers=1)))
@@ -150,6 +178,30 @@ def test_crops_do_not_depend_on_what_was_drawn_before(sources: Sources) -> None:
     assert torch.equal(second, resumed)
     unknown = 1 - second[:, 3] - second[:, 4]
     assert (unknown.sum((1, 2)) > 0).all()
+
+
+def test_some_crops_have_no_priors(sources: Sources) -> None:
+    drawn = Crops(sources, seed=5, scene=96, crop=64, per_scene=2, dropped=0.5)
+    crops = torch.cat([drawn[index] for index in range(8)])
+    inputs = Planes.of(crops.float()).inputs
+
+    blank = torch.tensor(NO_PRIORS).reshape(1, -1, 1, 1)
+    without = (inputs[:, PRIORS] == blank).flatten(1).all(1)
+    assert 0 < without.sum() < len(crops)
+    # What is left of them: the picture and what the trimap knows.
+    assert (inputs[without, :3].flatten(1).std(1) > 0).all()
+    assert set(inputs[:, 3:5].unique().tolist()) <= {0, 1}
+
+
+def test_real_photos_come_with_their_own_alpha(matted_folder: Path) -> None:
+    real = Sources(Pictures([]), Pictures([]), MattedPhotos([matted_folder]), real_share=1.0)
+    scene = compose(np.random.default_rng(3), real, 96)
+
+    opacity = scene.alpha[..., None]
+    exact = opacity * scene.foreground + (1 - opacity) * scene.background
+    solid = (scene.alpha < 0.05) | (scene.alpha > 0.95)
+    assert solid.mean() > 0.5
+    assert np.abs(scene.image - exact)[solid].mean() < 0.06
 
 
 def test_losses_are_zero_for_the_truth_and_see_unknown_pixels_only() -> None:

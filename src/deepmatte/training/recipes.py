@@ -19,18 +19,12 @@ Folders = tuple[Path, ...]
 
 
 def lite(
-    foregrounds: Folders,
-    backgrounds: Folders,
-    out: Path,
-    *,
-    matted: Folders = (),
-    workers: int = 2,
+    foregrounds: Folders, backgrounds: Folders, out: Path, *, workers: int = 2
 ) -> LiteTraining:
     """The shipped network (`deepmatte.networks.lite`)."""
     return LiteTraining(
         foregrounds=foregrounds,
         backgrounds=backgrounds,
-        matted=matted,
         out=out,
         steps=75_000,
         scenes=4,
