@@ -33,7 +33,7 @@ class LiteTraining(Training[LiteMatting]):
     scene: int
     """Side of a scene, pixels."""
     matted: tuple[Path, ...] = ()
-    """Folders of photos with true alphas, see `deepmatte.training.pictures.MattedPhotos`."""
+    """Folders of photos with true alphas, in the folders images and alphas."""
     real_share: float
     """Share of the scenes that are such photos as they are."""
     matted_share: float
