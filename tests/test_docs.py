@@ -33,6 +33,7 @@ PAGES = [
     *(ROOT / "docs" / name for name in ("index.md", "trimap.md", "command-line.md")),
     *(ROOT / "docs" / name for name in ("studio.md", "evaluation.md", "datasets.md")),
     *(ROOT / "docs" / name for name in ("training.md", "privacy.md", "formats.md")),
+    *(ROOT / "docs" / name for name in ("subject.md", "serve.md", "plugins.md", "devices.md")),
 ]
 BLOCK = re.compile(
     r"(?P<before>[^\n]*)\n```(?P<language>sh|python)\n(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE

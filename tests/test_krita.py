@@ -116,6 +116,11 @@ def test_krita_gets_a_layer_of_the_subject(scene: Scene, tmp_path: Path) -> None
     np.testing.assert_array_equal(cutout[..., 3], expected[..., 3])
     seen = expected[..., 3] > 0
     assert np.abs(cutout[seen].astype(int) - expected[seen]).max() <= 2
-    for way in ("box", "shape"):
+    mask = np.zeros(scene.alpha.shape, np.float32)
+    mask[20:70, 30:90] = mask[12:78, 40:80] = 1
+    for way, matte in (
+        ("shape", deepmatte.matte(scene.picture, deepmatte.trimap.from_mask(mask))),
+        ("box", deepmatte.matte_subject(scene.picture, box=(20, 8, 100, 82))),
+    ):
         alpha = np.asarray(Image.open(out / f"{way}.png").convert("RGBA"))[..., 3] / 255
-        assert np.abs(alpha - scene.alpha).mean() < 0.08
+        np.testing.assert_allclose(alpha, matte.alpha, atol=0.003)

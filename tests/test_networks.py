@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs deepmatte[train]")
 
-import deepmatte  # noqa: E402
+import deepmatte.networks  # noqa: E402
 from deepmatte.errors import DataError, ModelError  # noqa: E402
 from deepmatte.networks.export import export, restore  # noqa: E402
 from deepmatte.networks.lite import ENCODER_CHANNELS, LiteMatting  # noqa: E402
@@ -17,6 +17,7 @@ from deepmatte.solver.engine import Engine  # noqa: E402
 from deepmatte.solver.inputs import GUESS, INPUT_CHANNELS, network_inputs  # noqa: E402
 from deepmatte.solver.runtime import OnnxNetwork, Progress  # noqa: E402
 from deepmatte.solver.tiles import STRIDE  # noqa: E402
+from deepmatte.weights import catalogue  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +163,15 @@ def test_networks_that_are_none_of_ours_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot be run") as caught:
         Engine(_identity(path, channels=ours, output=1, name="other"))(image, trimap)
     assert "\n" not in str(caught.value)
+
+
+def test_the_shipped_network_loads_as_a_torch_module_that_answers_as_the_file() -> None:
+    network = deepmatte.networks.load_shipped()
+    inputs = np.random.default_rng(0).random((1, len(INPUT_CHANNELS), 64, 96), np.float32)
+
+    with torch.inference_mode():
+        answer = network(torch.from_numpy(inputs)).clamp(0, 1).numpy()
+
+    shipped = OnnxNetwork(catalogue.find("lite"), "cpu", 1)
+    np.testing.assert_allclose(answer, shipped.run(inputs, Progress()).clip(0, 1), atol=2e-3)
+    assert not network.training

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from deepmatte.networks.dim import DeepImageMatting
+    from deepmatte.networks.lite import LiteMatting
 
-__all__ = ["load", "save"]
+__all__ = ["load", "load_shipped", "save"]
 
 
 def save(network: DeepImageMatting, path: str | os.PathLike[str]) -> None:
@@ -75,6 +76,25 @@ def load(path: str | os.PathLike[str]) -> DeepImageMatting:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{os.fspath(path)}: not a network of this version: {first}") from error
     return network.eval()
+
+
+def load_shipped() -> LiteMatting:
+    """The shipped network, in eval mode on the CPU, with the weights of its ONNX file.
+
+    Raises:
+        ModelError: the file is missing or damaged.
+
+    Example:
+        network = deepmatte.networks.load_shipped()
+        alpha = network(inputs).clamp(0, 1)     # (B, C, H, W) -> (B, 1, H, W)
+    """
+    from deepmatte.networks.export import restore
+    from deepmatte.networks.lite import LiteMatting
+    from deepmatte.weights import catalogue
+
+    network = LiteMatting().eval()
+    restore(catalogue.find("lite"), network)
+    return network
 
 
 def _digest(weights: dict[str, Tensor], config: str) -> str:
