@@ -167,6 +167,7 @@ def test_the_picture_of_the_command_line(browser: Browser, scene: Scene) -> None
 
 def test_undo_redo_and_the_eraser(page: Page, scene: Scene, tmp_path: Path) -> None:
     open_file(page, scene.file)
+    page.keyboard.press("a")  # strokes mark just what they cover
     draw_box(page)
     states = [trimap_of(page, tmp_path)]
     paint(page, "b", 21, (100, 60), (240, 60))
@@ -282,6 +283,34 @@ def test_pen_and_fingers(page: Page, context: BrowserContext, scene: Scene, tmp_
     # A pinch paints nothing, nor does it leave anything for the next stroke around it.
     paint(page, "b", 3, (270, 225), (270, 265), (340, 265))
     assert np.array_equal(trimap_of(page, tmp_path), marks)
+
+
+def test_a_stroke_finds_what_the_box_has_missed(page: Page, scene: Scene, tmp_path: Path) -> None:
+    open_file(page, scene.file)
+    drag(page, (60, 20), (195, 240))  # a third of the disc is outside
+    settled(page)
+    boxed = trimap_of(page, tmp_path)
+    assert (boxed[100:160, 215:235] == 0).all()
+    paint(page, "f", 12, (215, 110), (215, 150))
+    eventually(lambda: trimap_of(page, tmp_path)[130, 232] == 255)
+    settled(page)
+    found = trimap_of(page, tmp_path)
+    known = found != 128
+    wrong = np.abs(found / 255 - scene.alpha)[known] > 0.5
+    assert wrong.mean() < 0.01
+    assert found[130, 245] == 128  # the disc's own edge, and not the stroke's
+    page.keyboard.press("Control+z")  # the stroke and what it has found are one step
+    eventually(lambda: np.array_equal(trimap_of(page, tmp_path), boxed))
+    page.keyboard.press("Control+y")
+    eventually(lambda: np.array_equal(trimap_of(page, tmp_path), found))
+
+    paint(page, "b", 12, (150, 110), (150, 150))  # too much: all that hangs together there goes
+    eventually(lambda: (trimap_of(page, tmp_path) == 255).sum() < 0.5 * (found == 255).sum())
+    page.keyboard.press("Control+z")
+    page.keyboard.press("a")
+    paint(page, "b", 12, (150, 110), (150, 150))
+    page.wait_for_timeout(300)
+    assert (trimap_of(page, tmp_path) != found).sum() < 700  # nothing but the stroke
 
 
 # --- looking ------------------------------------------------------------------------------------
@@ -408,6 +437,7 @@ def test_the_cutout_on_the_clipboard(page: Page, context: BrowserContext, scene:
 
 def test_a_reload_keeps_everything(page: Page, scene: Scene, tmp_path: Path) -> None:
     open_file(page, scene.file)
+    page.keyboard.press("a")  # strokes mark just what they cover
     draw_box(page)
     paint(page, "b", 15, (100, 60), (240, 60))
     paint(page, "u", 15, (100, 90), (240, 90))
@@ -434,6 +464,7 @@ def test_a_project_file_opens_again(
     page: Page, browser: Browser, server: Server, scene: Scene, tmp_path: Path
 ) -> None:
     open_file(page, scene.file)
+    page.keyboard.press("a")  # strokes mark just what they cover
     draw_box(page)
     paint(page, "b", 15, (100, 60), (240, 60))
     settled(page)
@@ -524,6 +555,7 @@ def test_the_server_is_killed_and_started_again(
     page = context.new_page()
     page.goto(server.address)
     open_file(page, scene.file)
+    page.keyboard.press("a")  # strokes mark just what they cover
     draw_box(page)
     before = trimap_of(page, tmp_path)
     server.end(signal.SIGKILL)

@@ -30,6 +30,7 @@ from deepmatte.images.files import name_of
 from deepmatte.matting import Matter
 from deepmatte.segmenters import Hints
 from deepmatte.studio import outputs
+from deepmatte.studio.again import look_again, side_of
 from deepmatte.studio.connections import stay_quiet
 from deepmatte.studio.guard import Guard
 from deepmatte.studio.live import Live, sentence
@@ -85,6 +86,7 @@ class Studio:
             Route(f"{one}/trimap/alpha", self.alpha, methods=["POST"]),
             Route(f"{one}/trimap/file", self.trimap, methods=["POST"]),
             Route(f"{one}/trimap/band", self.band, methods=["POST"]),
+            Route(f"{one}/trimap/again", self.again, methods=["POST"]),
             Route(f"{one}/edits", self.edit, methods=["POST"]),
             Route(f"{one}/download", self.download),
             Route(f"{one}/composite", self.composite, methods=["POST"]),
@@ -209,6 +211,25 @@ class Studio:
         async with self._gate.body(request, picture.area.pixels) as body:
             made = await self._work(trimap.widen, labels(body, picture.area), pixels)
         return _labels(made)
+
+    async def again(self, request: Request) -> Response:
+        """The labels of a rectangle, the edge looked for again around a stroke in it.
+
+        The body holds the rectangle's labels without the stroke, then 255 for each pixel that the
+        stroke covers and 0 for the others. No content: the stroke asks for nothing.
+        """
+        picture = self._picture(request)
+        area = _area(request, picture)
+        keep = choice(request, "mark", ("keep", "remove")) == "keep"
+        async with self._gate.body(request, 2 * area.pixels) as body:
+            before = labels(body[: area.pixels], area)
+            stroke = labels(body[area.pixels :], area) == trimap.FOREGROUND
+            if not stroke.any():
+                raise HTTPException(422, "Expected a stroke; there is none.")
+            side = side_of(picture.picture.shape)
+            part = picture.picture.crop(area.window).levels
+            made = await self._work(look_again, part, before, stroke, keep, side)
+        return Response(status_code=204) if made is None else _labels(made)
 
     # --- results ------------------------------------------------------------------------------
 

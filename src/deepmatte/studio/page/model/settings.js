@@ -6,7 +6,7 @@ import { Emitter } from "./emitter.js";
 
 const KEY = "deepmatte studio settings";
 
-const KEPT = ["theme", "behind", "colour", "strength", "split"];
+const KEPT = ["theme", "edges", "behind", "colour", "strength", "split"];
 /** What a project file holds. */
 const SHARED = ["size", "view", "behind", "colour", "strength", "compare", "split"];
 
@@ -15,6 +15,7 @@ export class Settings extends Emitter {
   theme = "auto"; // "auto", "light", "dark"
   tool = "box"; // "box", "brush", "erase", "fill", "move", "place"
   label = "foreground"; // "foreground", "background", "unknown"
+  edges = true; // whether Keep and Remove look for the edge around a stroke
   size = 40; // the brush's diameter in pixels of the photo
   view = "marks"; // "marks", "cutout", "matte"
   behind = "checks"; // "checks", "black", "white", "colour", "picture"

@@ -7,7 +7,7 @@
 
 import { Emitter } from "./emitter.js";
 import { UNKNOWN } from "./labels.js";
-import { whole } from "./rectangle.js";
+import { union, whole } from "./rectangle.js";
 import { History, apply, record } from "./history.js";
 import { inSlices } from "./slices.js";
 
@@ -52,6 +52,43 @@ export class Trimap extends Emitter {
       this.#tell(step.rectangle, kind === "marks", step);
       return step;
     });
+  }
+
+  /**
+   * Makes more of a step: other labels in a rectangle around it.
+   *
+   * A step that others have followed meanwhile stays, and what was found becomes a step of its own,
+   * as far as nothing else has been painted there.
+   *
+   * @param {import("./history.js").Step} step
+   * @param {import("./rectangle.js").Rectangle} rectangle
+   * @param {Uint8Array} before the labels in it when they were looked at
+   * @param {Uint8Array} found
+   */
+  amend(step, rectangle, before, found) {
+    return this.#inTurn(async () => {
+      const last = this.history.undoable === step;
+      this.#take(rectangle, before, found);
+      if (last) {
+        await inSlices(apply(this.committed, this.width, step, true));
+        this.history.position--;
+      }
+      const all = union(step.rectangle, rectangle);
+      const change = await inSlices(record(this.committed, this.labels, this.width, all));
+      if (!change) return this.#tell(all, false);
+      const made = { kind: step.kind, name: step.name, ...change };
+      this.history.push(made);
+      return this.#tell(all, false, made);
+    });
+  }
+
+  /** Labels that are still as they were become what was found. */
+  #take({ left, top, right, bottom }, before, found) {
+    for (let y = top, at = 0; y < bottom; y++) {
+      for (let index = y * this.width + left; index < y * this.width + right; index++, at++) {
+        if (this.labels[index] === before[at]) this.labels[index] = found[at];
+      }
+    }
   }
 
   /** Replaces the whole trimap, as one step. */
@@ -115,6 +152,7 @@ export class Trimap extends Emitter {
     }
   }
 
+  /** @param {() => Promise<any>} work @returns {Promise<any>} */
   #inTurn(work) {
     const result = this.#turn.then(work);
     this.#turn = result.catch(() => {});

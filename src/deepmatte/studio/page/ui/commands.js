@@ -108,6 +108,9 @@ export function makeCommands(studio, { opening, downloads, dialogs, gestures, po
     pointer: command("project", "K", "Draw with the keyboard",
       "Arrow keys move a crosshair, the space key presses and lets go, Esc ends",
       () => pointer.toggle()),
+    edges: command("project", "A", "Find edges",
+      "Keep and Remove look for the edge around the stroke; off: they mark just what they cover",
+      () => settings.set("edges", !settings.edges)),
     smaller: command("project", "[", "Smaller brush", "A smaller brush", resize(1 / 1.15)),
     larger: command("project", "]", "Larger brush", "A larger brush", resize(1.15)),
 

@@ -2,7 +2,8 @@
  * The tools: what a drag on the stage does to the trimap.
  */
 
-import { LABELS } from "../model/labels.js";
+import { EdgeFinder } from "./edge_finder.js";
+import { BACKGROUND, FOREGROUND, LABELS, UNKNOWN } from "../model/labels.js";
 import { intersection, outward, union } from "../model/rectangle.js";
 import { snap, sweep } from "../model/brush.js";
 import { fill } from "../model/fill.js";
@@ -10,6 +11,8 @@ import { inSlices } from "../model/slices.js";
 
 /** What Alt makes of a mark; null: it is taken back. */
 const OPPOSITE = { foreground: "background", background: "foreground", unknown: null };
+/** What strokes are called in the list of steps. */
+const NAMES = { [FOREGROUND]: "Keep", [BACKGROUND]: "Remove", [UNKNOWN]: "Find out" };
 const LEAST_PRESSURE = 0.1;
 const OPEN_SHARE = 0.3; // of the photo, that an area which is not enclosed has
 const SMALLEST_BOX = 6; // pixels of the picture
@@ -28,6 +31,7 @@ export class Painter {
    */
   constructor(studio, boxElement, askAgain) {
     this.askAgain = askAgain;
+    this.edges = new EdgeFinder(studio);
     this.studio = studio;
     this.boxElement = boxElement;
     studio.view.addEventListener("change", () => this.boxElement.hidden || this.#showBox());
@@ -48,7 +52,7 @@ export class Painter {
       const opposite = event.altKey ? OPPOSITE[settings.label] : settings.label;
       const erasing = settings.tool === "erase" || event.button === 5 || opposite === null;
       const label = LABELS[opposite];
-      this.#stroke = { erasing, label, queue: [], last: null, rectangle: null };
+      this.#stroke = { erasing, label, queue: [], last: null, rectangle: null, spans: [] };
       if (event.shiftKey && this.#lastPoint) this.#stroke.last = this.#lastPoint;
       this.move([point]);
     }
@@ -71,10 +75,15 @@ export class Painter {
     this.paint();
     performance.mark("stroke end");
     const { erasing, rectangle, last } = this.#stroke;
+    const { label, spans } = this.#stroke;
     this.#stroke = null;
     this.#lastPoint = last;
-    const name = erasing ? "Eraser" : "Stroke";
-    if (rectangle) this.studio.project.trimap.commit("marks", name, rectangle);
+    if (!rectangle) return;
+    const { trimap } = this.studio.project;
+    const name = erasing ? "Eraser" : NAMES[label];
+    const look = erasing ? null : this.edges.prepare({ rectangle, spans, label });
+    const step = trimap.commit("marks", name, rectangle);
+    if (look) this.edges.look(look, step, () => this.#stroke !== null);
   }
 
   cancel() {
@@ -104,7 +113,10 @@ export class Painter {
           const row = y * width;
           labels.set(base.subarray(row + start, row + end), row + start);
         }
-      : (y, start, end) => labels.fill(stroke.label, y * width + start, y * width + end);
+      : (y, start, end) => {
+          labels.fill(stroke.label, y * width + start, y * width + end);
+          stroke.spans.push([y, start, end]);
+        };
     let painted = null;
     for (const { x, y, pressure } of stroke.queue) {
       const share = Math.max(LEAST_PRESSURE, pressure);
