@@ -112,6 +112,7 @@ def encode_image(
     metadata: Metadata = NO_METADATA,
     depth: Depth | None = None,
     straight: bool = False,
+    quality: int | None = None,
 ) -> bytes:
     """What `save_image` would write.
 
@@ -122,6 +123,7 @@ def encode_image(
         metadata: as for `save_image`.
         depth: as for `save_image`.
         straight: as for `save_image`.
+        quality: 1..100, of a JPEG, WebP or AVIF; None is high, and without loss where that can be.
 
     Raises:
         ImageError: the format is unknown, does not support the depth or an alpha channel, or cannot
@@ -137,7 +139,7 @@ def encode_image(
             f"{name} would be a JPEG, which has no alpha channel; use .png, .webp or .tif."
         )
     try:
-        return _encode(pixels, kind, depth, straight, metadata)
+        return _encode(pixels, kind, depth, straight, metadata, quality)
     except (MattingError, MemoryError):
         raise
     except Exception as error:  # each encoder has its own limits and its own exceptions
@@ -237,7 +239,12 @@ def _check_pixels(pixels: NDArray[Any]) -> None:
 
 
 def _encode(
-    pixels: NDArray[Any], kind: str, depth: Depth, straight: bool, metadata: Metadata
+    pixels: NDArray[Any],
+    kind: str,
+    depth: Depth,
+    straight: bool,
+    metadata: Metadata,
+    quality: int | None,
 ) -> bytes:
     if kind == "EXR":
         return exr.encode_exr(pixels, metadata, half=depth == "half", straight=straight)
@@ -250,18 +257,27 @@ def _encode(
     if kind == "TIFF":
         return deep.encode_tiff(levels, metadata)
     if depth == 8:
-        return _by_pillow(levels, kind, metadata)
-    return deep.encode_png(levels, _by_pillow(to_levels(levels[:1, :1], np.uint8), kind, metadata))
+        return _by_pillow(levels, kind, metadata, quality)
+    return deep.encode_png(
+        levels, _by_pillow(to_levels(levels[:1, :1], np.uint8), kind, metadata, None)
+    )
 
 
 def _fits(icc_profile: bytes | None, pixels: NDArray[Any]) -> bool:
     return profile_space(icc_profile) == ("GRAY" if pixels.ndim == 2 else "RGB")
 
 
-def _by_pillow(levels: NDArray[np.uint8], kind: str, metadata: Metadata) -> bytes:
+def _by_pillow(
+    levels: NDArray[np.uint8], kind: str, metadata: Metadata, quality: int | None
+) -> bytes:
     image = Image.fromarray(np.ascontiguousarray(levels))
     stream = io.BytesIO()
-    image.save(stream, kind, **pillow_options(kind, metadata))
+    options = pillow_options(kind, metadata)
+    if quality is not None and kind in ("JPEG", "WEBP", "AVIF"):
+        options["quality"] = quality
+        if "lossless" in options:
+            options["lossless"] = False
+    image.save(stream, kind, **options)
     return stream.getvalue()
 
 

@@ -47,7 +47,8 @@ def look_again(
     if against[stroke].mean() < _AGAINST:
         return None
     away = distance_to(stroke)
-    near = away <= _REACH * side
+    # What is wholly unknown is looked through as far as it goes.
+    near = (away <= _REACH * side) | ((labels == UNKNOWN) & (known_by > width))
     before = _subject(labels)
     if keep:
         outside, inside = (labels == BACKGROUND) & ~near, (labels == FOREGROUND) | stroke
@@ -63,6 +64,8 @@ def look_again(
     # As far as the band along the changed edge reaches.
     beside = distance_to(changed | stroke) <= width / 2 + 1
     fresh = trimap.from_mask(after.astype(np.uint8), width=width)
+    # What was unknown becomes what the stroke says, or stays so: never the opposite.
+    beside &= (labels != UNKNOWN) | (fresh != (BACKGROUND if keep else FOREGROUND))
     result[beside] = fresh[beside]
     result[stroke] = label
     return result

@@ -31,6 +31,7 @@ from deepmatte.solver.runtime import Progress
 from deepmatte.studio.local import LocalAnswer, local_answer
 from deepmatte.studio.pictures import TILE, OpenPicture, Settled
 from deepmatte.studio.rectangle import Rectangle
+from deepmatte.studio.refine import Refinement
 from deepmatte.trimap import Trimap
 
 Result = TypeVar("Result")
@@ -63,10 +64,17 @@ class Live:
             workers.start_soon(self._answer_edits)
             workers.start_soon(self._settle_pictures)
 
-    def edit(self, picture: OpenPicture, area: Rectangle, labels: Trimap, have: int) -> int:
+    def edit(
+        self,
+        picture: OpenPicture,
+        area: Rectangle,
+        labels: Trimap,
+        have: int,
+        refinement: Refinement,
+    ) -> int:
         """Take in an edit, see `OpenPicture.edit`; the work begins. Returns its version."""
         painted = picture.painted
-        version = picture.edit(area, labels, have)
+        version = picture.edit(area, labels, have, refinement)
         if self._settling is not None and picture.painted != painted:
             self._settling.cancel()
         if picture.pending:
@@ -237,7 +245,12 @@ def _settle(
 def _pixels(picture: OpenPicture, area: Rectangle, final: bool) -> bytes:
     """A frame with what is shown in an area, in a screen's colours."""
     assert picture.shown is not None  # nothing is sent before
-    colours = picture.shown[area.window].copy()
+    shape, reach = picture.picture.shape, picture.refinement.reach
+    area = area.grown(reach, shape)
+    wider = area.grown(reach, shape)
+    photo = picture.picture.crop(wider.window).levels
+    refined = picture.refinement.cutout(picture.shown[wider.window], photo)
+    colours = refined[area.moved(-wider.left, -wider.top).window].copy()
     colours[..., :3] = displayed(
         np.ascontiguousarray(colours[..., :3]), picture.picture.metadata.icc_profile
     )

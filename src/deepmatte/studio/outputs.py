@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from dataclasses import dataclass, replace
+from typing import Any, Literal
 from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deepmatte.composite import add_shadow, backdrop, blend, cutout
 from deepmatte.errors import ImageError
-from deepmatte.images import displayed, encode_image, open_image, parse_colour
-from deepmatte.images.arrays import to_bytes, to_unit
-from deepmatte.images.resize import fit
+from deepmatte.framing import crop_plane, soft_shadow, subject_box
+from deepmatte.images import (
+    Layer,
+    displayed,
+    encode_image,
+    encode_layers,
+    parse_colour,
+)
+from deepmatte.images.arrays import to_bytes, to_levels, to_unit
+from deepmatte.images.resize import fit, limited, shrink
+from deepmatte.studio.backdrops import blurred_surroundings, placed
 from deepmatte.studio.pictures import OpenPicture, Settled
+from deepmatte.studio.refine import Refinement
 
+LAYERED = ("ora", "psd")
 KINDS = ("cutout", "alpha", "foreground", "trimap")
 FORMATS = {
     "png": "image/png",
@@ -24,42 +35,92 @@ FORMATS = {
     "jpg": "image/jpeg",
     "tif": "image/tiff",
     "avif": "image/avif",
+    "ora": "image/openraster",
+    "psd": "image/vnd.adobe.photoshop",
 }
 """Endings and media types."""
 
 # The longest side of a JPEG.
 _LONGEST = 65_500
 _NAME = 120  # characters
+# The longest side of what a page shows of a background.
+_SCREEN = 2000
+# Rows that are worked on at a time: float copies of the whole are what costs memory.
+_STRIP = 256
+_BLUR = re.compile(r"blur:([0-9]{1,2}(?:\.[0-9]{1,3})?)")
 
 
-def encoded(picture: OpenPicture, settled: Settled, kind: str, ending: str) -> bytes:
+@dataclass(frozen=True)
+class Wanted:
+    """What a file is to be like.
+
+    Attributes:
+        ending: one of `FORMATS`.
+        depth: bits of each colour, 8 or 16.
+        margin: pixels around the subject, to which the picture is cropped; None leaves all of it.
+        longest: pixels of the longer side, to which a larger picture is shrunk; None leaves it.
+        quality: 1..100 of a format with loss; None is high, or without loss.
+        shadow: how dark a soft shadow below the subject is, 0..1.
+    """
+
+    ending: str = "png"
+    depth: Literal[8, 16] = 8
+    margin: int | None = None
+    longest: int | None = None
+    quality: int | None = None
+    shadow: float = 0.0
+
+
+def encoded(picture: OpenPicture, settled: Settled, kind: str, wanted: Wanted) -> bytes:
     """One of `KINDS` as a file.
 
     Raises:
         ImageError: the format cannot hold it.
+        MattingError: it is to be cropped to a subject, and there is none.
     """
-    pixels = {
-        "cutout": settled.colours,
-        "alpha": settled.colours[..., 3],
-        "foreground": settled.colours[..., :3],
-        "trimap": settled.matte.trimap,
-    }[kind]
-    return _encode(picture, pixels, ending)
+    if kind == "trimap":
+        return _encode(picture, settled.matte.trimap, Wanted(wanted.ending))
+    cutout = _cutout(picture, settled, wanted)
+    if wanted.shadow and kind == "cutout":
+        cutout = cutout.copy()
+        add_shadow(cutout, soft_shadow(to_unit(cutout[..., 3]), wanted.shadow))
+    if kind == "cutout" and wanted.ending in LAYERED:
+        return _layered(picture, settled, cutout, wanted)
+    framed = _framed(cutout, cutout[..., 3], wanted)
+    pixels = {"cutout": framed, "alpha": framed[..., 3], "foreground": framed[..., :3]}[kind]
+    return _encode(picture, pixels, wanted)
 
 
-def composite(picture: OpenPicture, settled: Settled, background: object, ending: str) -> bytes:
-    """The subject on a colour, "#rrggbb", or a gradient, "TOP:BOTTOM", as a file.
+def _layered(picture: OpenPicture, settled: Settled, cutout: NDArray[Any], wanted: Wanted) -> bytes:
+    """The subject above the photo, which is hidden, and as it is on the page."""
+    photo = to_levels(picture.picture.levels, cutout.dtype)
+    subject = _framed(cutout, cutout[..., 3], wanted)
+    below = _framed(photo, cutout[..., 3], wanted)
+    layers = [
+        Layer("Subject", np.ascontiguousarray(subject[..., :3]), subject[..., 3].copy()),
+        Layer("Photo", below, None, visible=False),
+    ]
+    metadata = picture.picture.metadata
+    return encode_layers(layers, wanted.ending, name=picture.name, metadata=metadata)
+
+
+def composite(picture: OpenPicture, settled: Settled, background: object, wanted: Wanted) -> bytes:
+    """The subject on a colour ("#rrggbb"), a gradient ("TOP:BOTTOM") or what is behind it, blurred.
+
+    The latter is "blur:PERCENT", of the longer side.
 
     Raises:
-        ImageError: it is neither, or as `encoded`.
+        ImageError: it is none of these, or as `encoded`.
     """
+    if isinstance(background, str) and (match := _BLUR.fullmatch(background)):
+        return _over(picture, settled, surroundings(picture, settled, float(match[1])), wanted)
     # A string that is no colour would be the path of a file.
     colours = background.split(":") if isinstance(background, str) else []
     if not isinstance(background, str) or not (
         len(colours) in (1, 2) and all(parse_colour(colour) for colour in colours)
     ):
         raise ImageError(f"{background!r} is neither a colour nor a gradient of two (white:#888).")
-    return _encode(picture, np.asarray(replace(settled.matte).over(background)), ending)
+    return _over(picture, settled, background, wanted)
 
 
 def composite_on_picture(
@@ -67,7 +128,7 @@ def composite_on_picture(
     settled: Settled,
     file: bytes,
     place: tuple[float, float, float] | None,
-    ending: str,
+    wanted: Wanted,
 ) -> bytes:
     """The subject on a picture, as a file.
 
@@ -77,15 +138,91 @@ def composite_on_picture(
         file: the background's bytes.
         place: where its left and its top edge lie in the picture, in the picture's pixels, and how
             many of those its own pixels are wide; None lets it cover all, as `Matte.over` does.
-        ending: of the format.
+        wanted: of the file.
 
     Raises:
         ImageError: it cannot be read, or as `encoded`.
     """
     behind: bytes | NDArray[np.uint8] = file
     if place is not None:
-        behind = _placed(file, *place, picture.picture.shape)
-    return _encode(picture, np.asarray(replace(settled.matte).over(behind)), ending)
+        behind = placed(file, *place, picture.picture.shape)
+    return _over(picture, settled, behind, wanted)
+
+
+def surroundings(picture: OpenPicture, settled: Settled, percent: float) -> NDArray[np.uint8]:
+    """The photo's own background, blurred, as `composite` takes it: uint8 (H, W, 3)."""
+    return blurred_surroundings(picture.picture.levels, settled.matte.alpha, percent)
+
+
+def surroundings_shown(picture: OpenPicture, settled: Settled, percent: float) -> bytes:
+    """The same as a page shows it: a JPEG in sRGB, no larger than a screen."""
+    pixels = surroundings(picture, settled, percent)
+    pixels = fit(pixels, limited(pixels.shape, _SCREEN))
+    return encode_image(displayed(pixels, picture.picture.metadata.icc_profile), "jpg")
+
+
+def _over(
+    picture: OpenPicture,
+    settled: Settled,
+    background: str | bytes | NDArray[np.uint8],
+    wanted: Wanted,
+) -> bytes:
+    plain = picture.refinement == Refinement() and not wanted.shadow
+    if plain:
+        mixed = np.asarray(replace(settled.matte).over(background))
+        return _encode(picture, _framed(mixed, settled.colours[..., 3], wanted), wanted)
+    cutout = _cutout(picture, settled, Wanted())
+    shadowed = cutout
+    if wanted.shadow:
+        shadowed = cutout.copy()
+        add_shadow(shadowed, soft_shadow(to_unit(cutout[..., 3]), wanted.shadow))
+    profile = picture.picture.metadata.icc_profile
+    behind = backdrop(background, *picture.picture.shape, profile)
+    mixed = np.empty(behind.shape, np.uint8)
+    for top in range(0, len(mixed), _STRIP):
+        rows = slice(top, top + _STRIP)
+        strip = to_unit(shadowed[rows])
+        colours = np.ascontiguousarray(strip[..., :3])
+        mixed[rows] = to_bytes(blend(colours, strip[..., 3], behind[rows]))
+    return _encode(picture, _framed(mixed, cutout[..., 3], wanted), wanted)
+
+
+def _cutout(picture: OpenPicture, settled: Settled, wanted: Wanted) -> NDArray[Any]:
+    """The refined cut-out in the depth that is wanted: (H, W, 4), uint8 or uint16."""
+    refinement, photo = picture.refinement, picture.picture.levels
+    if wanted.depth == 8:
+        return refinement.cutout(settled.colours, photo)
+    matte = replace(settled.matte)
+    colours = refinement.colours(matte.levels("foreground", 16), photo)
+    return cutout(colours, refinement.alpha(matte.alpha), np.uint16)
+
+
+def _framed(pixels: NDArray[Any], alpha: NDArray[Any], wanted: Wanted) -> NDArray[Any]:
+    """Cropped to the subject and made smaller, if that is wanted."""
+    if wanted.margin is not None:
+        left, top, right, bottom = subject_box(to_unit(alpha))
+        margin = wanted.margin
+        box = (left - margin, top - margin, right + margin, bottom + margin)
+        if pixels.ndim == 3 and pixels.shape[2] == 3:  # what is opaque ends where the photo ends
+            height, width = alpha.shape
+            box = (max(0, box[0]), max(0, box[1]), min(width, box[2]), min(height, box[3]))
+        pixels = crop_plane(pixels, box)
+    if wanted.longest is not None and max(pixels.shape[:2]) > wanted.longest:
+        pixels = _shrunk(pixels, limited(pixels.shape, wanted.longest))
+    return pixels
+
+
+def _shrunk(pixels: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """Smaller, each pixel's colour counting by its alpha."""
+    if pixels.ndim != 3 or pixels.shape[2] != 4:
+        return shrink(pixels, size)
+    unit = to_unit(pixels)
+    alpha = shrink(unit[..., 3], size)
+    weighted = shrink(unit[..., :3] * unit[..., 3:], size)
+    plain = shrink(unit[..., :3], size)
+    share = alpha[..., None]
+    colours = np.where(share > 0, weighted / np.maximum(share, 1e-6), plain)
+    return cutout(np.clip(colours, 0, 1), alpha, pixels.dtype)
 
 
 def view(picture: OpenPicture) -> tuple[bytes, str]:
@@ -118,58 +255,13 @@ def disposition(name: str, what: str, ending: str) -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file, safe='')}"
 
 
-def _encode(picture: OpenPicture, pixels: NDArray[np.uint8], ending: str) -> bytes:
-    opened = picture.picture
-    return encode_image(pixels, ending, name=picture.name, metadata=opened.metadata)
-
-
-@dataclass(frozen=True)
-class _Span:
-    """What can be seen of a scaled background along one axis.
-
-    Attributes:
-        source: its own pixels, and no more of them than needed: all of a large picture, enlarged,
-            could fill any memory.
-        length: how many pixels these become.
-        seen: which of those lie in the picture.
-        target: where.
-    """
-
-    source: slice
-    length: int
-    seen: slice
-    target: slice
-
-
-def _span(start: float, scale: float, length: int, room: int) -> _Span | None:
-    """The part of a background from ``start`` on that lies in 0..``room``; None if none does."""
-    first = max(0, math.floor(-start / scale) - 1)
-    last = min(length, math.ceil((room - start) / scale) + 1)
-    if first >= last:
-        return None
-    scaled, begin = max(1, round((last - first) * scale)), round(start + first * scale)
-    target = slice(max(0, begin), min(room, begin + scaled))
-    if target.start >= target.stop:
-        return None
-    return _Span(
-        slice(first, last), scaled, slice(target.start - begin, target.stop - begin), target
+def _encode(picture: OpenPicture, pixels: NDArray[Any], wanted: Wanted) -> bytes:
+    if wanted.ending in LAYERED:
+        raise ImageError("Only the cut-out can be saved in layers; choose another format.")
+    return encode_image(
+        np.ascontiguousarray(pixels),
+        wanted.ending,
+        name=picture.name,
+        metadata=picture.picture.metadata,
+        quality=wanted.quality,
     )
-
-
-def _placed(
-    file: bytes, left: float, top: float, scale: float, shape: tuple[int, int]
-) -> NDArray[np.uint8]:
-    """A background picture where it is wanted, on white: uint8 (H, W, 3)."""
-    behind = open_image(file)
-    canvas = np.full((*shape, 3), 255, np.uint8)
-    rows = _span(top, scale, behind.shape[0], shape[0])
-    columns = _span(left, scale, behind.shape[1], shape[1])
-    if rows is None or columns is None:
-        return canvas
-    part = behind.crop((rows.source, columns.source))
-    colours = part.rgb
-    if part.alpha is not None:
-        colours = 1 - part.alpha[..., None] * (1 - colours)
-    scaled = fit(colours, (rows.length, columns.length))
-    canvas[rows.target, columns.target] = to_bytes(scaled[rows.seen, columns.seen])
-    return canvas

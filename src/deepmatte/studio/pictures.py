@@ -19,6 +19,7 @@ from deepmatte.matting import Matte
 from deepmatte.solver.runtime import Progress
 from deepmatte.studio.local import Colours, LocalAnswer
 from deepmatte.studio.rectangle import Rectangle
+from deepmatte.studio.refine import UNREFINED, Refinement
 from deepmatte.trimap import UNKNOWN, Trimap
 
 TILE = 512
@@ -70,7 +71,8 @@ class OpenPicture:
         painted: counts those that have changed labels.
         shown: uint8 (H, W, 4), the cut-out as far as it is known: the settled one, local answers
             in it; None before the first.
-        settled: the matte of the present labels, or None.
+        settled: the matte of the present labels, or None; not refined, nor is what is shown.
+        refinement: what is done to the edge where it is seen or saved.
         failure: why there is none, or None.
         pending: changed areas without a local answer.
         progress: of the whole, while it is made.
@@ -86,6 +88,7 @@ class OpenPicture:
         self.version = self.painted = 0
         self.shown: Colours | None = None
         self.settled: Settled | None = None
+        self.refinement = UNREFINED
         self.failure: MattingError | MemoryError | None = None
         self.pending: list[Rectangle] = []
         self.progress: Progress | None = None
@@ -110,13 +113,16 @@ class OpenPicture:
         own = 0 if self.picture.alpha is None else self.picture.alpha.nbytes
         return len(self.file) + self.picture.levels.nbytes + own + _HELD * self.area.pixels
 
-    def edit(self, area: Rectangle, labels: Trimap, have: int) -> int:
+    def edit(
+        self, area: Rectangle, labels: Trimap, have: int, refinement: Refinement = UNREFINED
+    ) -> int:
         """Take in the labels of an area.
 
         Args:
             area: where.
             labels: uint8 (h, w).
             have: the number of the last answer that the page has got whole, 0 for none.
+            refinement: what is done to the edge from now on.
 
         Returns:
             The new version.
@@ -126,6 +132,9 @@ class OpenPicture:
         elif have != self._acknowledged:
             self._acknowledged = have
             self._unsure[:] = False
+        if refinement != self.refinement:
+            self.refinement = refinement
+            self._unsure[:] = True
         changed = _bounds(self.labels[area.window] != labels, area)
         self.version += 1
         self.edited = time.monotonic()

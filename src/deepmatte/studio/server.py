@@ -36,7 +36,9 @@ from deepmatte.studio.guard import Guard
 from deepmatte.studio.live import Live, sentence
 from deepmatte.studio.pictures import OpenPicture, OpenPictures, Settled
 from deepmatte.studio.rectangle import Rectangle
+from deepmatte.studio.refine import Refinement
 from deepmatte.studio.requests import FILE, TEXT, Gate, choice, fields, integer, labels, number
+from deepmatte.studio.tidy import without_holes, without_islands
 from deepmatte.subject import find_subject
 
 Result = TypeVar("Result")
@@ -48,6 +50,8 @@ WIDEST = 1000
 _AT_A_TIME = 2
 # Where a background may lie, and how much it may be scaled.
 _FAR, _LARGEST = 1_000_000.0, 100.0
+# Pixels by which an edge may be smoothed or feathered.
+_SOFTEST = 100.0
 
 
 class Studio:
@@ -86,10 +90,12 @@ class Studio:
             Route(f"{one}/trimap/alpha", self.alpha, methods=["POST"]),
             Route(f"{one}/trimap/file", self.trimap, methods=["POST"]),
             Route(f"{one}/trimap/band", self.band, methods=["POST"]),
+            Route(f"{one}/trimap/clean", self.clean, methods=["POST"]),
             Route(f"{one}/trimap/again", self.again, methods=["POST"]),
             Route(f"{one}/edits", self.edit, methods=["POST"]),
             Route(f"{one}/download", self.download),
             Route(f"{one}/composite", self.composite, methods=["POST"]),
+            Route(f"{one}/surroundings", self.surroundings),
         ]
         mounts = [
             Mount("/api", Router(routes, redirect_slashes=False)),
@@ -212,6 +218,15 @@ class Studio:
             made = await self._work(trimap.widen, labels(body, picture.area), pixels)
         return _labels(made)
 
+    async def clean(self, request: Request) -> Response:
+        """The labels without small holes in the subject, or without islands beside it."""
+        picture = self._picture(request)
+        what = choice(request, "what", ("holes", "islands"))
+        tidy = without_holes if what == "holes" else without_islands
+        async with self._gate.body(request, picture.area.pixels) as body:
+            made = await self._work(tidy, labels(body, picture.area))
+        return _labels(made)
+
     async def again(self, request: Request) -> Response:
         """The labels of a rectangle, the edge looked for again around a stroke in it.
 
@@ -242,7 +257,7 @@ class Studio:
             painted = labels(body, area)
         if picture.closed:
             raise _forgotten()
-        version = self._live.edit(picture, area, painted, have)
+        version = self._live.edit(picture, area, painted, have, _refinement(request))
         frames = self._live.answers(picture, version)
         return StreamingResponse(frames, media_type="application/octet-stream")
 
@@ -250,29 +265,38 @@ class Studio:
         """A result as a file."""
         picture = self._picture(request)
         kind = choice(request, "kind", outputs.KINDS)
-        ending = choice(request, "format", tuple(outputs.FORMATS))
+        wanted = _wanted(request)
         with self._gate.room():
             settled = await self._settled(request, picture)
-            data = await self._work(outputs.encoded, picture, settled, kind, ending)
-        return _download(picture, data, kind, ending)
+            data = await self._work(outputs.encoded, picture, settled, kind, wanted)
+        return _download(picture, data, kind, wanted.ending)
 
     async def composite(self, request: Request) -> Response:
         """The subject on a colour or on a picture, as a file."""
         picture = self._picture(request)
-        ending = choice(request, "format", tuple(outputs.FORMATS))
+        wanted = _wanted(request)
         if request.headers.get("content-type", "").startswith("application/json"):
             async with self._gate.body(request, TEXT) as body:
                 background = fields(body).get("background")
                 settled = await self._settled(request, picture)
-                data = await self._work(outputs.composite, picture, settled, background, ending)
+                data = await self._work(outputs.composite, picture, settled, background, wanted)
         else:
             place = _place(request)
             async with self._file(request) as file:
                 settled = await self._settled(request, picture)
                 data = await self._work(
-                    outputs.composite_on_picture, picture, settled, file, place, ending
+                    outputs.composite_on_picture, picture, settled, file, place, wanted
                 )
-        return _download(picture, data, "composite", ending)
+        return _download(picture, data, "composite", wanted.ending)
+
+    async def surroundings(self, request: Request) -> Response:
+        """The photo's own background, blurred, as a page shows it."""
+        picture = self._picture(request)
+        percent = number(request, "percent", 0, 20, 3)
+        with self._gate.room():
+            settled = await self._settled(request, picture)
+            data = await self._work(outputs.surroundings_shown, picture, settled, percent)
+        return Response(data, media_type="image/jpeg")
 
     # --- beneath ------------------------------------------------------------------------------
 
@@ -339,6 +363,30 @@ def _area(request: Request, picture: OpenPicture) -> Rectangle:
         top,
         left + integer(request, "width", 1, width - left),
         top + integer(request, "height", 1, height - top),
+    )
+
+
+def _wanted(request: Request) -> outputs.Wanted:
+    """What the query wants a file to be like."""
+    query = request.query_params
+    return outputs.Wanted(
+        ending=choice(request, "format", tuple(outputs.FORMATS)),
+        depth=16 if integer(request, "depth", 8, 16, 8) == 16 else 8,
+        margin=integer(request, "margin", 0, 10_000) if "margin" in query else None,
+        longest=integer(request, "longest", 1, 100_000) if "longest" in query else None,
+        quality=integer(request, "quality", 1, 100) if "quality" in query else None,
+        shadow=number(request, "shadow", 0, 1, 0),
+    )
+
+
+def _refinement(request: Request) -> Refinement:
+    """What the query wants to be done to the edge."""
+    return Refinement(
+        number(request, "smooth", 0, _SOFTEST, 0),
+        number(request, "feather", 0, _SOFTEST, 0),
+        number(request, "shift", -100, 100, 0),
+        number(request, "contrast", 0, 100, 0),
+        number(request, "decontaminate", 0, 100, 100),
     )
 
 

@@ -14,6 +14,7 @@ import { Studio } from "./studio.js";
 import { find } from "./ui/find.js";
 import { listenToKeys } from "./ui/keys.js";
 import { makeCommands } from "./ui/commands.js";
+import { followSteps } from "./ui/steps.js";
 import { followTray } from "./ui/tray.js";
 import { returnFocus } from "./ui/focus.js";
 import { showRecents } from "./ui/recents.js";
@@ -89,7 +90,7 @@ function take(data, how) {
   else studio.messages.notice(`Only photos and projects can be ${how}; that was none.`);
 }
 
-settings.addEventListener("change", () => studio.project?.keepSoon());
+settings.on("change", (name) => studio.project?.apply(name));
 addEventListener("pagehide", () => studio.project?.close());
 addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 
@@ -98,6 +99,7 @@ opening.begin();
 const showKept = () => showRecents(find("recent"), (id) => opening.recent(id));
 studio.on("closed", showKept);
 showKept();
+followSteps(studio, find("steps-menu"), gestures);
 followTray(studio, find("tray"), (id) => opening.recent(id));
 
 export { studio };

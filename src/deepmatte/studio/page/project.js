@@ -6,6 +6,8 @@
 import * as storage from "./model/storage.js";
 import { Layers } from "./canvas/layers.js";
 import { Live } from "./server/live.js";
+import { REFINING } from "./model/settings.js";
+import { Refused } from "./model/errors.js";
 import { Trimap } from "./model/trimap.js";
 import { nextFrame } from "./model/slices.js";
 
@@ -39,7 +41,13 @@ export class Project {
     this.photo = photo;
     this.trimap = new Trimap(photo.width, photo.height);
     this.layers = new Layers(studio.stage, this.trimap, pixels);
-    this.live = new Live(this.trimap, studio.server, () => this.#upload(), () => this.#breathe());
+    this.live = new Live(
+      this.trimap,
+      studio.server,
+      () => this.#upload(),
+      () => this.#breathe(),
+      () => studio.settings.refinement(),
+    );
     this.live.id = picture.id;
     this.transparent = Boolean(picture.alpha);
     this.#follow();
@@ -57,6 +65,31 @@ export class Project {
   /** Whether there is a trimap, and not only strokes on an untouched photo. */
   get begun() {
     return this.trimap.history.begun;
+  }
+
+  /** Follows a setting. @param {string} name */
+  apply(name) {
+    this.keepSoon();
+    if (REFINING.includes(name)) {
+      if (this.begun) this.live.refresh();
+    }
+    if (["behind", "blur"].includes(name)) this.#surround();
+  }
+
+  /** The photo's own background, blurred, as the server makes it of the matte. */
+  async #surround() {
+    const { settings, server, messages } = this.studio;
+    if (settings.behind !== "blur" || this.live.state !== "done" || this.live.closed) return;
+    const percent = settings.blur;
+    try {
+      const response = await this.live.withPicture((id) =>
+        server.call(`pictures/${id}/surroundings`, { query: { percent } }),
+      );
+      await this.layers.surroundings.open(await response.blob());
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      messages.error(error.message);
+    }
   }
 
   close() {
@@ -112,7 +145,10 @@ export class Project {
   }
 
   #progress() {
-    if (this.live.state === "done") this.layers.clearInk();
+    if (this.live.state === "done") {
+      this.layers.clearInk();
+      this.#surround();
+    }
     this.studio.changed();
   }
 

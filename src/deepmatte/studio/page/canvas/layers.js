@@ -27,7 +27,9 @@ export class Layers extends Emitter {
     this.photo = photo;
     this.result = new Pyramid(trimap.width, trimap.height);
     this.backdrop = new Backdrop(trimap, stage.view);
-    this.backdrop.addEventListener("change", () => stage.redraw());
+    /** The photo's own background, blurred. */
+    this.surroundings = new Backdrop(trimap, stage.view);
+    for (const each of [this.backdrop, this.surroundings]) each.on("change", () => stage.redraw());
     this.ink = new Overlay(trimap, { besides: trimap.committed, strong: true });
     this.reset();
   }

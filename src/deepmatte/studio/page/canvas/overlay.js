@@ -6,7 +6,7 @@
  * the mean of theirs.
  */
 
-import { BACKGROUND, FOREGROUND, INK, STRONG, UNKNOWN } from "../model/labels.js";
+import { BACKGROUND, FOREGROUND, INK, OUTLINE, STRONG, UNKNOWN } from "../model/labels.js";
 import { area, intersection, outward } from "../model/rectangle.js";
 import { Grid, TILE } from "./tiles.js";
 
@@ -47,7 +47,15 @@ export class Overlay {
   update(part, placement) {
     const level = this.grid.levelFor(placement.scale);
     for (const [key, entry] of this.#tiles) {
-      const changed = intersection(this.grid.covered(entry.tile), part);
+      const around = 2 * 2 ** entry.tile.level; // outlines lie beside what has changed
+      const { left, top, right, bottom } = part;
+      const wider = {
+        left: left - around,
+        top: top - around,
+        right: right + around,
+        bottom: bottom + around,
+      };
+      const changed = intersection(this.grid.covered(entry.tile), wider);
       if (!changed) continue;
       const all = area(changed) === area(this.grid.covered(entry.tile));
       if (entry.tile.level === level && !all) this.#paint(entry, changed);
@@ -114,8 +122,37 @@ export class Overlay {
         colours[at] = palette[counts];
       }
     }
+    if (!besides) this.#outline(colours, columns, rows, origin, step);
+  }
+
+  /** A dark line where the mark changes to the right or below, and a light one beside it. */
+  #outline(colours, columns, rows, origin, step) {
+    const { labels } = this;
+    const { width, height } = this.grid;
+    for (let row = 0, at = 0; row < rows; row++) {
+      const y = Math.min(origin.y + row * step, height - 1) * width;
+      const below = Math.min(origin.y + (row + 1) * step, height - 1) * width;
+      const above = Math.max(0, origin.y + (row - 1) * step) * width;
+      for (let column = 0; column < columns; column++, at++) {
+        const x = Math.min(origin.x + column * step, width - 1);
+        const right = Math.min(x + step, width - 1);
+        const left = Math.max(0, x - step);
+        const label = labels[y + x];
+        if (labels[y + right] !== label || labels[below + x] !== label) colours[at] = DARK;
+        else if (labels[y + left] !== label || labels[above + x] !== label) colours[at] = LIGHT;
+      }
+    }
   }
 }
+
+/** Red, green, blue and opacity as ImageData wants them. @param {number[]} colour */
+function packed(colour) {
+  const [red, green, blue, opacity] = colour;
+  const bytes = new Uint8ClampedArray([red, green, blue, Math.round(255 * opacity)]);
+  return new Uint32Array(bytes.buffer)[0];
+}
+const DARK = packed(OUTLINE.dark);
+const LIGHT = packed(OUTLINE.light);
 
 /** The colour of every possible sum of counts, as ImageData wants it. */
 function palette(samples, unknown, strong) {

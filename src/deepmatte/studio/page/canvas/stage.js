@@ -7,12 +7,14 @@ import { intersection, outward, union, whole } from "../model/rectangle.js";
 import { clip } from "./tiles.js";
 
 const CHECK = 12; // CSS pixels
-const SEEN = new Set(["theme", "view", "behind", "colour", "strength", "compare", "split"]);
+const SEEN = new Set(["theme", "view", "behind", "colour", "second", "strength", "compare", "split"]);
 
 /** Event "drawn", after each frame that drew anything. */
 export class Stage extends Emitter {
-  /** @type {{photo, result, overlay, ink, backdrop, begun: boolean, answered: boolean} | null} */
+  /** @type {import("./layers.js").Layers | null} */
   layers = null;
+  /** Whether the photo alone is shown for a moment. */
+  #peeking = false;
   /** Called before each frame is drawn. */
   beforeFrame = () => {};
   #damage = null;
@@ -54,6 +56,13 @@ export class Stage extends Emitter {
     this.checks = this.context.createPattern(checkerboard(Math.round(CHECK * ratio)), "repeat");
     this.view.resize(width, height, ratio);
     this.#frame(); // at once: a resized canvas is blank
+  }
+
+  /** Shows the photo alone, or what the view asks for again. @param {boolean} on */
+  peek(on) {
+    if (this.#peeking === on) return;
+    this.#peeking = on;
+    this.redraw();
   }
 
   /** Draws everything again. */
@@ -105,6 +114,10 @@ export class Stage extends Emitter {
   }
 
   #draw(damage) {
+    if (this.#peeking) {
+      this.#drawPhoto(damage);
+      return;
+    }
     if (this.showsMarks) {
       this.#drawPhoto(damage);
       this.context.globalAlpha = this.layers.begun ? this.settings.strength / 100 : 1;
@@ -142,10 +155,27 @@ export class Stage extends Emitter {
     /** @type {[number, number, number, number]} */
     const rectangle = [part.left, part.top, part.right - part.left, part.bottom - part.top];
     this.checks.setTransform(new DOMMatrix().translate(Math.round(view.x), Math.round(view.y)));
-    const fills = { checks: this.checks, black: "#000", white: "#fff", colour: settings.colour };
+    const fills = {
+      checks: this.checks,
+      black: "#000",
+      white: "#fff",
+      colour: settings.colour,
+      gradient: this.#gradient(),
+    };
     context.fillStyle = fills[behind] ?? (layers.backdrop.ready ? "#fff" : this.checks);
     context.fillRect(...rectangle);
-    if (behind === "picture" && layers.backdrop.ready) layers.backdrop.draw(context, view, part);
+    const pictures = { picture: layers.backdrop, blur: layers.surroundings };
+    if (pictures[behind]?.ready) pictures[behind].draw(context, view, part);
+  }
+
+  /** From the first colour at the picture's top to the second at its bottom. */
+  #gradient() {
+    const { settings, view } = this;
+    const { top, bottom } = view.toScreen(whole(view.picture.width, view.picture.height));
+    const gradient = this.context.createLinearGradient(0, top, 0, bottom);
+    gradient.addColorStop(0, settings.colour);
+    gradient.addColorStop(1, settings.second);
+    return gradient;
   }
 
   /** Alpha as grey: white wherever the result is opaque. */

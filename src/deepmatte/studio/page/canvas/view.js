@@ -65,6 +65,11 @@ export class View extends Emitter {
     else this.zoom(1 / this.scale);
   }
 
+  /** So many pixels of the screen for one of the picture. @param {number} scale */
+  zoomTo(scale) {
+    this.zoom(scale / this.scale);
+  }
+
   zoomStep(direction) {
     this.zoom(STEP ** direction);
   }

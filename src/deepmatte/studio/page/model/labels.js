@@ -13,6 +13,9 @@ export const INK = {
   [UNKNOWN]: [255, 205, 40, 0.5],
 };
 
+/** Lines between two marks, dark beside light, legible on any photo; opacity as above. */
+export const OUTLINE = { dark: [0, 0, 0, 0.75], light: [255, 255, 255, 0.75] };
+
 /** The opacity of strokes where there is nothing else to look at. */
 export const STRONG = 0.65;
 

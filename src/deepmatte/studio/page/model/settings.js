@@ -6,9 +6,14 @@ import { Emitter } from "./emitter.js";
 
 const KEY = "deepmatte studio settings";
 
-const KEPT = ["theme", "edges", "behind", "colour", "strength", "split"];
+const KEPT = ["theme", "edges", "behind", "colour", "second", "blur", "strength", "split"];
 /** What a project file holds. */
-const SHARED = ["size", "view", "behind", "colour", "strength", "compare", "split"];
+/** What is done to the edge of the matte. */
+export const REFINING = ["smooth", "feather", "shift", "contrast", "decontaminate"];
+const SHARED = [
+  ...["size", "view", "behind", "colour", "second", "blur", "strength", "compare", "split"],
+  ...REFINING,
+];
 
 /** Event "change" (detail: the setting's name). */
 export class Settings extends Emitter {
@@ -18,8 +23,15 @@ export class Settings extends Emitter {
   edges = true; // whether Keep and Remove look for the edge around a stroke
   size = 40; // the brush's diameter in pixels of the photo
   view = "marks"; // "marks", "cutout", "matte"
-  behind = "checks"; // "checks", "black", "white", "colour", "picture"
+  behind = "checks"; // "checks", "black", "white", "colour", "gradient", "blur", "picture"
   colour = "#00b140";
+  second = "#1d3557"; // the gradient's colour at the bottom
+  blur = 3; // of the photo's own background, percent of its longer side
+  smooth = 0; // pixels, and so the next
+  feather = 0;
+  shift = 0; // of the edge, percent, and so the next two
+  contrast = 0;
+  decontaminate = 100;
   strength = 80; // of the marks, percent
   compare = false;
   split = 50; // where before ends and after begins, percent of the screen
@@ -43,6 +55,16 @@ export class Settings extends Emitter {
         // A browser that keeps nothing only costs the convenience.
       }
     }
+  }
+
+  /** What is done to the edge, by name. */
+  refinement() {
+    return pick(this, REFINING);
+  }
+
+  /** Leaves the edge as it is. */
+  unrefine() {
+    for (const name of REFINING) this.set(name, name === "decontaminate" ? 100 : 0);
   }
 
   /** For a project file. */

@@ -38,13 +38,15 @@ export class Live extends Emitter {
    * @param {import("./calls.js").Server} server
    * @param {() => Promise<string>} upload gives the picture to the server (again); its new id
    * @param {() => Promise<void>} breathe lets painting have its turn
+   * @param {() => object} refinement what is done to the edge
    */
-  constructor(trimap, server, upload, breathe) {
+  constructor(trimap, server, upload, breathe, refinement) {
     super();
     this.trimap = trimap;
     this.server = server;
     this.upload = upload;
     this.breathe = breathe;
+    this.refinement = refinement;
     this.id = null;
   }
 
@@ -53,6 +55,12 @@ export class Live extends Emitter {
     this.#dirty = union(this.#dirty, rectangle);
     if (!this.trimap.history.begun) this.#rest();
     else this.#send();
+  }
+
+  /** Asks for everything again: the edge is refined otherwise. */
+  refresh() {
+    this.#have = 0;
+    this.touch({ left: 0, top: 0, right: 1, bottom: 1 });
   }
 
   /** Sends what was gathered while held. */
@@ -154,6 +162,7 @@ export class Live extends Emitter {
           width: part.right - part.left,
           height: part.bottom - part.top,
           have: this.#have,
+          ...this.refinement(),
         },
         body: cut(trimap.labels, trimap.width, part),
         signal: controller.signal,
@@ -166,15 +175,22 @@ export class Live extends Emitter {
   }
 
   async #read(stream, controller) {
+    let noted = false;
     const current = () => this.#answer === controller && !this.closed;
     try {
       for await (const { header, pixels } of frames(stream)) {
         if (!current()) return;
         if (header.kind === "pixels") await this.#show(header, pixels);
         else if (header.kind === "progress") this.#tell("working", header.share);
-        else if (header.kind === "notes") this.emit("notes", header.notes);
+        else if (header.kind === "notes") {
+          noted = true;
+          this.emit("notes", header.notes);
+        }
         else if (header.kind === "error") return this.#fail(header.error);
-        else if (header.kind === "done") return this.#finish(header.answer);
+        else if (header.kind === "done") {
+          if (!noted) this.emit("notes", []);
+          return this.#finish(header.answer);
+        }
         if (!current()) return;
       }
       throw new TypeError("The answer ended early.");

@@ -33,7 +33,7 @@ export function makeCommands(studio, { opening, downloads, dialogs, gestures, po
   };
   const mark = (name) => () => {
     settings.set("label", name);
-    if (settings.tool !== "fill") settings.set("tool", "brush");
+    if (!["fill", "lasso"].includes(settings.tool)) settings.set("tool", "brush");
   };
   const tool = (name) => () => settings.set("tool", name);
   const result = (name, behind = null) => () => {
@@ -71,6 +71,10 @@ export function makeCommands(studio, { opening, downloads, dialogs, gestures, po
     loadMask: command("project", "", "Load a mask, grow from its edges…",
       "Black and white from another program",
       choose(PHOTOS, (file) => maker.fromFile(file, "mask"))),
+    fillHoles: command("cutout", "", "Fill holes", "Small holes in the subject are kept",
+      () => maker.clean("holes")),
+    dropIslands: command("cutout", "", "Drop islands", "Small specks beside the subject are removed",
+      () => maker.clean("islands")),
     startOver: command("project", "", "Start over", "Forgets the marks; undo brings them back",
       () => maker.clear()),
     findSubject: command("segmenter", "", "Subject", "Looks for the subject by itself",
@@ -103,6 +107,7 @@ export function makeCommands(studio, { opening, downloads, dialogs, gestures, po
       "Takes back your marks; what was there before them returns", tool("erase")),
     fill: command("project", "G", "Fill", "Click into an enclosed area to mark all of it",
       tool("fill")),
+    lasso: command("project", "L", "Lasso", "Draw around an area to mark all of it", tool("lasso")),
     move: command("project", "H", "Move", "Drag to move the photo; so does the space key",
       tool("move")),
     pointer: command("project", "K", "Draw with the keyboard",
@@ -115,10 +120,14 @@ export function makeCommands(studio, { opening, downloads, dialogs, gestures, po
     larger: command("project", "]", "Larger brush", "A larger brush", resize(1.15)),
 
     // Looking
+    unrefine: command("cutout", "", "Reset", "The edge as the network found it",
+      () => settings.unrefine()),
     fit: command("project", "0, Ctrl 0", "Fit", "Show the whole photo", () => view.fit()),
     actual: command("project", "Z", "100 %",
       "One pixel of the photo on one of the screen; again: the whole photo",
       () => view.toggleActualSize()),
+    twice: command("project", "9", "200 %", "Two pixels of the screen for one of the photo",
+      () => view.zoomTo(2)),
     zoomIn: command("project", "+, =, Ctrl +, Ctrl =", "Zoom in", "Larger; also Ctrl wheel, pinch",
       () => view.zoomStep(1)),
     zoomOut: command("project", "-, Ctrl -", "Zoom out", "Smaller; also Ctrl wheel, pinch",
@@ -131,6 +140,10 @@ export function makeCommands(studio, { opening, downloads, dialogs, gestures, po
     viewWhite: command("cutout", "4", "Cut-out on white", "White", result("cutout", "white")),
     viewColour: command("cutout", "5", "Cut-out on a colour", "A colour of your choice",
       result("cutout", "colour")),
+    viewGradient: command("cutout", "", "Cut-out on a gradient", "A gradient of two colours",
+      result("cutout", "gradient")),
+    viewBlur: command("cutout", "", "Cut-out on its own background, blurred",
+      "The photo's own background, blurred", result("cutout", "blur")),
     viewPicture: command("cutout", "6", "Cut-out on a picture", "A picture of your own",
       result("cutout", "picture")),
     viewMatte: command("cutout", "7", "Matte",
@@ -151,6 +164,13 @@ export function makeCommands(studio, { opening, downloads, dialogs, gestures, po
       () => downloads.save("cutout", "png")),
     saveCutoutWebp: command("cutout", "", "Cut-out, WebP", "Transparent, smaller, for the web",
       () => downloads.save("cutout", "webp")),
+    saveAs: command("cutout", "Ctrl Shift S", "Save as…",
+      "Cropped to the subject, smaller, in 16 bits, in layers (ORA, PSD)",
+      async () => {
+        const wanted = await dialogs.askExport(studio.tray.ids.length > 1);
+        if (wanted?.all) await downloads.all(opening, wanted);
+        else if (wanted) await downloads.saveAs(wanted);
+      }),
     copy: command("cutout", "Ctrl C", "Copy the cut-out", "To paste it elsewhere",
       () => downloads.copy()),
     saveCompositeJpg: command("cutout", "", "On the chosen background, JPEG", "A finished picture",

@@ -2,6 +2,7 @@
  * Buttons, sliders and lines of text around the stage: they show the state and change it.
  */
 
+import { REFINING } from "../model/settings.js";
 import { all, find } from "./find.js";
 import { furnish } from "./furnish.js";
 
@@ -12,12 +13,17 @@ const EXPLAINED = {
   unknown: "Paint over hair, fur, glass and blurred edges: the studio finds out.",
   erase: "Take marks back: what was there before them returns.",
   fill: "Click into an enclosed area to mark all of it.",
+  lasso: "Draw around an area to mark all of it.",
   move: "Drag to move the picture. The space key does the same with any tool.",
   place: "Drag to move the background, wheel or pinch to scale it. Esc when done.",
 };
 
 /** What a slider counts, for those who hear it. */
-const UNITS = { size: "pixels", strength: "percent" };
+const UNITS = {
+  size: "pixels",
+  smooth: "pixels",
+  feather: "pixels",
+};
 
 const REST = 300; // milliseconds without a move after which a slider is taken at its word
 
@@ -45,6 +51,8 @@ export class Controls {
       bandValue: find("band-value"),
       strength: find("strength-field"),
       behind: find("behind-field"),
+      blur: find("blur-field"),
+      second: all("[data-setting=second]")[0],
       place: find("place-field"),
       choose: find("choose"),
     };
@@ -107,8 +115,10 @@ export class Controls {
       if (name === "colour") input.addEventListener("click", () => this.run("viewColour"));
       input.addEventListener("input", () => {
         settings.set(name, read());
-        if (name === "label" && settings.tool !== "fill") settings.set("tool", "brush");
-        if (name === "colour" || name === "behind") settings.set("view", "cutout");
+        if (name === "label" && !["fill", "lasso"].includes(settings.tool)) settings.set("tool", "brush");
+        if (["colour", "second", "behind", "blur"].includes(name)) settings.set("view", "cutout");
+      if (name === "second") settings.set("behind", "gradient");
+      if (REFINING.includes(name) && settings.view === "marks") settings.set("view", "cutout");
         if (name === "compare" && settings.view === "marks") settings.set("view", "cutout");
       });
     }
@@ -150,6 +160,9 @@ export class Controls {
     }
     for (const part of all("[data-only]")) part.hidden = !this.#makesSense(part.dataset.only);
     this.#showSettings();
+    for (const text of all("[data-value]")) text.textContent = String(settings[text.dataset.value]);
+    found.blur.hidden = settings.view !== "cutout" || settings.behind !== "blur";
+    found.second.hidden = settings.behind !== "gradient";
     found.strength.hidden = settings.view !== "marks";
     found.behind.hidden = settings.view !== "cutout";
     found.choose.classList.toggle("main", !project?.layers.backdrop.ready);
@@ -187,7 +200,7 @@ export class Controls {
       else if (input.type === "checkbox") input.checked = value;
       else if (input.type === "range") {
         input.value = String(toSlider(input.dataset.setting, value));
-        input.setAttribute("aria-valuetext", `${value} ${UNITS[input.dataset.setting]}`);
+        input.setAttribute("aria-valuetext", `${value} ${UNITS[input.dataset.setting] ?? "percent"}`);
       }
       else input.value = String(value);
     }
@@ -213,7 +226,7 @@ export class Controls {
   }
 }
 
-const bandText = (pixels) => (pixels > 0 ? `+${pixels} px` : pixels < 0 ? `−${-pixels} px` : "as is");
+const bandText = (pixels) => (pixels > 0 ? `+${pixels} px` : pixels < 0 ? `−${-pixels} px` : "0 px");
 
 /** The brush slider is logarithmic: as fine for small brushes as for large ones. */
 const fromSlider = (name, value) => (name === "size" ? Math.round(10 ** value) : value);

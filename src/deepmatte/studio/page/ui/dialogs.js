@@ -31,6 +31,28 @@ export class Dialogs {
     return this.#ask("use");
   }
 
+  /**
+   * How something is to be saved.
+   *
+   * @param {boolean} several whether there is more than one photo
+   * @returns {Promise<import("./downloads.js").Wanted | null>}
+   */
+  async askExport(several) {
+    find("export-all").hidden = !several;
+    if ((await this.#ask("export")) !== "save") return null;
+    const form = find("export").querySelector("form");
+    const said = new FormData(form);
+    const [format, depth] = String(said.get("format")).split(" ");
+    const wanted = { what: String(said.get("what")), format, all: several && said.has("all") };
+    const query = {};
+    if (depth) query.depth = depth;
+    if (said.has("trim")) query.margin = said.get("margin") || 0;
+    if (said.get("longest")) query.longest = said.get("longest");
+    if (["jpg", "webp", "avif"].includes(format)) query.quality = said.get("quality") || 92;
+    if (said.has("shadow")) query.shadow = 0.4;
+    return { ...wanted, query };
+  }
+
   /** What another box is for. @returns {Promise<string>} "" for nothing */
   askAgain() {
     return this.#ask("again");

@@ -6,6 +6,10 @@ import { Refused } from "../model/errors.js";
 import { abortable } from "../model/slices.js";
 import { projectFile, projectName } from "../model/project_file.js";
 
+/**
+ * @typedef {{what: string, format: string, all: boolean, query: Record<string, any>}} Wanted
+ */
+
 export class Downloads {
   /** @param {import("../studio.js").Studio} studio */
   constructor(studio) {
@@ -19,7 +23,35 @@ export class Downloads {
 
   /** The subject on the background that is shown. */
   composite(format) {
-    return this.#deliver((signal) => this.#composite(format, signal), save);
+    return this.#deliver((signal) => this.#composite({ format }, signal), save);
+  }
+
+  /** @param {Wanted} wanted */
+  saveAs({ what, format, query }) {
+    const whole = { format, ...query };
+    if (what === "composite") {
+      return this.#deliver((signal) => this.#composite(whole, signal), save);
+    }
+    return this.#deliver((signal) => this.#fetch({ kind: what, ...whole }, signal), save);
+  }
+
+  /**
+   * The same of every photo of the row that has a cut-out, one after the other.
+   *
+   * @param {import("./opening.js").Opening} opening
+   * @param {Wanted} wanted
+   */
+  async all(opening, wanted) {
+    const { studio } = this;
+    const { behind } = studio.settings;
+    let saved = 0;
+    for (const id of studio.tray.ids) {
+      if (studio.project?.id !== id) await opening.recent(id);
+      if (studio.project?.id !== id || !studio.project.begun) continue;
+      if (behind !== "picture") studio.settings.set("behind", behind);
+      if (await this.saveAs(wanted)) saved++;
+    }
+    studio.messages.notice(`Saved: ${saved} of ${studio.tray.ids.length} photos.`);
   }
 
   project() {
@@ -47,23 +79,25 @@ export class Downloads {
     return this.#call((id) => [`pictures/${id}/download`, { query, signal }], signal);
   }
 
-  #composite(format, signal) {
+  #composite(query, signal) {
     const { settings, project } = this.studio;
-    const { behind, colour } = settings;
+    const { behind, colour, second, blur } = settings;
     const method = "POST";
     if (behind !== "picture" || !project.layers.backdrop.ready) {
-      const background = { black: "#000000", white: "#ffffff", colour }[behind] ?? "#ffffff";
+      const own = { gradient: `${colour}:${second}`, blur: `blur:${blur}` };
+      const plain = { black: "#000000", white: "#ffffff", colour };
+      const background = own[behind] ?? plain[behind] ?? "#ffffff";
       const type = "application/json";
       const body = new Blob([JSON.stringify({ background })], { type });
-      const query = { format };
       return this.#call((id) => [`pictures/${id}/composite`, { method, query, body, signal }], signal);
     }
     const { left, top, scale } = project.layers.backdrop.place;
     const place = { left: left.toFixed(4), top: top.toFixed(4), scale: scale.toFixed(8) };
-    const query = { format, ...place };
+    const placed = { ...query, ...place };
     // Whatever the file's type: only a colour is sent as JSON.
     const body = new Blob([project.layers.backdrop.file], { type: "application/octet-stream" });
-    return this.#call((id) => [`pictures/${id}/composite`, { method, query, body, signal }], signal);
+    const options = { method, query: placed, body, signal };
+    return this.#call((id) => [`pictures/${id}/composite`, options], signal);
   }
 
   /**
@@ -87,10 +121,12 @@ export class Downloads {
     try {
       const response = await abortable(work(controller.signal), controller.signal);
       if (response) deliver(await response.blob(), nameOf(response));
+      return true;
     } catch (error) {
-      if (controller.signal.aborted) return;
+      if (controller.signal.aborted) return false;
       if (!(error instanceof Refused)) throw error;
       messages.error(error.message);
+      return false;
     } finally {
       done();
     }

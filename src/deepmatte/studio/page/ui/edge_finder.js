@@ -8,9 +8,10 @@ import { intersection } from "../model/rectangle.js";
 import { nextFrame } from "../model/slices.js";
 
 const AROUND = 0.25; // of the photo's side, on each side of the stroke
+const SMALL = 2_000_000; // pixels of a photo that is looked at as a whole
 const PATIENCE = 20_000; // milliseconds after which the stroke stays what it is
 /** Starts that were found and not given: only these are looked at again. */
-const FOUND = new Set(["Box", "Box added", "Strokes", "Subject", "Band"]);
+const FOUND = new Set(["Box", "Box added", "Strokes", "Subject", "Band", "Holes filled", "Islands dropped"]);
 
 /**
  * @typedef {{window: import("../model/rectangle.js").Rectangle, before: Uint8Array,
@@ -37,7 +38,8 @@ export class EdgeFinder {
     const start = history.steps[history.baseIndex];
     const found = start && FOUND.has(start.name);
     if (!settings.edges || label === UNKNOWN || !found || server.state !== "ok") return null;
-    const around = Math.round(AROUND * Math.sqrt(width * height));
+    const whole = width * height <= SMALL;
+    const around = whole ? Math.max(width, height) : Math.round(AROUND * Math.sqrt(width * height));
     const window = intersection(trimap.area, {
       left: rectangle.left - around,
       top: rectangle.top - around,

@@ -3,6 +3,7 @@
  */
 
 const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+const PEEK = "q"; // held: the photo alone
 const STRIDE = 48; // CSS pixels
 
 /**
@@ -26,6 +27,8 @@ export function listenToKeys(studio, commands, run, gestures, pointer) {
     } else if (event.key === " " && onStage) {
       gestures.panning = true;
       event.preventDefault();
+    } else if (event.key.toLowerCase() === PEEK && !event.ctrlKey && !event.metaKey) {
+      stage.peek(true);
     } else if (event.key === "Escape") {
       if (gestures.busy) gestures.cancel();
       else if (!messages.cancel()) run("donePlacing");
@@ -41,8 +44,11 @@ export function listenToKeys(studio, commands, run, gestures, pointer) {
       run(name);
     }
   });
-  const release = () => (gestures.panning = false);
-  addEventListener("keyup", (event) => event.key === " " && release());
+  const release = () => {
+    gestures.panning = false;
+    stage.peek(false);
+  };
+  addEventListener("keyup", ({ key }) => [" ", PEEK].includes(key.toLowerCase()) && release());
   addEventListener("blur", release);
 }
 

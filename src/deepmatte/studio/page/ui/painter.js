@@ -6,6 +6,7 @@ import { EdgeFinder } from "./edge_finder.js";
 import { BACKGROUND, FOREGROUND, LABELS, UNKNOWN } from "../model/labels.js";
 import { intersection, outward, union } from "../model/rectangle.js";
 import { snap, sweep } from "../model/brush.js";
+import { Lasso } from "./lasso.js";
 import { fill } from "../model/fill.js";
 import { inSlices } from "../model/slices.js";
 
@@ -20,6 +21,8 @@ export const LARGEST_BRUSH = 1000;
 
 export class Painter {
   #stroke = null;
+  /** @type {Lasso} */
+  #lasso;
   #box = null;
   #shown = null; // the box on the screen, in pixels of the picture
   #lastPoint = null;
@@ -32,6 +35,7 @@ export class Painter {
   constructor(studio, boxElement, askAgain) {
     this.askAgain = askAgain;
     this.edges = new EdgeFinder(studio);
+    this.#lasso = new Lasso(studio);
     this.studio = studio;
     this.boxElement = boxElement;
     studio.view.addEventListener("change", () => this.boxElement.hidden || this.#showBox());
@@ -48,6 +52,7 @@ export class Painter {
     const place = this.studio.view.toPicture(point.x, point.y);
     if (settings.tool === "box") this.#beginBox(place, event);
     else if (settings.tool === "fill") this.#fill(place);
+    else if (settings.tool === "lasso") this.#lasso.begin(place, LABELS[settings.label]);
     else {
       const opposite = event.altKey ? OPPOSITE[settings.label] : settings.label;
       const erasing = settings.tool === "erase" || event.button === 5 || opposite === null;
@@ -64,6 +69,7 @@ export class Painter {
     const { view } = this.studio;
     const places = points.map((point) => ({ ...point, ...view.toPicture(point.x, point.y) }));
     if (this.#box) this.#dragBox(places.at(-1));
+    if (this.#lasso.active) this.#lasso.move(places);
     if (!this.#stroke) return;
     this.#stroke.queue.push(...places);
     this.studio.stage.request();
@@ -71,6 +77,7 @@ export class Painter {
 
   end() {
     if (this.#box) this.#endBox();
+    if (this.#lasso.active) this.#lasso.end();
     if (!this.#stroke) return;
     this.paint();
     performance.mark("stroke end");
@@ -87,6 +94,7 @@ export class Painter {
   }
 
   cancel() {
+    this.#lasso.cancel();
     this.#box = null;
     this.boxElement.hidden = true;
     if (!this.#stroke) return;

@@ -49,6 +49,13 @@ export class TrimapMaker {
     return this.#make("Transparency", "Reading the transparency", "alpha", {}, () => undefined);
   }
 
+  /** Without small holes in the subject, or small specks beside it. @param {string} what */
+  clean(what) {
+    const { trimap } = this.studio.project;
+    const name = { holes: "Holes filled", islands: "Islands dropped" }[what];
+    return this.#make(name, "Tidying up", "clean", { what }, () => trimap.labels.slice());
+  }
+
   /** Whether there are strokes of both kinds to grow a trimap from. */
   get canGrow() {
     const { trimap } = this.studio.project;
@@ -137,7 +144,10 @@ export class TrimapMaker {
   async #make(name, waitingFor, route, query, body, join = (made) => made) {
     const { project, messages, server } = this.studio;
     const { trimap } = project;
-    if (trimap.waitingFor) return false;
+    if (trimap.waitingFor) {
+      messages.notice(`One moment: ${trimap.waitingFor.toLowerCase()}.`);
+      return false;
+    }
     trimap.waitingFor = waitingFor;
     const controller = new AbortController();
     const done = messages.busy(waitingFor, () => controller.abort());
