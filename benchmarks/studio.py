@@ -135,7 +135,7 @@ def chromium() -> Iterator[Browser]:
 def open_picture(page: Page, address: str, photo: Path, trimap: Path) -> None:
     """Open a picture and its trimap, and wait for the cut-out."""
     page.goto(address)
-    for menu, entry, file in (("Open", "Photo", photo), ("Trimap", "Load a trimap", trimap)):
+    for menu, entry, file in (("Open", "Photo…", photo), ("Trimap", "Load a trimap", trimap)):
         page.get_by_role("button", name=menu, exact=True).click()
         with page.expect_file_chooser() as chooser:
             page.locator(":popover-open").get_by_role("button", name=entry).click()

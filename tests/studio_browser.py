@@ -51,7 +51,7 @@ class Server:
 
     def end(self, how: int = signal.SIGTERM) -> None:
         self.process.send_signal(how)
-        self.process.communicate(timeout=10)
+        self.process.communicate(timeout=30)
 
 
 @dataclass(frozen=True)

@@ -445,3 +445,36 @@ def test_a_photo_that_is_transparent_can_start_from_that(
     settled(page)
     assert np.array_equal(trimap_of(page, tmp_path), from_alpha(np.uint8(rgba[..., 3])))
     assert open_trimap(download(page, "saveTrimap", tmp_path)).shape == (HEIGHT, WIDTH)
+
+
+def test_axe_finds_nothing(page: Page, scene: Scene) -> None:
+    axe = pytest.importorskip("axe_playwright_python", reason="axe is not installed")
+    source = (Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+
+    def found() -> list[str]:
+        page.evaluate(source)
+        results = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+        return [
+            f"{violation['id']}: {node['html'][:120]}"
+            for violation in results["violations"]
+            for node in violation["nodes"]
+        ]
+
+    assert found() == []
+    open_file(page, scene.file)
+    assert found() == []
+    draw_box(page)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.keyboard.press("2")
+        assert found() == []
+    page.keyboard.press("Control+Shift+s")
+    assert found() == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    assert found() == []
+    page.keyboard.press("Escape")
+    for name in ("Open", "Trimap", "History", "Save", "Refine edge…"):
+        page.get_by_role("button", name=name, exact=True).click()
+        assert found() == []
+        page.keyboard.press("Escape")

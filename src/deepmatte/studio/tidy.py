@@ -9,7 +9,7 @@ from deepmatte.grabcut import Mask
 from deepmatte.trimap import BACKGROUND, FOREGROUND, Trimap
 
 # The largest hole, and the largest island, as a share of the subject.
-_HOLE, _ISLAND = 0.05, 0.25
+_HOLE, _ISLAND = 0.1, 0.25
 
 
 def without_holes(labels: Trimap) -> Trimap:

@@ -70,9 +70,7 @@ export class Project {
   /** Follows a setting. @param {string} name */
   apply(name) {
     this.keepSoon();
-    if (REFINING.includes(name)) {
-      if (this.begun) this.live.refresh();
-    }
+    if (REFINING.includes(name) && this.begun) this.live.refresh();
     if (["behind", "blur"].includes(name)) this.#surround();
   }
 

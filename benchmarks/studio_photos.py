@@ -1,0 +1,256 @@
+"""How many strokes does a good cut-out take in the studio?
+
+    python benchmarks/studio_photos.py DATA [--out FOLDER] [--only NAME] [--most 10]
+
+DATA holds `aim500/dev` (photos, alphas and trimaps) and `backgrounds/dreambooth` (photos). A person
+is played in headless Chromium, against the real server: a box around the subject, then strokes
+where the cut-out is wrong.
+
+Where alpha is known, the person looks for the largest spot that is wrong, and paints along its
+middle: Keep, Remove, or Find out where the truth lies between. The cut-out is good once its SAD, of
+the whole photo, is at most 1.3 times that with the trimap that comes with the photo. Where alpha is
+not known, box and strokes were chosen by eye, and the cut-outs are saved to be looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import math
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from studio import chromium, studio
+
+import deepmatte
+from deepmatte.images import open_alpha
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+WINDOW = {"width": 1600, "height": 1000}
+GOOD = 1.3
+KNOWN = ("o_0530e2e7", "o_0c33063a", "o_1a9abc07", "o_1f836c45", "o_3a9a5e7c")
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """A mark's key (F, B or U), the brush in pixels of the photo, and its way."""
+
+    key: str
+    size: int
+    way: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class ByEye:
+    """A photo without a known alpha: a box and strokes, in shares of width and height."""
+
+    name: str
+    box: tuple[float, float, float, float]
+    strokes: tuple[tuple[str, float, tuple[tuple[float, float], ...]], ...]
+
+
+BY_EYE = (
+    ByEye("006_backpack_dog__00.jpg", (0.29, 0.19, 0.78, 0.80), ()),
+    ByEye("011_bear_plushie__00.jpg", (0.37, 0.13, 0.76, 0.59), ()),
+    ByEye("038_cat__00.jpg", (0.0, 0.12, 1.0, 0.86), ()),
+    ByEye("054_dog2__00.jpg", (0.29, 0.26, 0.74, 0.97), ()),
+    ByEye("101_grey_sloth_plushie__00.jpg", (0.15, 0.18, 0.63, 0.67), ()),
+)
+
+
+def main() -> None:
+    """Play both kinds of persons and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--only", help="a part of the names of the photos to play")
+    parser.add_argument("--most", type=int, default=10, help="strokes, the box not counted")
+    arguments = parser.parse_args()
+    out = arguments.out or Path(tempfile.mkdtemp())
+    out.mkdir(parents=True, exist_ok=True)
+    counts: list[float] = []
+    print("| photo | strokes until good | SAD | with its trimap | ratio | seconds |")
+    print("|---|---|---|---|---|---|")
+    with studio() as address, chromium() as browser:
+        wanted = arguments.only or ""
+        for name in filter(lambda name: wanted in name, KNOWN):
+            page = browser.new_page(viewport=WINDOW)
+            counts.append(play_known(page, address, arguments.data, name, arguments.most, out))
+            page.close()
+        for photo in filter(lambda photo: wanted in photo.name, BY_EYE):
+            page = browser.new_page(viewport=WINDOW)
+            counts.append(play_by_eye(page, address, arguments.data, photo, out))
+            page.close()
+    print(f"\nMedian of {len(counts)} photos: {statistics.median(counts):g} strokes.")
+
+
+def play_known(page: Page, address: str, data: Path, name: str, most: int, out: Path) -> float:
+    """Box and strokes by the known alpha; the number of strokes, infinite if it never was good."""
+    folder = data / "aim500" / "dev"
+    photo = next((folder / "images").glob(f"{name}.*"))
+    truth = open_alpha(folder / "alphas" / f"{name}.png")
+    given = deepmatte.matte(photo, folder / "trimaps" / f"{name}.png").alpha
+    bound = GOOD * sad(given, truth)
+    began = time.monotonic()
+    open_photo(page, address, photo)
+    height, width = truth.shape
+    rows, columns = np.nonzero(truth > 0.05)
+    margin = 0.015 * max(height, width)
+    drag(
+        page,
+        (
+            (columns.min() - margin, rows.min() - margin),
+            (columns.max() + margin, rows.max() + margin),
+        ),
+    )
+    settle(page)
+    strokes, found = 0, alpha_of(page)
+    best = sad(found, truth)
+    while sad(found, truth) > bound and strokes < most:
+        stroke = next_stroke(found, truth)
+        if stroke is None:
+            break
+        paint(page, stroke)
+        strokes += 1
+        found = alpha_of(page)
+        best = min(best, sad(found, truth))
+    reached = sad(found, truth)
+    page.keyboard.press("3")
+    page.screenshot(path=out / f"{name}.png")
+    print(
+        f"| {name} | {strokes if reached <= bound else f'not in {strokes}'} | {reached:.2f}"
+        f" | {bound / GOOD:.2f} | {reached / bound * GOOD:.2f} | {time.monotonic() - began:.0f} |",
+        flush=True,
+    )
+    return strokes if reached <= bound else math.inf
+
+
+def play_by_eye(page: Page, address: str, data: Path, photo: ByEye, out: Path) -> float:
+    """Box and strokes as they were chosen by eye; their number."""
+    file = data / "backgrounds" / "dreambooth" / photo.name
+    with Image.open(file) as image:
+        width, height = image.size
+    began = time.monotonic()
+    open_photo(page, address, file)
+    left, top, right, bottom = photo.box
+    drag(page, ((left * width, top * height), (right * width, bottom * height)))
+    settle(page)
+    for key, size, way in photo.strokes:
+        places = tuple((x * width, y * height) for x, y in way)
+        paint(page, Stroke(key, round(size * math.hypot(width, height)), places))
+    page.keyboard.press("3")
+    page.screenshot(path=out / f"{Path(photo.name).stem}.png")
+    seconds = time.monotonic() - began
+    print(f"| {photo.name} | {len(photo.strokes)}, by eye | | | | {seconds:.0f} |", flush=True)
+    return len(photo.strokes)
+
+
+def next_stroke(found: NDArray[np.float32], truth: NDArray[np.float32]) -> Stroke | None:
+    """Along the middle of the largest spot that is wrong; None if there is none worth it."""
+    wrong = (np.abs(found - truth) > 0.25).astype(np.uint8)
+    wrong = np.asarray(cv2.morphologyEx(wrong, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(wrong)
+    if count < 2:
+        return None
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    spot = np.asarray(parts) == largest
+    if spot.sum() < 30:
+        return None
+    inside = truth[spot].mean()
+    key = "f" if inside > 0.85 else "b" if inside < 0.15 else "u"
+    depth = cv2.distanceTransform(np.pad(spot.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    deepest = np.unravel_index(int(depth.argmax()), depth.shape)
+    rows, columns = np.nonzero(depth > 0.5 * depth.max())
+    away = np.hypot(rows - deepest[0], columns - deepest[1])
+    end = int(away.argmax())
+    back = int(np.hypot(rows - rows[end], columns - columns[end]).argmax())
+    size = max(4, round(1.4 * float(depth.max()) * (1.6 if key == "u" else 1)))
+    way = (
+        (float(columns[back]), float(rows[back])),
+        (float(deepest[1]), float(deepest[0])),
+        (float(columns[end]), float(rows[end])),
+    )
+    return Stroke(key, size, way)
+
+
+def sad(alpha: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
+    """Of the whole photo, in thousands."""
+    return float(np.abs(alpha - truth).sum()) / 1000
+
+
+# --- what a person does -------------------------------------------------------------------------
+
+
+def open_photo(page: Page, address: str, photo: Path) -> None:
+    """From the start page."""
+    page.set_default_timeout(300_000)
+    page.on("filechooser", lambda _: None)
+    page.goto(address)
+    page.get_by_role("button", name="Open", exact=True).click()
+    with page.expect_file_chooser() as chooser:
+        page.locator(":popover-open").get_by_role("button", name="Photo…").click()
+    chooser.value.set_files(photo)
+    page.get_by_role("heading", name=photo.name).wait_for()
+
+
+def on_screen(page: Page, way: tuple[tuple[float, float], ...]) -> list[tuple[float, float]]:
+    """Places of the photo as places of the window."""
+    script = """async (places) => {
+      const { studio } = await import("/app.js");
+      const { left, top } = studio.stage.canvas.getBoundingClientRect();
+      const { scale, x, y, ratio } = studio.view;
+      return places.map(([right, down]) => [
+        left + (right * scale + x) / ratio, top + (down * scale + y) / ratio]);
+    }"""
+    return [(x, y) for x, y in page.evaluate(script, [list(map(float, place)) for place in way])]
+
+
+def drag(page: Page, way: tuple[tuple[float, float], ...]) -> None:
+    """Press at the first place, let go at the last."""
+    first, *others = on_screen(page, way)
+    page.mouse.move(*first)
+    page.mouse.down()
+    for place in others:
+        page.mouse.move(*place, steps=6)
+    page.mouse.up()
+
+
+def paint(page: Page, stroke: Stroke) -> None:
+    """A stroke, and its answer."""
+    page.keyboard.press(stroke.key)
+    page.locator("[data-setting=size]").evaluate(
+        "(slider, size) => { slider.value = Math.log10(size);"
+        " slider.dispatchEvent(new Event('input')) }",
+        max(1, min(1000, stroke.size)),
+    )
+    drag(page, stroke.way)
+    page.wait_for_timeout(1500)  # the edge is looked for again
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Wait for the cut-out."""
+    page.get_by_text("The cut-out is up to date").wait_for()
+
+
+def alpha_of(page: Page) -> NDArray[np.float32]:
+    """The matte as it would be saved."""
+    page.get_by_role("button", name="Save", exact=True).click()
+    with page.expect_download() as event:
+        page.locator("#save-menu [data-command=saveAlpha]").click()
+    data = Path(event.value.path()).read_bytes()
+    return np.asarray(Image.open(io.BytesIO(data)), np.float32) / 255
+
+
+if __name__ == "__main__":
+    main()
