@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte import trimap
-from deepmatte.grabcut import Mask, divide
+from deepmatte.grabcut import divide
 from deepmatte.images import open_image
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap, distance_to
+from deepmatte.types import Flags
 
 # How far from the stroke the edge is looked for, as a share of the picture's side.
 _REACH = 0.15
@@ -25,7 +26,7 @@ _AGAINST = 0.1
 
 
 def look_again(
-    levels: NDArray[np.generic], labels: Trimap, stroke: Mask, keep: bool, side: float
+    levels: NDArray[np.generic], labels: Trimap, stroke: Flags, keep: bool, side: float
 ) -> Trimap | None:
     """The labels around a stroke, with the edge where it is by the stroke.
 
@@ -71,14 +72,14 @@ def look_again(
     return result
 
 
-def _subject(labels: Trimap) -> Mask:
+def _subject(labels: Trimap) -> Flags:
     """What is rather subject than background: unknown pixels go with the nearest known ones."""
     nearer = distance_to(labels == FOREGROUND) < distance_to(labels == BACKGROUND)
-    subject: Mask = (labels == FOREGROUND) | ((labels == UNKNOWN) & nearer)
+    subject: Flags = (labels == FOREGROUND) | ((labels == UNKNOWN) & nearer)
     return subject
 
 
-def _touching(mask: Mask, stroke: Mask) -> Mask:
+def _touching(mask: Flags, stroke: Flags) -> Flags:
     """The connected parts of a mask that the stroke touches."""
     _, parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
     touched = np.zeros(int(parts.max()) + 1, np.bool_)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from deepmatte.grabcut import Mask
 from deepmatte.trimap import BACKGROUND, FOREGROUND, Trimap
+from deepmatte.types import Flags
 
 # The largest hole, and the largest island, as a share of the subject.
 _HOLE, _ISLAND = 0.1, 0.25
@@ -35,7 +35,7 @@ def without_islands(labels: Trimap) -> Trimap:
     return kept
 
 
-def _parts(mask: Mask, *, at_most: float, inside: bool) -> Mask:
+def _parts(mask: Flags, *, at_most: float, inside: bool) -> Flags:
     """The connected parts of a mask that are small, and, if asked for, off the picture's edges."""
     height, width = mask.shape
     _, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
