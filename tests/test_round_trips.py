@@ -386,6 +386,7 @@ def dng(rgb: NDArray[np.uint16]) -> bytes:
         (50728, "2I", 3, (1, 1, 1, 1, 1, 1), True),  # white balance
         (50778, "H", 1, 21, True),  # D65
         (50717, "I", 1, 65535, True),  # white
+        (33432, "s", 0, "(c) me", True),
     ]
     stream = io.BytesIO()
     with tifffile.TiffWriter(stream) as file:
@@ -400,6 +401,8 @@ def test_a_raw_file_is_developed_to_srgb() -> None:
     assert picture.levels.dtype == np.uint16
     middle = picture.rgb[40:80, 60:100].mean((0, 1))
     np.testing.assert_allclose(srgb_light(middle), (0.30, 0.12, 0.05), rtol=0.1)
+    stored = Image.open(io.BytesIO(encode_image(picture.levels, ".png", metadata=picture.metadata)))
+    assert stored.getexif()[33432] == "(c) me"
 
 
 @pytest.mark.parametrize(

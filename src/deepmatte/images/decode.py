@@ -44,6 +44,7 @@ from deepmatte.images.metadata import (
     NO_METADATA,
     Metadata,
     kept_exif,
+    kept_exif_of_tiff,
     kept_xmp,
 )
 from deepmatte.images.picture import MAX_PIXELS, Admit, Source, admit_all, check_size
@@ -96,7 +97,10 @@ def decode(source: Source, *, labels: bool = False, admit: Admit = admit_all) ->
         if data.startswith(exr.MAGIC):
             return _decode_exr(data, name, labels, admit)
         if is_raw(data):
-            return Decoded(develop(data, name, admit), None, name)
+            developed = develop(data, name, admit)
+            with quietly():
+                metadata = Metadata(exif=kept_exif_of_tiff(data))
+            return Decoded(developed, None, name, metadata)
         check_kind(data, name, heif="HEIF" in _readable_formats())
         try:
             image = open_header(data)

@@ -56,21 +56,35 @@ NO_METADATA = Metadata()
 
 
 def kept_exif(image: Image.Image) -> bytes | None:
-    """The part of a picture's EXIF that its results keep, or None if nothing is left."""
+    """The part of a picture's EXIF that its results keep, or None where there is none."""
     try:
-        stored, kept = image.getexif(), Image.Exif()
-        for tag in _DESCRIPTIVE:
-            if tag in stored:
-                kept[tag] = stored[tag]
-        for pointer in (EXIF_BLOCK, GPS_BLOCK):
-            block = dict(stored.get_ifd(pointer))
-            for tag in _UNTRUE:
-                block.pop(tag, None)
-            if block:
-                kept[pointer] = block
-        return kept.tobytes() if len(kept) else None
-    except Exception:  # damaged EXIF must not stop the picture
+        return _described(image.getexif())
+    except Exception:  # a damaged EXIF block must not cost the picture; Pillow raises many kinds
         return None
+
+
+def kept_exif_of_tiff(data: bytes) -> bytes | None:
+    """As `kept_exif`, of a file built like a TIFF, as most cameras' raw files are."""
+    try:
+        stored = Image.Exif()
+        stored.load(data)
+        return _described(stored)
+    except Exception:  # as above, or no TIFF
+        return None
+
+
+def _described(stored: Image.Exif) -> bytes | None:
+    kept = Image.Exif()
+    for tag in _DESCRIPTIVE:
+        if tag in stored:
+            kept[tag] = stored[tag]
+    for pointer in (EXIF_BLOCK, GPS_BLOCK):
+        block = dict(stored.get_ifd(pointer))
+        for tag in _UNTRUE:
+            block.pop(tag, None)
+        if block:
+            kept[pointer] = block
+    return kept.tobytes() if len(kept) else None
 
 
 def kept_xmp(image: Image.Image) -> bytes | None:

@@ -12,7 +12,7 @@ from PIL import TiffImagePlugin
 from deepmatte.errors import ImageError
 from deepmatte.images.files import reason_of
 from deepmatte.images.picture import Admit, check_size
-from deepmatte.images.quiet import silently
+from deepmatte.images.quiet import quietly, silently
 
 # How Canon's CR2 and CR3, Fujifilm's RAF, Olympus's ORF, Panasonic's RW2 and Sigma's X3F begin.
 _SIGNATURES = (
@@ -44,7 +44,8 @@ def is_raw(data: bytes) -> bool:
         directory = TiffImagePlugin.ImageFileDirectory_v2(data[:8])
         stream = io.BytesIO(data)
         stream.seek(directory.next)
-        directory.load(stream)
+        with quietly():
+            directory.load(stream)
         is_preview = directory.get(_SUBFILE_TYPE) == 1 and _SUB_DIRECTORIES in directory
         return _DNG_VERSION in directory or is_preview
     except Exception:  # a damaged directory raises all kinds; the decoder will report it
