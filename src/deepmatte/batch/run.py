@@ -13,7 +13,7 @@ from pathlib import Path
 
 from deepmatte.batch.ledger import NAME, Finding, Ledger
 from deepmatte.batch.pairing import Job
-from deepmatte.batch.work import Outcome, Settings, Task, fingerprint, matte_in_process
+from deepmatte.batch.work import PictureResult, Settings, Task, fingerprint, matte_in_process
 from deepmatte.machine import available_memory, usable_cores
 from deepmatte.solver.budget import MEMORY
 from deepmatte.workers import run as run_workers
@@ -199,7 +199,9 @@ class Run:
             with closing(run_workers(matte_in_process, tasks, resources.processes)) as answers:
                 for task, answer in answers:
                     outcome = (
-                        answer if isinstance(answer, Outcome) else Outcome(Finding(str(answer)))
+                        answer
+                        if isinstance(answer, PictureResult)
+                        else PictureResult(Finding(str(answer)))
                     )
                     if outcome.least and resources.processes > 1:
                         large.append(task.job)
@@ -225,7 +227,7 @@ class Run:
             else:
                 self._count(job, self.ledger.find(key(job.name)) or Finding(), watcher, mine=False)
 
-    def _end(self, task: Task, outcome: Outcome, watcher: Watcher) -> None:
+    def _end(self, task: Task, outcome: PictureResult, watcher: Watcher) -> None:
         if outcome.stopped is not None:
             raise _EndedError(outcome.stopped)
         finding = outcome.finding

@@ -94,7 +94,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PictureResult:
     """What came of a task.
 
     Attributes:
@@ -123,7 +123,7 @@ def _stamp(path: str) -> str:
     return f"{status.st_size}:{status.st_mtime_ns}"
 
 
-def matte_one(task: Task) -> Outcome:
+def matte_one(task: Task) -> PictureResult:
     """Matte one picture and write its outputs, all of them or none; raises nothing."""
     from deepmatte.images import open_image
 
@@ -136,7 +136,7 @@ def matte_one(task: Task) -> Outcome:
             shape = picture.shape
             least = saving_memory(shape[0] * shape[1])
             if least > task.memory:
-                return Outcome(Finding(), least=least)
+                return PictureResult(Finding(), least=least)
             trimap = None
             if task.job.partner is not None:
                 partner = addresses.source(task.job.partner)
@@ -151,14 +151,14 @@ def matte_one(task: Task) -> Outcome:
     except (MattingError, MemoryError) as error:
         sentence = str(error) or "There is not enough memory for this picture."
         if _is_of_storage(error):
-            return Outcome(Finding(), stopped=sentence)
+            return PictureResult(Finding(), stopped=sentence)
         finding = Finding(sentence, time.perf_counter() - began, width=shape[1], height=shape[0])
     except Exception as error:  # a fault of deepmatte's own must not end the run
         finding = Finding(f"{task.job.picture}: {type(error).__name__}: {error}")
-    return Outcome(finding, stages)
+    return PictureResult(finding, stages)
 
 
-def matte_in_process(task: Task) -> Outcome:
+def matte_in_process(task: Task) -> PictureResult:
     """`matte_one` in a process that does nothing else."""
     _end_in_order()
     return matte_one(task)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from deepmatte.cli import cluster, sequence
-from deepmatte.cli.options import Device, parse_depth, parse_memory
+from deepmatte.cli.options import Device, Model, Quality, ResizeTrimap, parse_depth, parse_memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,13 +88,8 @@ def batch(
         str | None,
         typer.Option(metavar="{stem}.composite.png", help="The names of what --over makes."),
     ] = None,
-    model: Annotated[
-        str, typer.Option(metavar="lite|FILE", help="The shipped network, or an ONNX file of one.")
-    ] = "lite",
-    quality: Annotated[
-        Literal["normal", "high"],
-        typer.Option(help="high takes several times as long; its mattes are finer."),
-    ] = "normal",
+    model: Model = "lite",
+    quality: Quality = "normal",
     depth: Annotated[
         Any,
         typer.Option(
@@ -105,13 +100,7 @@ def batch(
         ),
     ] = None,
     device: Device = "cpu",
-    resize_trimap: Annotated[
-        bool,
-        typer.Option(
-            "--resize-trimap",
-            help="Fit trimaps and masks of another size to the picture by nearest neighbour.",
-        ),
-    ] = False,
+    resize_trimap: ResizeTrimap = False,
     processes: Annotated[
         int | None,
         typer.Option(

@@ -13,6 +13,9 @@ import typer
 from deepmatte.cli import outputs, results
 from deepmatte.cli.options import (
     Device,
+    Model,
+    Quality,
+    ResizeTrimap,
     parse_box,
     parse_depth,
     parse_margin,
@@ -153,9 +156,7 @@ def matte(
             show_default=False,
         ),
     ] = None,
-    model: Annotated[
-        str, typer.Option(metavar="lite|FILE", help="The shipped network, or an ONNX file of one.")
-    ] = "lite",
+    model: Model = "lite",
     tile: Annotated[
         int | None,
         typer.Option(
@@ -174,10 +175,7 @@ def matte(
             show_default=False,
         ),
     ] = None,
-    quality: Annotated[
-        Literal["normal", "high"],
-        typer.Option(help="high takes several times as long; its mattes are finer."),
-    ] = "normal",
+    quality: Quality = "normal",
     threads: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Threads; all free cores if left out.")
     ] = None,
@@ -185,13 +183,7 @@ def matte(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Say where the network runs, and with what.")
     ] = False,
-    resize_trimap: Annotated[
-        bool,
-        typer.Option(
-            "--resize-trimap",
-            help="Fit a trimap or mask of another size to the picture by nearest neighbour.",
-        ),
-    ] = False,
+    resize_trimap: ResizeTrimap = False,
     transparency: Annotated[
         Literal["keep", "multiply", "ignore"],
         typer.Option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,6 +18,21 @@ Device = Annotated[
     typer.Option(
         metavar="cpu|cuda|openvino|coreml|directml",
         help="Where the network runs; what there is depends on the installed ONNX Runtime.",
+    ),
+]
+
+Model = Annotated[
+    str, typer.Option(metavar="lite|FILE", help="The shipped network, or an ONNX file of one.")
+]
+Quality = Annotated[
+    Literal["normal", "high"],
+    typer.Option(help="high takes several times as long; its mattes are finer."),
+]
+ResizeTrimap = Annotated[
+    bool,
+    typer.Option(
+        "--resize-trimap",
+        help="Fit a trimap or mask of another size to the picture by nearest neighbour.",
     ),
 ]
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deepmatte.cli.options import Device, parse_memory
+from deepmatte.cli.options import Device, Model, parse_memory
 
 EXAMPLE = """\b
 Example:
@@ -72,9 +72,7 @@ def serve(
             show_default=False,
         ),
     ] = None,
-    model: Annotated[
-        str, typer.Option(metavar="lite|FILE", help="The shipped network, or an ONNX file of one.")
-    ] = "lite",
+    model: Model = "lite",
     device: Device = "cpu",
     segmenter: Annotated[
         str | None,
