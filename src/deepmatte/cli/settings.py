@@ -61,6 +61,7 @@ def options_of(
     *,
     required: Collection[str] = (),
     hidden: Collection[str] = (),
+    varying: Collection[str] = (),
     flags: Mapping[str, str] | None = None,
 ) -> list[inspect.Parameter]:
     """An option for each field of a configuration.
@@ -69,6 +70,7 @@ def options_of(
         config: whose values hold where the command line says nothing.
         required: fields that it must give.
         hidden: fields that it cannot give.
+        varying: fields whose value is another on another machine; ``--help`` shows none.
         flags: how options are called that are not called like their field.
     """
     kinds, helps = get_type_hints(type(config)), _explanations(type(config))
@@ -78,10 +80,11 @@ def options_of(
         if name in hidden:
             continue
         kind, needed = _kind(kinds[name]), name in required
+        unshown = needed or name in varying
         option = typer.Option(
             (flags or {}).get(name, _flag(name, kind)),
             *(["-o"] if name == "out" else []),
-            help=helps.get(name, "") + ("" if needed else _default(getattr(config, name))),
+            help=helps.get(name, "") + ("" if unshown else _default(getattr(config, name))),
             metavar={list[Path]: "DIR", Path: "PATH"}.get(kind),
             show_default=False,
         )

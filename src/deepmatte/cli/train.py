@@ -42,6 +42,8 @@ RESUME = option_named(
     ],
     False,
 )
+# What these are depends on the machine.
+VARYING = ("device", "threads")
 # Options that are not called like their field.
 DIM_FLAGS = {
     "imagenet": "--imagenet/--from-scratch",
@@ -59,7 +61,7 @@ def lite(context: typer.Context) -> None:
     with needs_torch():
         from deepmatte.training import recipes
     recipe = recipes.lite((), (), Path())
-    options = options_of(recipe, required=("backgrounds", "out"))
+    options = options_of(recipe, required=("backgrounds", "out"), varying=VARYING)
     given = parse(context, lite.__doc__ or "", LITE_EXAMPLE, [*options, RESUME])
     _run([changed(recipe, given)], resume=given["resume"])
 
@@ -80,7 +82,13 @@ def dim(context: typer.Context) -> None:
     recipe = recipes.dim((), (), Path())[0]
     stage = Annotated[dim_training.Stage | None, typer.Option(help="Train this stage alone.")]
     options = [
-        *options_of(recipe, required=("out",), hidden=("stage", "network"), flags=DIM_FLAGS),
+        *options_of(
+            recipe,
+            required=("out",),
+            hidden=("stage", "network"),
+            varying=VARYING,
+            flags=DIM_FLAGS,
+        ),
         *options_of(recipe.network, flags=DIM_FLAGS),
         option_named("stage", stage),
         RESUME,

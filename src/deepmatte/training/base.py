@@ -81,7 +81,7 @@ class Training(abc.ABC, Generic[Network]):
     precision: Precision = "float32"
     """bfloat16 is several times faster on CPUs with AMX and on GPUs, slower on others."""
     device: str
-    """``cpu`` or ``cuda``."""
+    """``cpu`` or ``cuda``; the recipes take a GPU where there is one."""
     threads: int
     """Threads of each training process; the workers have one each."""
     workers: int
