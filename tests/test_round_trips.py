@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -120,6 +121,27 @@ def test_exact_formats_come_back_exactly(
         np.testing.assert_allclose(open_image(path).rgb, unit[..., :3], atol=1e-6)
     if channels == 4:
         np.testing.assert_allclose(open_image(path).alpha, unit[..., 3], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "channels", "tolerance"),
+    [(".webp", 4, 0), (".jxl", 4, 0), (".jpg", 3, 6), (".avif", 4, 8)],
+)
+def test_formats_of_eight_bits_are_read_by_others(
+    tmp_path: Path, suffix: str, channels: int, tolerance: int
+) -> None:
+    if suffix == ".jxl":
+        pytest.importorskip("pillow_jxl")
+    pixels, path = cutout(np.uint8, channels), tmp_path / f"cutout{suffix}"
+    save_image(path, pixels)
+    if suffix == ".avif":
+        found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if found is None:
+            pytest.skip("this OpenCV was built without AVIF")
+        stored = found[..., [2, 1, 0, 3]]
+    else:
+        stored = read(path)[0]
+    np.testing.assert_allclose(stored.astype(int), pixels, atol=tolerance)
 
 
 def test_a_tiff_says_that_its_colours_are_not_multiplied(tmp_path: Path) -> None:
