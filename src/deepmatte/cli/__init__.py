@@ -1,8 +1,7 @@
-"""The command line: one file a verb, and here what holds for all of them.
+"""The command line: one file per command; this file has what all share.
 
-Every verb ends with exit code 0 only if everything asked for was done; 2 says that the command
-line itself was wrong, 1 that the work failed, in one sentence on standard error, 130 that it was
-interrupted, and 143 that it was told to end (SIGTERM).
+Exit codes: 0 if everything asked for was done, 1 if the work failed (one sentence on standard error
+says why), 2 if the command line was wrong, 130 after Ctrl-C, 143 after SIGTERM.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from deepmatte.errors import MattingError, printable
 
 
 def main() -> None:
-    """Run the command line; what goes wrong becomes one sentence and an exit code."""
+    """Run the command line; an error becomes one sentence and an exit code."""
     with contextlib.suppress(ValueError):  # not the main thread
         signal.signal(signal.SIGTERM, _end)
     try:
@@ -26,7 +25,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except ImportError as error:
-        # An extension module that is interrupted while it loads turns that into its own failure.
+        # An extension module that is interrupted while it loads raises an error of its own.
         if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
             sys.exit(130)
         raise
@@ -41,11 +40,11 @@ def main() -> None:
 
 def _run() -> int:
     """The exit code of the verb."""
-    import typer  # imported here, so that an interrupt is caught already
+    import typer  # imported here, so that Ctrl-C is handled
 
     from deepmatte.cli.app import app
 
-    # ClickException, of which newer versions of Typer have their own.
+    # ClickException; newer versions of Typer have their own.
     wrong_use: Any = typer.BadParameter.__mro__[2]
     try:
         return app(prog_name="deepmatte", standalone_mode=False) or 0
@@ -64,5 +63,5 @@ def _fail(sentence: str) -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    """End as if by an error, so that temporary files are removed on the way out."""
+    """Exit by an exception, so that temporary files are removed."""
     sys.exit(128 + number)

@@ -1,6 +1,6 @@
-"""The command line's verbs, gathered.
+"""All commands of the command line.
 
-Nothing heavy is imported before a verb runs, so that `deepmatte --help` answers at once.
+Nothing heavy is imported before a command runs, so `deepmatte --help` is fast.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def batch(
         typer.Option(
             metavar="8|16|half|float",
             parser=parse_depth,
-            help="Bits of each colour; as the picture has them if left out, and half for .exr.",
+            help="Bits per channel; default as the picture, half for .exr.",
             show_default=False,
         ),
     ] = None,

@@ -1,4 +1,4 @@
-"""`deepmatte compose`: data sets of composites, Composition-1k's and one's own."""
+"""`deepmatte compose`: data sets of composites, Composition-1k and your own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Compose a data set: foregrounds on backgrounds, with the truth beside them.",
+    help="Compose a data set: foregrounds on backgrounds, with their true mattes.",
     short_help="Compose a data set.",
     epilog="\b\nExample:\n"
     "  deepmatte compose set --foregrounds cutouts --backgrounds photos --out testset",
@@ -46,7 +46,7 @@ Example:
 Out = Annotated[
     Path,
     typer.Option(
-        "--out", "-o", metavar="DIR", help="Where to write; what is whole there already is kept."
+        "--out", "-o", metavar="DIR", help="Folder for the results; complete files in it are kept."
     ),
 ]
 
@@ -58,7 +58,7 @@ def composition_1k(
     ],
     alphas: Annotated[
         list[Path],
-        typer.Option(metavar="DIR", help="Their alphas, of the same names; may be repeated."),
+        typer.Option(metavar="DIR", help="Their alphas, with the same names; may be repeated."),
     ],
     backgrounds: Annotated[
         list[Path], typer.Option(metavar="DIR", help="VOC or COCO photos; may be repeated.")
@@ -72,14 +72,16 @@ def composition_1k(
     out: Out,
     per_foreground: Annotated[
         int,
-        typer.Option(metavar="N", min=1, help="Backgrounds a foreground; the training set's: 100."),
+        typer.Option(
+            metavar="N", min=1, help="Backgrounds per foreground; 100 for the training set."
+        ),
     ] = 20,
 ) -> None:
-    """Compose Composition-1k, or its training set, to the official pixels.
+    """Compose Composition-1k, or its training set, with the official pixels.
 
-    Writes DIR/merged and DIR/alpha_copy; put the official trimaps into DIR/trimaps, and DIR is what
-    `deepmatte evaluate` reads. The training set's two folders of foregrounds are given as two
-    --foregrounds, its alphas likewise. The same command goes on where it was stopped.
+    Writes DIR/merged and DIR/alpha_copy. Put the official trimaps into DIR/trimaps, and `deepmatte
+    evaluate DIR` works. For the training set give --foregrounds and --alphas twice. The same
+    command continues a stopped run.
     """
     from deepmatte.datasets.composition_1k import plan as plan_composition_1k
 
@@ -97,24 +99,27 @@ def compose_set(
     backgrounds: Annotated[Path, typer.Option(metavar="DIR", help="Photos to put them on.")],
     out: Out,
     per_foreground: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Different backgrounds a foreground.")
+        int, typer.Option(metavar="N", min=1, help="Different backgrounds per foreground.")
     ] = 1,
     seed: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Draws the backgrounds and the trimaps.")
+        int,
+        typer.Option(
+            metavar="N", min=0, help="Seed for the choice of backgrounds and the trimaps."
+        ),
     ] = 0,
     size: Annotated[
         int | None,
         typer.Option(
-            metavar="MAX", min=1, help="Longest side of a composite; cut-outs are only ever shrunk."
+            metavar="MAX", min=1, help="Longest side of a composite; cut-outs are only shrunk."
         ),
     ] = None,
 ) -> None:
-    """Compose a frozen test set from any cut-outs and photos.
+    """Compose a fixed test set from any cut-outs and photos.
 
     Writes DIR/images, alphas, foregrounds (the true colours), trimaps and manifest.json, with the
     rule, the seeds and the SHA-256 of every file read and written. The same inputs give the same
-    set, and a picture more leaves the other samples as they are. The same command goes on where it
-    was stopped.
+    set, and another picture does not change the other samples. The same command continues a stopped
+    run.
     """
     from deepmatte.datasets import testset
 
@@ -147,7 +152,7 @@ def structural_set(
     One composite for each photo with a matte. Writes DIR/images, alphas, foregrounds (the true
     colours), trimaps, groups.tsv (kind of trimap, width of the edge) and manifest.json, with the
     rule, the seeds and the SHA-256 of every file read and written. The same inputs give the same
-    set. The same command goes on where it was stopped.
+    set. The same command continues a stopped run.
     """
     from deepmatte.datasets import structural
 
@@ -155,10 +160,10 @@ def structural_set(
 
 
 def _build(plan: Plan, out: Path) -> None:
-    """Make a data set, with progress and time left on standard error.
+    """Make a data set, with progress on standard error.
 
     Raises:
-        DataError: `build` could not start, or some samples failed; they have been named by then.
+        DataError: `build` could not start, or some samples failed, which have been named.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -178,7 +183,7 @@ def _build(plan: Plan, out: Path) -> None:
             made += outcome.made
             if outcome.failure is not None:
                 failed += 1
-                if outcome.failure not in reasons:  # one broken file may cost many samples
+                if outcome.failure not in reasons:  # one broken file may affect many samples
                     sentence = f"deepmatte: {outcome.failure}"
                     console.print(sentence, markup=False, highlight=False, soft_wrap=True)
                 reasons.add(outcome.failure)

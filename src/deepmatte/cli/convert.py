@@ -17,7 +17,7 @@ Example:
 
 
 def convert(
-    checkpoint: Annotated[Path, typer.Argument(help="What a public implementation saved.")],
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of a public implementation.")],
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="FILE", help="The .safetensors file to write.")
     ],
@@ -25,22 +25,22 @@ def convert(
         str | None,
         typer.Option(
             metavar="mmagic|huochaitiantang|indexnet",
-            help="The implementation; recognised if left out.",
+            help="The implementation; recognised by default.",
         ),
     ] = None,
     skips: Annotated[
         bool | None,
         typer.Option(
             "--skips/--no-skips",
-            help="Whether the decoder adds the encoder's features; a file of huochaitiantang "
-            "does not tell.",
+            help="Whether the decoder adds the encoder's features; required for files of "
+            "huochaitiantang.",
         ),
     ] = None,
 ) -> None:
     """Convert a public checkpoint of Deep Image Matting; needs pip install 'deepmatte[train]'.
 
-    Nothing but tensors and plain values is read from the checkpoint, and all of its tensors must
-    find their place.
+    Only tensors and plain values are read from the checkpoint, and every tensor must have a place
+    in the network.
     """
     from deepmatte.cli import outputs
     from deepmatte.cli.train import needs_torch

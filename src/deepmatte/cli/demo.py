@@ -1,4 +1,4 @@
-"""`deepmatte demo`: the shipped network on the shipped picture."""
+"""`deepmatte demo`: the shipped network on the sample picture."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ RESULTS = (
 
 def demo(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Where to write; is made if missing.")
+        Path, typer.Argument(metavar="DIR", help="Folder for the results; created if missing.")
     ] = Path("deepmatte-demo"),
 ) -> None:
-    """Matte the shipped picture, to see how it works.
+    """Matte the sample picture, to see how it works.
 
     Writes the picture and its trimap, the alpha matte, the subject's colours, the cut-out, two
     composites and a contact sheet of all of them; prints sizes and timings.
@@ -78,7 +78,7 @@ def demo(
 
 
 def _check(folder: Path) -> None:
-    """Spare a user's own files: only an earlier demo's are replaced."""
+    """Protect the user's files: only those of an earlier demo are replaced."""
     if folder.exists() and not folder.is_dir():
         raise typer.BadParameter(f"{folder} is a file; expected a folder.", param_hint="DIR")
     taken = [name for name in RESULTS if (folder / name).exists()]
@@ -90,7 +90,7 @@ def _check(folder: Path) -> None:
 
 
 def _pictures(result: Matte) -> list[NDArray[Any]]:
-    """What is written as `RESULTS`, in their order."""
+    """The pictures of `RESULTS`, in that order."""
     import numpy as np
 
     from deepmatte.sheet import checkerboard, contact_sheet

@@ -1,4 +1,4 @@
-"""`deepmatte evaluate`: errors of networks and classical methods, side by side."""
+"""`deepmatte evaluate`: errors of networks and classical methods."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Example:
   deepmatte evaluate --selftest
 """
 
-NAMED = 5  # how many of the pictures with one failure are named
+NAMED = 5  # number of pictures named per failure
 
 
 def evaluate(
@@ -74,43 +74,49 @@ def evaluate(
             "--out",
             "-o",
             metavar="DIR",
-            help="For the report and the mattes; kept ones are reused.",
+            help="Folder for the report and the mattes; kept mattes are reused.",
         ),
     ] = Path("deepmatte-evaluation"),
     workers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Processes; one a core if left out.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Number of processes; default one per core."),
     ] = None,
     dilation: Annotated[
         bool,
         typer.Option(
-            "--dilation", help="Trimaps of the true alpha, dilated by 1 to 40 pixels, and a plot."
+            "--dilation",
+            help="Use trimaps of the true alpha, dilated by 1 to 40 pixels, and plot the errors.",
         ),
     ] = False,
     widen: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Each kind also with its band N pixels wider."),
+        typer.Option(
+            min=1, metavar="N", help="Add each kind with its band N pixels wider on each side."
+        ),
     ] = None,
     missing: Annotated[
         bool,
         typer.Option(
             "--missing",
-            help="Each kind also without known foreground, without background, and without both.",
+            help="Add each kind without known foreground, without known background, and with "
+            "nothing known.",
         ),
     ] = False,
     images: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Pictures, wherever they are.")
+        Path | None, typer.Option(metavar="DIR", help="Folder of pictures, instead of DATASET's.")
     ] = None,
     alphas: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="True mattes, wherever they are.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of true mattes, instead of DATASET's."),
     ] = None,
     trimaps: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Trimaps, wherever they are.")
+        Path | None, typer.Option(metavar="DIR", help="Folder of trimaps, instead of DATASET's.")
     ] = None,
     selftest: Annotated[
         bool,
         typer.Option(
             "--selftest",
-            help="Only compare the metrics with values of the official code, on triples in DATASET"
+            help="Only compare the metrics with the official code's values, on triples in DATASET"
             " or on those that come with the package.",
         ),
     ] = False,
@@ -119,8 +125,8 @@ def evaluate(
 
     Prints tables, also by group: with and without known foreground or background, and those of
     --groups. Writes report.html, report.md, report.json and worst.jpg, which shows the worst ten
-    pictures of each method. A run that was stopped goes on where it was. Exit code 1 says that a
-    method failed on a picture.
+    pictures of each method. A stopped run continues. Exit code 1 means that a method failed on a
+    picture.
     """
     folders = dataset or []
     named = (images, alphas, trimaps)
@@ -152,7 +158,7 @@ def evaluate(
 def _measured(
     plans: Sequence[tuple[Dataset, list[str]]], names: Sequence[str], out: Path, workers: int | None
 ) -> list[Evaluation]:
-    """Measure methods on data sets, each with its kinds of trimaps; print and write all of it."""
+    """Measure methods on data sets, each with its kinds of trimaps; print and write the results."""
     from rich.console import Console
 
     from deepmatte.evaluation.evaluate import evaluate as measure
@@ -206,7 +212,7 @@ def _kinds(
 
 
 def _refuse_failures(evaluations: Sequence[Evaluation]) -> None:
-    """Name what failed, one line for each sentence, and end with an error if anything did."""
+    """Name the failures, one line for each message, and raise an error if there are any."""
     from deepmatte.errors import DataError
 
     failed: dict[tuple[str, ...], list[str]] = {}
@@ -227,7 +233,7 @@ def _refuse_failures(evaluations: Sequence[Evaluation]) -> None:
 
 
 def _selftest(folder: Path | None) -> None:
-    """Print what the metrics should say and what they say; an error where the two differ."""
+    """Print expected and measured metrics; raise an error if they differ."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table

@@ -1,4 +1,4 @@
-"""`deepmatte export NETWORK`: a trained network as the ONNX file that `matte --model` takes."""
+"""`deepmatte export NETWORK`: a trained network as an ONNX file for `matte --model`."""
 
 from __future__ import annotations
 

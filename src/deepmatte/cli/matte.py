@@ -49,23 +49,23 @@ def matte(
         str | None,
         typer.Argument(
             metavar="TRIMAP",
-            help="Black is background, white is subject, anything between is to be found out.",
+            help="The trimap: black is background, white is subject, anything between is unknown.",
             show_default=False,
         ),
     ] = None,
     mask: Annotated[
         str | None,
-        typer.Option(metavar="M.png", help="Make the trimap from a segmenter's mask instead."),
+        typer.Option(metavar="M.png", help="A segmentation mask to make the trimap from."),
     ] = None,
     subject: Annotated[
-        bool, typer.Option("--subject", help="Find the subject instead, by a segmenter.")
+        bool, typer.Option("--subject", help="Find the subject with a segmentation model.")
     ] = False,
     point: Annotated[
         list[Any],
         typer.Option(
             metavar="X,Y",
             parser=parse_point,
-            help="A pixel on the subject that is to be found; may be repeated.",
+            help="A pixel on the wanted subject; may be repeated.",
             show_default=False,
         ),
     ] = [],  # noqa: B006 (typer copies it)
@@ -74,7 +74,7 @@ def matte(
         typer.Option(
             metavar="LEFT,TOP,RIGHT,BOTTOM",
             parser=parse_box,
-            help="A box around the subject that is to be found, pixels; needs no segmenter.",
+            help="A box around the subject, in pixels; needs no segmentation model.",
             show_default=False,
         ),
     ] = None,
@@ -82,17 +82,17 @@ def matte(
         str | None,
         typer.Option(
             metavar="people|rembg|osam|box",
-            help="What finds the subject; if left out, the best that is installed and needs no "
-            "download. rembg:MODEL and osam:MODEL take a model of theirs.",
+            help="The segmentation model; by default the best installed one that needs no "
+            "download. rembg:MODEL and osam:MODEL name a model.",
             show_default=False,
         ),
     ] = None,
     alpha: Annotated[
-        str | None, typer.Option(metavar="A.png", help="Write the alpha matte, grey.")
+        str | None, typer.Option(metavar="A.png", help="Write the alpha matte in grey.")
     ] = None,
     foreground: Annotated[
         str | None,
-        typer.Option(metavar="F.png", help="Write the subject's colours, free of the background."),
+        typer.Option(metavar="F.png", help="Write the subject's colours without the background."),
     ] = None,
     cutout: Annotated[
         str | None,
@@ -100,16 +100,18 @@ def matte(
             "--cutout",
             "-o",
             metavar="C.png",
-            help="Write the cut-out, RGBA; <IMAGE>.cutout.png if no output is asked for.",
+            help="Write the cut-out, RGBA; the default output is <IMAGE>.cutout.png.",
         ),
     ] = None,
     over: Annotated[
         str | None,
-        typer.Option(metavar="BG|COLOUR", help="A picture or a colour to put the subject on."),
+        typer.Option(metavar="BG|COLOUR", help="The new background: a picture or a colour."),
     ] = None,
     composite: Annotated[
         str | None,
-        typer.Option(metavar="OUT", help="Where to write it; <IMAGE>.composite.png if left out."),
+        typer.Option(
+            metavar="OUT", help="Where to write the composite; default <IMAGE>.composite.png."
+        ),
     ] = None,
     layers: Annotated[
         str | None,
@@ -120,14 +122,14 @@ def matte(
     ] = None,
     corridorkey: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="Write Matte, FG, Processed and Comp as CorridorKey."),
+        typer.Option(metavar="DIR", help="Write Matte, FG, Processed and Comp like CorridorKey."),
     ] = None,
     depth: Annotated[
         Any,
         typer.Option(
             metavar="8|16|half|float",
             parser=parse_depth,
-            help="Bits of each colour; as the photo has them if left out, and half for .exr.",
+            help="Bits per channel; default as the photo, half for .exr.",
             show_default=False,
         ),
     ] = None,
@@ -139,7 +141,7 @@ def matte(
         typer.Option(
             metavar="20|5%",
             parser=parse_margin,
-            help="Crop to the subject and so much around it: pixels, or a share of its size.",
+            help="Crop to the subject plus this margin: pixels, or a share of its size.",
             show_default=False,
         ),
     ] = None,
@@ -152,7 +154,7 @@ def matte(
         typer.Option(
             metavar="40%",
             parser=parse_opacity,
-            help="A soft shadow below the subject, so dark.",
+            help="Add a soft shadow below the subject, with this opacity.",
             show_default=False,
         ),
     ] = None,
@@ -162,7 +164,7 @@ def matte(
         typer.Option(
             metavar="N",
             min=1,
-            help="Tiles of at most N x N pixels, 1152 and more with the shipped network; smaller "
+            help="Tiles of at most N x N pixels, at least 1152 with the shipped network; smaller "
             "ones save memory.",
         ),
     ] = None,
@@ -171,32 +173,36 @@ def matte(
         typer.Option(
             metavar="1.5GB",
             parser=parse_memory,
-            help="Memory that this command may take; chooses the tile.",
+            help="Memory limit of this command; sets the tile size.",
             show_default=False,
         ),
     ] = None,
     quality: Quality = "normal",
     threads: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Threads; all free cores if left out.")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Number of threads; default all available cores."),
     ] = None,
     device: Device = "cpu",
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Say where the network runs, and with what.")
+        bool,
+        typer.Option(
+            "--verbose", "-v", help="Print the network, the quality and the device that are used."
+        ),
     ] = False,
     resize_trimap: ResizeTrimap = False,
     transparency: Annotated[
         Literal["keep", "multiply", "ignore"],
         typer.Option(
-            help="Of a picture that was cut out before: keep it as the subject's edge, "
-            "multiply the matte by it, or ignore it."
+            help="The picture's own transparency: keep it as the subject's edge, multiply the "
+            "matte by it, or ignore it."
         ),
     ] = "keep",
 ) -> None:
     """Cut the subject out of one picture.
 
     An output of - writes a PNG to standard output; every other message goes to standard error.
-    Without any output option the cut-out is written beside IMAGE, or to standard output if IMAGE
-    is a pipe.
+    Without an output option the cut-out is written beside IMAGE, or to standard output if IMAGE is
+    a pipe.
     """
     subject = subject or bool(point) or box is not None or segmenter is not None
     _check_source(image, trimap, mask, subject)
@@ -263,10 +269,10 @@ def matte(
 
 
 def _check_source(image: str, trimap: str | None, mask: str | None, subject: bool) -> None:
-    """Refuse a command that does not say, in one way, what the subject is.
+    """Refuse a command that does not say what the subject is, or says it in several ways.
 
     Raises:
-        typer.BadParameter: it says it in no way, or in several.
+        typer.BadParameter: it does not say it, or says it in several ways.
     """
     given = [
         name
@@ -290,7 +296,7 @@ def _check_source(image: str, trimap: str | None, mask: str | None, subject: boo
 
 
 def _account(matter: Matter, model: str, quality: str) -> str:
-    """What runs where, for `--verbose`."""
+    """Network, quality and device, for `--verbose`."""
     import onnxruntime
 
     from deepmatte.solver.devices import PROVIDERS, available_devices

@@ -1,4 +1,4 @@
-"""What options of several verbs have in common."""
+"""Parsers of options that several commands share."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ Device = Annotated[
     str,
     typer.Option(
         metavar="cpu|cuda|openvino|coreml|directml",
-        help="Where the network runs; what there is depends on the installed ONNX Runtime.",
+        help="The device for the network; the installed ONNX Runtime must support it.",
     ),
 ]
 
 Model = Annotated[
-    str, typer.Option(metavar="lite|FILE", help="The shipped network, or an ONNX file of one.")
+    str, typer.Option(metavar="lite|FILE", help="The shipped network, or the ONNX file of another.")
 ]
 Quality = Annotated[
     Literal["normal", "high"],
-    typer.Option(help="high takes several times as long; its mattes are finer."),
+    typer.Option(help="high is finer and takes several times as long."),
 ]
 ResizeTrimap = Annotated[
     bool,
     typer.Option(
         "--resize-trimap",
-        help="Fit a trimap or mask of another size to the picture by nearest neighbour.",
+        help="Resize a trimap or mask of another size to the picture by nearest neighbour.",
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""What the verbs write and the pipes that they read, checked before any work starts."""
+"""Outputs and pipes of the commands, checked before any work starts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PIPE = "-"
 LAYERS = "--layers"
-# Pictures that are encoded at a time.
+# Number of pictures encoded at a time.
 _ENCODERS = 2
 
 

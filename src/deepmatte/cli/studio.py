@@ -18,7 +18,7 @@ Example:
 def studio(
     image: Annotated[
         str | None,
-        typer.Argument(metavar="PICTURE", help="What to begin with.", show_default=False),
+        typer.Argument(metavar="PICTURE", help="The photo to open.", show_default=False),
     ] = None,
     port: Annotated[
         int | None,
@@ -26,7 +26,7 @@ def studio(
             metavar="N",
             min=0,
             max=65535,
-            help="Of the page's address, 8764 or the next free one if left out; 0 takes any.",
+            help="Port of the page; default 8764 or the next free one; 0 takes any.",
             show_default=False,
         ),
     ] = None,
@@ -35,8 +35,7 @@ def studio(
         typer.Option(
             metavar="1.5GB",
             parser=parse_memory,
-            help="What open pictures may take, 2GB if left out; the page sends again what is "
-            "forgotten.",
+            help="Memory limit for open pictures, default 2GB; the page sends dropped ones again.",
             show_default=False,
         ),
     ] = None,
@@ -44,8 +43,8 @@ def studio(
 ) -> None:
     """Paint a trimap in the browser and watch the cut-out; needs pip install 'deepmatte[studio]'.
 
-    The page and the pictures stay on this machine: the server answers no other, and no other page
-    in the browser. Ctrl-C stops it.
+    The page and the pictures stay on this machine: no other machine and no other page can reach the
+    server. Ctrl-C stops it.
     """
     from deepmatte.errors import DataError
 

@@ -26,7 +26,7 @@ app = typer.Typer(
 Out = Annotated[
     str | None,
     typer.Option(
-        "--out", "-o", metavar="OUT", help="Where to write; <first input>.trimap.png if left out."
+        "--out", "-o", metavar="OUT", help="Where to write; default <first input>.trimap.png."
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a trimap that is there already.")]
@@ -35,7 +35,7 @@ Width = Annotated[
     typer.Option(
         metavar="N",
         min=0,
-        help="Width of the unknown band, pixels; if left out it follows the picture's size.",
+        help="Width of the unknown band in pixels; default 4 % of the picture's side.",
     ),
 ]
 Image = Annotated[str, typer.Argument(metavar="IMAGE", help="The picture; - reads a pipe.")]
@@ -51,9 +51,9 @@ def from_mask(
     out: Out = None,
     force: Force = False,
 ) -> None:
-    """From a segmenter's mask: a band along its border.
+    """From a segmentation mask: a band along its border.
 
-    What lies within the band is unknown, and so are levels that are neither 0 nor 255.
+    Pixels in the band are unknown, and so are levels that are neither black nor white.
     """
     target = _checked([mask], out, force)
     from deepmatte import trimap
@@ -68,11 +68,19 @@ def from_alpha(
     alpha: Annotated[str, typer.Argument(metavar="ALPHA", help="A matte, or an RGBA cut-out.")],
     erode: Annotated[
         float | None,
-        typer.Option(metavar="N", min=0, help="Pixels of foreground made unknown along its edge."),
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Width of foreground along its edge that becomes unknown, pixels.",
+        ),
     ] = None,
     dilate: Annotated[
         float | None,
-        typer.Option(metavar="N", min=0, help="Pixels of background made unknown along its edge."),
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Width of background along its edge that becomes unknown, pixels.",
+        ),
     ] = None,
     out: Out = None,
     force: Force = False,
@@ -93,7 +101,7 @@ def from_scribbles(
     scribbles: Annotated[
         str,
         typer.Argument(
-            metavar="SCRIBBLES", help="White strokes on the subject, black ones off it."
+            metavar="SCRIBBLES", help="White strokes on the subject, black ones on the background."
         ),
     ],
     width: Width = None,
@@ -138,18 +146,19 @@ def from_box(
 def repair(
     trimap: Annotated[str, typer.Argument(metavar="TRIMAP", help="Any kind of trimap picture.")],
     like: Annotated[
-        str | None, typer.Option(metavar="IMAGE", help="The picture whose size it must have.")
+        str | None,
+        typer.Option(metavar="IMAGE", help="The picture whose size the trimap must have."),
     ] = None,
     resize: Annotated[
-        bool, typer.Option("--resize", help="Bring it to that size, by nearest neighbour.")
+        bool, typer.Option("--resize", help="Resize it to that size by nearest neighbour.")
     ] = False,
     out: Out = None,
     force: Force = False,
 ) -> None:
-    """Make any trimap one of exactly 0, 128, 255.
+    """Write any trimap with exactly 0, 128 and 255.
 
-    Takes 0/1, palettes, RGB greys, 16 bit, soft edges, JPEG noise and transparency; whatever is
-    not surely background or foreground becomes unknown.
+    Takes 0/1, palettes, RGB greys, 16 bit, soft edges, JPEG noise and transparency; everything that
+    is not surely background or foreground becomes unknown.
     """
     if resize and like is None:
         raise typer.BadParameter("needs --like, the picture to fit.", param_hint="--resize")

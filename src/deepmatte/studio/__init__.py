@@ -1,1 +1,1 @@
-"""The studio: a page on this machine where a trimap is painted and the cut-out is watched."""
+"""The studio: a page on this machine to paint a trimap and watch the cut-out."""

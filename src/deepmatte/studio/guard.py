@@ -1,8 +1,8 @@
-"""Who may ask: only the page that this very server has sent, with the token of this run.
+"""Access control: only the page of this server, with the token of this run.
 
-A server on 127.0.0.1 can be reached by every page that the browser has open, and, by a name that
-its owner lets point to 127.0.0.1, even as if it were that page's own. So each request must name
-this server as its host and as its origin, and what is asked of the API must carry the token.
+Every page that is open in the browser can reach a server on 127.0.0.1, and through DNS rebinding
+even as its own origin. So each request must name this server as its host and origin, and each API
+call must carry the token.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _HEADERS = {
 
 
 class Guard:
-    """Answers what is not allowed itself, and puts its headers on every answer.
+    """Refuses what is not allowed, and adds security headers to every answer.
 
     Args:
-        app: what answers the rest.
+        app: the application behind it.
         port: of this server.
         token: of this run.
     """

@@ -1,9 +1,8 @@
-"""Edits in, what they change out: nearby at once, and the whole picture as soon as there is time.
+"""Answers edits: first from their surroundings, then from the whole picture.
 
-Two workers share the machine. One answers edits, one after the other, from their surroundings. The
-other makes wholes, one at a time, of the picture edited last; an edit of any picture ends what it
-is at, and it begins again when all edits are answered. So a stroke is answered as fast while a
-large picture is being settled as when nothing is.
+Two workers share the machine. One answers edits in turn from their surroundings. The other mattes
+whole pictures, the last edited one first. An edit of any picture cancels it; it starts again when
+all edits are answered. So strokes are answered quickly even while a large picture is being matted.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ from deepmatte.trimap import Trimap
 Result = TypeVar("Result")
 
 _BROKEN = "Something in the studio is broken; the terminal says more."
-# Seconds between two looks at the progress.
+# Seconds between two checks of the progress.
 _TICK = 0.2
-# Side of the largest piece of a local answer that is sent at once, pixels.
+# Largest side of a piece of a local answer that is sent at once, pixels.
 _PIECE = 1024
 
 
@@ -85,8 +84,8 @@ class Live:
     async def answers(self, picture: OpenPicture, version: int) -> AsyncIterator[bytes]:
         """The frames that answer an edit, until a newer one comes or the picture is removed.
 
-        First what local answers show, then the progress, then every tile of the whole that the
-        page may not have as it is.
+        First local answers, then the progress, then every tile of the whole picture that may differ
+        from the page's.
         """
         share = 0.0
         with self._wanted(picture):
@@ -128,7 +127,7 @@ class Live:
             It; None if the picture was removed meanwhile, or nobody waits.
 
         Raises:
-            MattingError, MemoryError: what prevents it.
+            MattingError, MemoryError: the reason why there is none.
         """
         with self._wanted(picture):
             picture.hurry()
@@ -144,7 +143,7 @@ class Live:
 
     @contextlib.contextmanager
     def _wanted(self, picture: OpenPicture) -> Iterator[None]:
-        """The whole of a picture is waited for, within."""
+        """Context in which somebody waits for the whole picture."""
         with picture.waited_for():
             self._unsettled.add(picture)
             self._wake.set()
@@ -175,7 +174,7 @@ class Live:
                 picture.end(painted, settled)
 
     async def _next(self) -> OpenPicture:
-        """The picture to settle: of those that are due the one edited last."""
+        """The picture to matte next: among those due, the last edited one."""
         while True:
             self._wake.clear()
             self._unsettled = {
@@ -193,7 +192,7 @@ class Live:
 
 
 def sentence(error: Exception) -> str:
-    """What a person is told of an error."""
+    """The message of an error for the user."""
     if isinstance(error, MattingError):
         text = str(error)
         return text if text.endswith(".") else f"{text}."
@@ -203,7 +202,9 @@ def sentence(error: Exception) -> str:
 
 
 def _answer(matter: Matter, picture: OpenPicture, changed: Rectangle) -> LocalAnswer | None:
-    """The local answer; None if there is none, for reasons that the whole will tell."""
+    """The local answer; None if it failed, for a reason that the whole picture's answer will
+    give.
+    """
     try:
         return local_answer(matter, picture.picture, picture.labels, picture.shown, changed)
     except (MattingError, MemoryError):
@@ -216,7 +217,7 @@ def _answer(matter: Matter, picture: OpenPicture, changed: Rectangle) -> LocalAn
 def _settle(
     matter: Matter, picture: OpenPicture, progress: Progress
 ) -> Settled | MattingError | MemoryError | None:
-    """The whole of a picture, or why there is none; None if it was cancelled."""
+    """The whole picture's matte, or the error; None if it was cancelled."""
     try:
         matte = matter(picture.picture, picture.labels, progress=progress)
         colours = np.asarray(matte.cutout())
@@ -230,7 +231,7 @@ def _settle(
                 changed[tile.top // TILE, tile.left // TILE] = not same
     except CancelledError:
         return None
-    # New ones, for those that came hold on to all that was in memory.
+    # New exceptions: the original ones keep all frames' memory alive.
     except MattingError as error:
         return type(error)(str(error))
     except MemoryError:
@@ -238,12 +239,12 @@ def _settle(
     except Exception:
         traceback.print_exc(file=sys.stderr)
         return MattingError(_BROKEN)
-    # Anew, for what it has computed beside the prediction is large and not needed again.
+    # A new `Matte`: cached intermediate results are large and not needed again.
     return Settled(replace(matte), colours, changed)
 
 
 def _pixels(picture: OpenPicture, area: Rectangle, final: bool) -> bytes:
-    """A frame with what is shown in an area, in a screen's colours."""
+    """A frame with the shown pixels of an area, in sRGB."""
     assert picture.shown is not None  # nothing is sent before
     shape, reach = picture.picture.shape, picture.refinement.reach
     area = area.grown(reach, shape)
@@ -271,5 +272,5 @@ async def _wait(event: asyncio.Event, seconds: float | None) -> None:
 
 
 async def _in_thread(function: Callable[..., Result], *arguments: Any) -> Result:
-    # At the end of the server nobody waits for what cannot be cancelled.
+    # At shutdown the server does not wait for work that cannot be cancelled.
     return await anyio.to_thread.run_sync(function, *arguments, abandon_on_cancel=True)

@@ -1,8 +1,8 @@
-"""What an edit changes nearby, at once: a matte of its surroundings alone.
+"""The immediate answer to an edit: a matte of its surroundings alone.
 
-The result is close to that of the whole picture and not equal to it: what lies further away counts
-for little, but it counts. So it is blended into what is shown, and replaced once the whole is
-there. Where many pixels are concerned, they are matted at a fraction of their size.
+The result is close to that of the whole picture but not equal, because distant pixels count a
+little. So it is blended into the shown cut-out, and replaced when the whole is ready. Large areas
+are matted at a fraction of their size.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ PIXELS = 450_000
 REACH = 80
 """Pixels around changed labels that are shown anew."""
 
-# The outermost pixels of these, in which the new result takes over from the old one.
+# Width of the blend between the new result and the old one, pixels.
 _RAMP = 48
-# Pixels around those that are shown, for the network to see. More of them take longer and bring the
-# result no closer to that of the whole.
+# Context for the network around the shown pixels. More takes longer and does not bring the result
+# closer to that of the whole picture.
 _CONTEXT = 64
-# Down to this fraction of the size known pixels of both kinds are looked for.
+# The smallest fraction of the size at which known pixels of both kinds are sought.
 _COARSEST_FOR_BOTH = 4
 # Rows processed at a time: float copies of the whole picture would cost much memory.
 _STRIP = 256
@@ -41,7 +41,7 @@ _STRIP = 256
 
 @dataclass(frozen=True, eq=False)
 class LocalAnswer:
-    """Where something is to be shown anew, and what: uint8 (h, w, 4)."""
+    """An area and its new pixels: uint8 (h, w, 4)."""
 
     area: Rectangle
     colours: Colours
@@ -50,14 +50,13 @@ class LocalAnswer:
 def local_answer(
     matter: Matter, picture: Picture, labels: Trimap, shown: Colours | None, changed: Rectangle
 ) -> LocalAnswer:
-    """Matte the surroundings of what was changed.
+    """Matte the surroundings of a change.
 
     Args:
         matter: the network.
         picture: the whole picture.
-        labels: its trimap, uint8 (H, W), with the change; if there are more meanwhile, they may be
-            seen or not.
-        shown: uint8 (H, W, 4), what is seen so far, or None.
+        labels: its trimap, uint8 (H, W), with the change; later changes may be included or not.
+        shown: uint8 (H, W, 4), the cut-out shown so far, or None.
         changed: where the labels have changed; all of the picture where nothing is shown yet.
 
     Raises:
@@ -75,10 +74,10 @@ def local_answer(
 
 
 def _surroundings(labels: Trimap, changed: Rectangle) -> tuple[int, Rectangle]:
-    """At which fraction of its size to matte, and what.
+    """The fraction of the size at which to matte, and the area.
 
-    As much as `PIXELS` allow at full size or the next fraction; more, and coarser, where that
-    brings known pixels of a kind that would be missing.
+    As much as `PIXELS` allow at full size or the next fraction; a larger area at a coarser size if
+    a kind of known pixels would be missing.
     """
     shape = (labels.shape[0], labels.shape[1])
 
@@ -117,7 +116,7 @@ def _matted(matter: Matter, picture: Picture, labels: Trimap, scale: int) -> Col
 
 
 def _know(colours: Colours, labels: Trimap, picture: Picture) -> None:
-    """Put in, at full size, what the trimap says."""
+    """Apply the trimap's known pixels at full size."""
     foreground = labels == FOREGROUND
     levels = (
         picture.levels if picture.levels.dtype == np.uint8 else to_bytes(to_unit(picture.levels))
@@ -133,7 +132,7 @@ def _know(colours: Colours, labels: Trimap, picture: Picture) -> None:
 def _ramps(
     area: Rectangle, shape: tuple[int, int], ramp: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """How much the new result counts, 0..1, in the rows and in the columns of an area.
+    """Weight of the new result, 0..1, for the rows and columns of an area.
 
     Less towards its edges, except where the picture ends.
     """
@@ -156,7 +155,7 @@ def _ramps(
 def _blend(
     new: Colours, old: Colours, down: NDArray[np.float32], across: NDArray[np.float32]
 ) -> None:
-    """Let the old result go over into the new one, in place."""
+    """Blend the new result into the old one, in place."""
     for top in range(0, len(new), _STRIP):
         rows = slice(top, top + _STRIP)
         weight = (down[rows, None] * across)[..., None]  # (h, w, 1)

@@ -1,4 +1,4 @@
-"""What is taken out of the studio: the files that `deepmatte matte` writes, byte for byte."""
+"""Downloads of the studio: byte for byte the files that `deepmatte matte` writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pictures that are open, as far as the memory goes."""
+"""The open pictures, within a memory limit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WHOLE_PIXELS = 600_000
 PAUSE = 0.7
 """Seconds without an edit after which the whole of a large picture is begun."""
 
-# As many edits are answered one by one; more are taken together.
+# Up to this many edits are answered one by one; more are joined.
 _PENDING = 6
 # Bytes of a pixel beside the picture: labels 1, cut-out 4, matte and its trimap 5.
 _HELD = 10
@@ -40,7 +40,7 @@ _LEVELS = 3
 
 @dataclass(frozen=True, eq=False)
 class Settled:
-    """The matte of the whole picture, and what it changes.
+    """The matte of the whole picture, and which tiles it changes.
 
     Attributes:
         matte: it.
@@ -54,10 +54,10 @@ class Settled:
 
 
 class OpenPicture:
-    """A picture, the trimap that is painted on it, and what is known of its matte.
+    """A picture, the trimap painted on it, and its matte so far.
 
-    Changed by the event loop's thread alone. What others read meanwhile may be of two versions,
-    and what they make of it is dropped, or made anew, if `painted` has changed.
+    Only the event loop's thread changes it. Other threads may read a mix of two versions; their
+    results are dropped or computed again if `painted` has changed.
 
     Args:
         file: the bytes that it was read from.
@@ -68,12 +68,12 @@ class OpenPicture:
         id: what requests call it.
         labels: uint8 (H, W), the trimap as painted so far.
         version: counts the edits.
-        painted: counts those that have changed labels.
+        painted: counts the edits that changed labels.
         shown: uint8 (H, W, 4), the cut-out as far as it is known: the settled one, local answers
             in it; None before the first.
         settled: the matte of the present labels, or None; not refined, nor is what is shown.
         refinement: what is done to the edge where it is seen or saved.
-        failure: why there is none, or None.
+        failure: the error of the last attempt, or None.
         pending: changed areas without a local answer.
         progress: of the whole, while it is made.
         waiting: how many requests wait for the whole.
@@ -116,12 +116,12 @@ class OpenPicture:
     def edit(
         self, area: Rectangle, labels: Trimap, have: int, refinement: Refinement = UNREFINED
     ) -> int:
-        """Take in the labels of an area.
+        """Apply the labels of an area.
 
         Args:
             area: where.
             labels: uint8 (h, w).
-            have: the number of the last answer that the page has got whole, 0 for none.
+            have: the number of the last answer that the page received completely, 0 for none.
             refinement: what is done to the edge from now on.
 
         Returns:
@@ -161,7 +161,7 @@ class OpenPicture:
         self.tell()
 
     def show(self, answer: LocalAnswer) -> None:
-        """Take in a local answer."""
+        """Apply a local answer."""
         if self.shown is None:
             self.shown = answer.colours
         else:
@@ -175,7 +175,7 @@ class OpenPicture:
         self.tell()
 
     def take_pending(self) -> Iterator[Rectangle]:
-        """Take the areas without a local answer, joined where their answers would overlap."""
+        """Take the areas without a local answer; overlapping ones are joined."""
         while self.pending:
             area, *others = self.pending
             if len(others) >= _PENDING:
@@ -199,7 +199,7 @@ class OpenPicture:
                 self.progress.cancel()
 
     def hurry(self) -> None:
-        """Have the whole begun at once; what failed may succeed now."""
+        """Start the whole picture at once, also after a failure."""
         self.due, self.failure = 0.0, None
 
     def begin(self) -> Progress:
@@ -263,7 +263,7 @@ class OpenPicture:
 
 
 class OpenPictures:
-    """The open pictures; the ones used longest ago go where the memory ends.
+    """The open pictures; the least recently used ones are dropped when the memory is full.
 
     Args:
         memory: bytes that all of them may hold.
@@ -293,10 +293,10 @@ class OpenPictures:
             )
 
     def add(self, picture: OpenPicture) -> None:
-        """Keep a picture, at the cost of others.
+        """Keep a picture; others may be dropped.
 
         Raises:
-            ImageError: alone it takes more than all may.
+            ImageError: it alone exceeds the limit.
         """
         self._check(picture.picture.shape, picture.bytes)
         while sum(held.bytes for held in self._pictures.values()) + picture.bytes > self._memory:
@@ -304,7 +304,7 @@ class OpenPictures:
         self._pictures[picture.id] = picture
 
     def find(self, identity: str) -> OpenPicture | None:
-        """The picture with this id, which counts as a use of it."""
+        """The picture with this id; marks it as used."""
         picture = self._pictures.pop(identity, None)
         if picture is not None:
             self._pictures[identity] = picture

@@ -1,4 +1,4 @@
-"""What requests carry: numbers, labels and files, none of them larger than allowed."""
+"""Parsing of requests: numbers, labels and files, with size limits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FILE = 512_000_000
 TEXT = 4096
 """Bytes of the longest JSON."""
 
-# Requests, and bytes of their bodies, that are taken in at a time.
+# Requests, and bytes of their bodies, accepted at a time.
 _REQUESTS, _BYTES = 16, 1_200_000_000
 # Seconds after which a body that stands still is given up, and bytes a second that it must make: it
 # comes from this machine.
@@ -31,7 +31,7 @@ _LABEL = np.isin(np.arange(256), (BACKGROUND, UNKNOWN, FOREGROUND))
 
 
 class Gate:
-    """Lets in as many requests at a time as there is room for; the others are told to come back."""
+    """Limits the requests at a time; the others get 503."""
 
     def __init__(self) -> None:
         self._requests = self._bytes = 0

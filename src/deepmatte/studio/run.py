@@ -1,4 +1,4 @@
-"""Starts the studio's server and ends it."""
+"""Starts and stops the studio's server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOST, PORT = "127.0.0.1", 8764
 
 # Ports tried after that.
 _TRIED = 20
-# Seconds that open answers have to end once the server is to stop.
+# Seconds for open answers when the server stops.
 _GRACE = 1
 
 
@@ -71,7 +71,7 @@ def _listen(port: int | None) -> socket.socket:
     """A socket at the port, or at the first free one."""
     for tried in range(PORT, PORT + _TRIED) if port is None else [port]:
         listener = socket.socket()
-        if os.name == "posix":  # elsewhere it would let two servers share a port
+        if os.name == "posix":  # on other systems it would let two servers share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, tried))

@@ -1,4 +1,4 @@
-"""The studio's server: the page, and what it asks for."""
+"""The studio's server: the page and its API."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ Result = TypeVar("Result")
 PAGE = Path(__file__).parent / "page"
 WIDEST = 1000
 """Pixels by which a band may be widened."""
-# Pictures that are decoded, encoded or divided at a time, beside the matting.
+# Pictures decoded, encoded or segmented at a time, beside the matting.
 _AT_A_TIME = 2
-# Where a background may lie, and how much it may be scaled.
+# Limits for a background's position and scale.
 _FAR, _LARGEST = 1_000_000.0, 100.0
 # Pixels by which an edge may be smoothed or feathered.
 _SOFTEST = 100.0
 
 
 class Studio:
-    """What the routes share.
+    """State that the routes share.
 
     Args:
         matter: the network.
@@ -73,8 +73,8 @@ class Studio:
             self._first = picture.id
 
     def app(self, port: int, token: str) -> ASGIApp:
-        """All of it, for the server at this port."""
-        # Windows may know them as something else, of which a browser runs no modules.
+        """The application, for the server at this port."""
+        # Windows may register another type, with which browsers refuse modules.
         mimetypes.add_type("text/javascript", ".js")
         one = "/pictures/{id}"
         routes = [
@@ -320,7 +320,7 @@ class Studio:
         return settled
 
     async def _work(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        # At the end of the server nobody waits for what cannot be cancelled.
+        # At shutdown the server does not wait for work that cannot be cancelled.
         return await anyio.to_thread.run_sync(
             function, *arguments, abandon_on_cancel=True, limiter=self._limit
         )
