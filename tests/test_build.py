@@ -505,6 +505,20 @@ def test_results_of_other_lists_are_not_mixed(copied: Path) -> None:
         build(plan_of(copied), copied / "out")
 
 
+@pytest.mark.parametrize("entry", [3, None, [], {}, {"outputs": 3}, {"outputs": {"alpha": 5}}])
+def test_an_entry_that_was_changed_is_made_again(copied: Path, entry: Any) -> None:
+    manifest = json.loads((copied / "out/manifest.json").read_text())
+    before = contents(copied / "out")
+    first = next(iter(manifest["samples"]))
+    manifest["samples"][first] = entry
+    (copied / "out/manifest.json").write_text(json.dumps(manifest))
+
+    for _ in build(plan_of(copied), copied / "out"):
+        pass
+
+    assert contents(copied / "out") == before
+
+
 def test_results_of_other_settings_are_not_mixed(copied: Path) -> None:
     (copied / "bg.txt").write_text("2008_000000.jpg\n" * 2)
 
@@ -512,7 +526,9 @@ def test_results_of_other_settings_are_not_mixed(copied: Path) -> None:
         build(plan_of(copied, per_foreground=1), copied / "out")
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"samples": {}}', '{"samples": 3}', "{"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"samples": {}}', '{"samples": 3}', "{", '{"samples": [1]}', "[" * 100_000]
+)
 def test_a_strangers_manifest_is_left_alone(text: str, composed: Path, tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(text)
 

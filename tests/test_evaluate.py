@@ -572,3 +572,26 @@ def test_an_interrupted_command_says_nothing(folder: Path) -> None:
 
     assert process.returncode == 130
     assert "Traceback" not in message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seconds": "soon"},
+        {"seconds": -1},
+        {"errors": None},
+        {"errors": {"sad": "small"}},
+        {"errors": {"sad": 1.0}},
+    ],
+)
+def test_a_record_that_was_edited_is_made_again(folder: Path, change: dict[str, object]) -> None:
+    before = only(measured(folder, ["lite"], kinds=["Trimap1"]), "a")
+    (record,) = (folder.parent / "out" / "predictions").rglob("a.json")
+    record.write_text(json.dumps({**json.loads(record.read_text()), **change}))
+
+    after = only(measured(folder, ["lite"], kinds=["Trimap1"]), "a")
+
+    assert after.errors == before.errors
+    assert after.failure is None
+    assert after.seconds is not None
+    assert after.seconds >= 0

@@ -181,7 +181,7 @@ def _is_whole(name: str, known: dict[str, Any], wanted: dict[str, Any], out: Pat
             _sha256(_target(out, folder, name).read_bytes()) == digest
             for folder, digest in outputs.items()
         )
-    except OSError:
+    except (OSError, ValueError, TypeError):
         return False
 
 
@@ -255,9 +255,14 @@ def _known_records(plan: Plan, out: Path) -> dict[str, dict[str, Any]]:
         return {}
     try:
         manifest = json.loads(path.read_bytes())
-        records = dict(manifest["samples"])
+        # An entry that is none is as good as missing: its sample is made again.
+        records = {
+            str(name): record
+            for name, record in dict(manifest["samples"]).items()
+            if isinstance(record, dict) and isinstance(record.get("outputs"), dict)
+        }
         head = {key: manifest[key] for key in _head(plan)}
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise DataError(f"{path} is not a manifest of deepmatte; choose another folder.") from error
     if head != _head(plan):
         raise DataError(

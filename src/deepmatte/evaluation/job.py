@@ -28,7 +28,7 @@ from deepmatte.datasets.trimaps import make_trimap
 from deepmatte.errors import DataError, MattingError, TrimapError, named_memory_errors
 from deepmatte.evaluation import metrics
 from deepmatte.evaluation.methods import Method, Predictions, predict
-from deepmatte.evaluation.results import Row
+from deepmatte.evaluation.results import METRICS, Row
 from deepmatte.images import encode_image, open_alpha, open_grey, open_image
 from deepmatte.images.arrays import to_bytes, to_unit
 from deepmatte.images.files import reason_of, write_files
@@ -145,8 +145,11 @@ def _predicted(job: Job, image: Floats, trimap: Trimap) -> tuple[Path, float | N
         return job.method.find(job.kind, job.sample.name), None, True
     made_of = _digest(job.method.identity.encode(), image, trimap)
     record = _read(job.record)
-    if record.get("made_of") == made_of and record.get("sha256") == _file_digest(job.kept_matte):
-        return job.kept_matte, record["seconds"], True
+    seconds = record.get("seconds")
+    sound = seconds is None or _is_number(seconds)  # somebody may have edited it
+    same = record.get("made_of") == made_of and record.get("sha256") == _file_digest(job.kept_matte)
+    if same and sound:
+        return job.kept_matte, seconds, True
     matte, seconds = predict(job.method, image, trimap)
     data = encode_image(matte, ".png")
     record = {"made_of": made_of, "sha256": _digest(data), "seconds": seconds}
@@ -158,8 +161,10 @@ def _errors(job: Job, path: Path, alpha: Floats, trimap: Trimap) -> tuple[dict[s
     """The errors of a prediction's file, and whether they were kept from before."""
     measured = _digest(_file_digest(path).encode(), alpha, trimap, _code_of_metrics().encode())
     record = _read(job.record)
-    if record.get("measured") == measured:
-        return record["errors"], True
+    errors = record.get("errors")
+    sound = isinstance(errors, dict) and all(_is_number(errors.get(name)) for name in METRICS)
+    if record.get("measured") == measured and sound:
+        return {name: errors[name] for name in METRICS}, True
     matte = open_matte(path)
     _check_size(matte, alpha, path)
     errors = metrics.measure(to_bytes(matte), _truth(alpha), trimap)
@@ -201,9 +206,13 @@ def _read(record: Path) -> dict[str, Any]:
     """A record's contents; empty if the file is missing or damaged."""
     try:
         content = json.loads(record.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value < float("inf")
 
 
 def _encoded(record: dict[str, Any]) -> bytes:

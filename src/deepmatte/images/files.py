@@ -67,12 +67,13 @@ def check_there(path: str | os.PathLike[str]) -> None:
     Raises:
         ImageError: it does, or is an address on the internet.
     """
-    if _ADDRESS.match(os.fspath(path)) and not os.path.exists(path):
+    if _ADDRESS.match(os.fsdecode(path)) and not os.path.exists(path):
         raise ImageError(
             f"{path} is an address on the internet, and nothing is downloaded here; save the"
             " picture first and name its file."
         )
-    if os.fspath(path) and not os.path.lexists(expanded(path)):
+    strange = "\0" in os.fsdecode(path) or not os.fspath(path)  # opening it says what is wrong
+    if not strange and not os.path.lexists(expanded(path)):
         raise ImageError(f"{path} does not exist.")
 
 
