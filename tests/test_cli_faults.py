@@ -183,3 +183,17 @@ def test_a_long_matte_says_how_far_it_is(scene: Scene) -> None:
 
 def test_completion_is_offered(scene: Scene) -> None:
     assert b"--install-completion" in run("--help", folder=scene.folder).stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+@pytest.mark.parametrize("megabytes", [240, 330, 420, 520, 640])
+def test_too_few_addresses_are_one_sentence(scene: Scene, megabytes: int) -> None:
+    command = [*COMMAND, "matte", "photo.png", "trimap.png"]
+    limited = ["sh", "-c", f'ulimit -v {1024 * megabytes}; exec "$@"', "sh", *command]
+
+    done = subprocess.run(limited, cwd=scene.folder, capture_output=True)
+
+    if done.returncode:  # 640 may well be enough
+        assert done.returncode == 1
+        assert done.stderr.startswith(b"deepmatte: ")
+        assert done.stderr.count(b"\n") == 1

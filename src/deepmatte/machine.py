@@ -5,6 +5,7 @@ glibc's defaults suit neither many pictures nor many training steps.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import math
 import os
@@ -19,6 +20,9 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 _MOST = 2**31 - 1
 # Bytes that are assumed free if the system does not say.
 _UNKNOWN_MEMORY = 2_000_000_000
+
+# Bytes of addresses that the libraries take, and their threads, one a core.
+_LIBRARIES, _THREAD = 500_000_000, 40_000_000
 
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9}
 
@@ -118,3 +122,21 @@ def bytes_of(text: str) -> int:
     if match is None:
         raise MattingError(f"{text!r} is not an amount of memory; expected 1.5GB or 800MB.")
     return round(float(match[1]) * _UNITS[match[2]])
+
+
+def check_address_space() -> None:
+    """Refuse a limit of addresses (``ulimit -v``) under which libraries crash as they are loaded.
+
+    Raises:
+        MattingError: there is such a limit.
+    """
+    with contextlib.suppress(ImportError):  # Windows, which has none
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        least = _LIBRARIES + _THREAD * usable_cores()
+        if 0 <= limit < least:
+            raise MattingError(
+                f"This process may use {limit / 1e9:.2f} GB of addresses (ulimit -v); expected at"
+                f" least {least / 1e9:.2f} GB."
+            )

@@ -28,7 +28,13 @@ def main() -> None:
         # An extension module that is interrupted while it loads raises an error of its own.
         if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
             sys.exit(130)
-        raise
+        if not _lacks_memory(error):
+            raise
+        _fail("There is not enough memory to load what this needs.")
+    except RuntimeError as error:
+        if not _lacks_memory(error):
+            raise
+        _fail("There is not enough memory for another thread.")
     except MattingError as error:
         _fail(str(error))
     except MemoryError:
@@ -56,6 +62,16 @@ def _run() -> int:
         for line in message.getvalue().splitlines():
             print(printable(line), file=sys.stderr)
         return int(error.exit_code)
+
+
+def _lacks_memory(error: BaseException | None) -> bool:
+    """Whether a library could not be loaded, or a thread begun, for want of memory."""
+    signs = ("failed to map segment", "annot allocate memory", "start new thread", "bad_alloc")
+    while error is not None:
+        if isinstance(error, MemoryError) or any(sign in str(error) for sign in signs):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _fail(sentence: str) -> None:

@@ -23,6 +23,7 @@ from deepmatte.cli import (
     train,
     trimap,
 )
+from deepmatte.machine import check_address_space
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -60,3 +61,4 @@ def deepmatte_command(
     ] = False,
 ) -> None:
     """Cut the subject out of a photo: a photo and a trimap in, an alpha matte and a cut-out out."""
+    check_address_space()
