@@ -161,10 +161,10 @@ def _errors(job: Job, path: Path, alpha: Floats, trimap: Trimap) -> tuple[dict[s
     """The errors of a prediction's file, and whether they were kept from before."""
     measured = _digest(_file_digest(path).encode(), alpha, trimap, _code_of_metrics().encode())
     record = _read(job.record)
-    errors = record.get("errors")
-    sound = isinstance(errors, dict) and all(_is_number(errors.get(name)) for name in METRICS)
-    if record.get("measured") == measured and sound:
-        return {name: errors[name] for name in METRICS}, True
+    kept = record.get("errors") if record.get("measured") == measured else None
+    known = {name: kept.get(name) for name in METRICS} if isinstance(kept, dict) else {}
+    if known and all(_is_number(value) for value in known.values()):
+        return known, True
     matte = open_matte(path)
     _check_size(matte, alpha, path)
     errors = metrics.measure(to_bytes(matte), _truth(alpha), trimap)
