@@ -162,7 +162,9 @@ def _errors(job: Job, path: Path, alpha: Floats, trimap: Trimap) -> tuple[dict[s
     measured = _digest(_file_digest(path).encode(), alpha, trimap, _code_of_metrics().encode())
     record = _read(job.record)
     kept = record.get("errors") if record.get("measured") == measured else None
-    known = {name: kept.get(name) for name in METRICS} if isinstance(kept, dict) else {}
+    known: dict[str, Any] = {}
+    if isinstance(kept, dict):
+        known = {name: kept.get(name) for name in METRICS}
     if known and all(_is_number(value) for value in known.values()):
         return known, True
     matte = open_matte(path)
