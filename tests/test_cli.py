@@ -553,8 +553,8 @@ def test_demo_writes_pictures_and_a_contact_sheet(tmp_path: Path) -> None:
     folder = tmp_path / "deepmatte-demo"
     modes = {path.name: opened(path).mode for path in folder.iterdir()}
     assert modes == {
-        "fur.jpg": "RGB",
-        "fur.trimap.png": "L",
+        "cat.jpg": "RGB",
+        "cat.trimap.png": "L",
         "alpha.png": "L",
         "foreground.png": "RGB",
         "cutout.png": "RGBA",
@@ -562,7 +562,7 @@ def test_demo_writes_pictures_and_a_contact_sheet(tmp_path: Path) -> None:
         "over-grey.png": "RGB",
         "contact-sheet.png": "RGB",
     }
-    assert b"1200 x 900" in done.stdout
+    assert b"1200 x 836" in done.stdout
     for name in modes:
         assert name.encode() in done.stdout
 
@@ -590,15 +590,15 @@ def test_demo_spares_a_folder_of_other_files(tmp_path: Path) -> None:
 def test_demo_again_replaces_the_earlier_one_and_quotes_its_hint(tmp_path: Path) -> None:
     folder = tmp_path / "a b"
     folder.mkdir()
-    (folder / "fur.jpg").write_text("earlier")
+    (folder / "cat.jpg").write_text("earlier")
 
     done = run("demo", folder, folder=tmp_path)
 
     assert done.returncode == 0, done.stderr
-    assert opened(folder / "fur.jpg").size == (1200, 900)
+    assert opened(folder / "cat.jpg").size == (1200, 836)
     assert shlex.split(done.stdout.decode().splitlines()[-1])[2:] == [
-        str(folder / "fur.jpg"),
-        str(folder / "fur.trimap.png"),
+        str(folder / "cat.jpg"),
+        str(folder / "cat.trimap.png"),
     ]
 
 

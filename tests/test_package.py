@@ -47,6 +47,8 @@ def test_the_wheel_holds_what_runs_without_a_download(wheel: zipfile.ZipFile) ->
 
     for name in (
         "deepmatte/py.typed",
+        "deepmatte/samples/cat.jpg",
+        "deepmatte/samples/cat.trimap.png",
         "deepmatte/samples/fur.jpg",
         "deepmatte/samples/fur.trimap.png",
         "deepmatte/weights/lite.onnx",

@@ -21,7 +21,7 @@ Example:
   deepmatte demo /tmp/demo
 """
 
-SAMPLES = ("fur.jpg", "fur.trimap.png")
+SAMPLES = ("cat.jpg", "cat.trimap.png")
 RESULTS = (
     "alpha.png",
     "foreground.png",
