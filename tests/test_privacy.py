@@ -119,6 +119,18 @@ def test_a_matte_on_the_command_line(scene: Scene, tmp_path: Path) -> None:
     assert scene.picture.with_suffix(".cutout.png").exists()
 
 
+def test_a_batch_in_several_processes(scene: Scene, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("a", "b"):
+        shutil.copy(scene.picture, photos / f"{name}.png")
+        shutil.copy(scene.trimap, photos / f"{name}.trimap.png")
+    words = ("batch", str(photos), str(tmp_path / "out"), "--processes", "2")
+
+    assert watch(tmp_path, *COMMAND, *words).finish() == []
+    assert len(list((tmp_path / "out").iterdir())) >= 2
+
+
 def test_an_evaluation_in_several_processes(scene: Scene, tmp_path: Path) -> None:
     for kind in ("images", "alphas", "trimaps"):
         (scene.folder / "set" / kind).mkdir(parents=True)

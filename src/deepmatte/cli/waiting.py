@@ -62,5 +62,5 @@ def _bar(name: str, progress: Progress, done: threading.Event) -> None:
 
 def _stage(progress: Progress) -> str:
     if progress.share <= 0:
-        return "reading"
+        return "working"
     return "matting" if progress.share < 1 else "colours and files"

@@ -61,8 +61,9 @@ def export(network: LiteMatting | DeepImageMatting, path: str | os.PathLike[str]
         )
     if program is None:
         raise DataError("torch exported nothing; expected an ONNX program")
-    program.optimize()
-    model = program.model_proto
+    with _quiet():
+        program.optimize()
+        model = program.model_proto
     if lite:
         _halve(model)
     _forget_origins(model)
