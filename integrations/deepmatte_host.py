@@ -21,6 +21,9 @@ _FOREIGN = ("PYTHONHOME", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", 
 # Where installers put commands that a program started from a menu does not find.
 _PLACES = ("~/.local/bin", "~/bin", "~/.venv/bin", "/usr/local/bin", "/opt/homebrew/bin")
 
+# How a line begins that the user should read.
+_SAYS = "deepmatte: "
+
 # A selection is a box if nearly all of its bounds are fully selected.
 _BOX = 0.995
 
@@ -112,7 +115,9 @@ def matte(
         creationflags=hidden,
         check=False,
     )
-    said = [line.removeprefix("deepmatte: ") for line in done.stderr.splitlines() if line]
+    # Other lines tell how far it is and how long it took.
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    said = [line[len(_SAYS) :] for line in lines if line.startswith(_SAYS)]
     if done.returncode != 0:
-        raise HostError(said[-1] if said else "deepmatte failed and did not say why.")
-    return said[:-1]  # the last line says how long it took
+        raise HostError((said or lines or ["deepmatte failed and did not say why."])[-1])
+    return said
