@@ -33,6 +33,7 @@ PAGES = [
     *(ROOT / "docs" / name for name in ("index.md", "trimap.md", "command-line.md")),
     *(ROOT / "docs" / name for name in ("studio.md", "evaluation.md", "datasets.md")),
     *(ROOT / "docs" / name for name in ("training.md", "privacy.md", "formats.md")),
+    ROOT / "docs" / "batches.md",
     *(ROOT / "docs" / name for name in ("subject.md", "serve.md", "plugins.md", "devices.md")),
 ]
 BLOCK = re.compile(
@@ -79,8 +80,10 @@ def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     strokes[140:150, 190:220], strokes[10:20, 20:380] = 255, 0
     Image.fromarray(strokes).save(tmp_path / "strokes.png")
     Image.linear_gradient("L").resize(size).convert("RGB").save(tmp_path / "beach.jpg")
-    for name in ("cutouts", "photos"):
+    for name in ("cutouts", "photos", "trimaps", "masks"):
         (tmp_path / name).mkdir()
+    trimap.save(tmp_path / "trimaps" / "beach.png")
+    trimap.point(lambda level: 255 if level else 0).save(tmp_path / "masks" / "beach.png")
     cutout = photo.copy()
     cutout.putalpha(trimap)
     cutout.save(tmp_path / "cutouts" / "animal.png")
