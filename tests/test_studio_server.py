@@ -875,9 +875,16 @@ def described(identity: str) -> dict[str, Any]:
         return {"parameters": [parameter], **operation}
 
     area = dict.fromkeys(("left", "top", "width", "height", "have"), INTEGERS)
+    sliders = ("smooth", "feather", "shift", "contrast", "decontaminate")
+    edge = {name: {"type": "number"} for name in sliders}
     place = {key: {"type": "number"} for key in ("left", "top", "scale")}
-    endings = {"enum": ["png", "webp", "jpg", "tif"]}
-    outputs = {"kind": {"enum": ["cutout", "alpha", "foreground", "trimap"]}, "format": endings}
+    endings = {"enum": ["png", "webp", "jpg", "tif", "ora", "psd"]}
+    wanted = {
+        "format": endings,
+        **dict.fromkeys(("depth", "margin", "longest", "quality"), INTEGERS),
+        "shadow": {"type": "number"},
+    }
+    outputs = {"kind": {"enum": ["cutout", "alpha", "foreground", "trimap"]}, **wanted}
     paths = {
         "/api/start": route("get"),
         "/api/sample": route("get"),
@@ -890,11 +897,18 @@ def described(identity: str) -> dict[str, Any]:
             route("post", {"kind": {"enum": ["trimap", "mask"]}, "width": INTEGERS}, FILES)
         ),
         "/api/pictures/{id}/trimap/band": one(route("post", {"pixels": INTEGERS}, LABELS)),
-        "/api/pictures/{id}/edits": one(route("post", area, LABELS)),
-        "/api/pictures/{id}/download": one(route("get", outputs)),
-        "/api/pictures/{id}/composite": one(
-            route("post", {**place, "format": endings}, {**FILES, **JSON})
+        "/api/pictures/{id}/trimap/subject": one(route("post")),
+        "/api/pictures/{id}/trimap/alpha": one(route("post")),
+        "/api/pictures/{id}/trimap/clean": one(
+            route("post", {"what": {"enum": ["holes", "islands"]}}, LABELS)
         ),
+        "/api/pictures/{id}/trimap/again": one(
+            route("post", {**area, "mark": {"enum": ["keep", "remove"]}}, LABELS)
+        ),
+        "/api/pictures/{id}/surroundings": one(route("get", {"percent": {"type": "number"}})),
+        "/api/pictures/{id}/edits": one(route("post", {**area, **edge}, LABELS)),
+        "/api/pictures/{id}/download": one(route("get", outputs)),
+        "/api/pictures/{id}/composite": one(route("post", {**place, **wanted}, {**FILES, **JSON})),
     }
     return {"openapi": "3.1.0", "info": {"title": "studio", "version": "1"}, "paths": paths}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import mimetypes
 import sys
 import traceback
@@ -79,6 +80,7 @@ class Studio:
         one = "/pictures/{id}"
         routes = [
             Route("/start", self.start),
+            Route("/segmenter", self.segmenter),
             Route("/sample", self.sample),
             Route("/pictures", self.open, methods=["POST"]),
             Route(one, self.close, methods=["DELETE"]),
@@ -122,12 +124,18 @@ class Studio:
     # --- pictures -----------------------------------------------------------------------------
 
     async def start(self, request: Request) -> Response:
-        """The version, the picture named on the command line, the segmenter if there is one."""
+        """The version, and the picture named on the command line."""
         first = self._pictures.find(self._first)
         described = None if first is None else _described(first)
-        return JSONResponse(
-            {"version": deepmatte.__version__, "picture": described, "subject": _segmenter()}
-        )
+        return JSONResponse({"version": deepmatte.__version__, "picture": described})
+
+    async def segmenter(self, request: Request) -> Response:
+        """The name of the segmenter that finds subjects by itself, or null.
+
+        To look for it may import large packages, so nothing else waits for it.
+        """
+        name = await anyio.to_thread.run_sync(_segmenter, abandon_on_cancel=True)
+        return JSONResponse({"subject": name})
 
     async def sample(self, request: Request) -> Response:
         """A picture to try it with."""
@@ -341,6 +349,7 @@ def _described(picture: OpenPicture) -> dict[str, Any]:
     return {"id": picture.id, "name": picture.name, **size, "alpha": transparent}
 
 
+@functools.cache
 def _segmenter() -> str | None:
     """The name of the segmenter that finds subjects without a hint; None if there is none."""
     try:

@@ -27,15 +27,14 @@ export class Opening {
     await this.#guard("Starting", async (signal) => {
       const id = session.openProject();
       if (id && (await this.#resume(id, signal))) return;
-      const { picture, subject } = await (await this.studio.server.call("start", { signal })).json();
-      this.studio.segmenter = subject;
+      const { picture } = await (await this.studio.server.call("start", { signal })).json();
       if (picture) await this.#openKnown(picture, signal);
     });
-    if (this.studio.segmenter === undefined) await this.#askForSegmenter();
+    await this.#askForSegmenter();
   }
 
   async #askForSegmenter() {
-    const { subject } = await (await this.studio.server.call("start")).json();
+    const { subject } = await (await this.studio.server.call("segmenter")).json();
     this.studio.segmenter = subject;
     this.studio.changed();
   }
