@@ -21,11 +21,15 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from deepmatte.errors import DataError
 from deepmatte.solver.inputs import INPUT_CHANNELS, NO_PRIORS, PRIORS, network_inputs
+from deepmatte.solver.resample import halve, shrink
 from deepmatte.training.scenes import Array, Scene, Sources, compose
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 
 CHANNELS = len(INPUT_CHANNELS) + 7
 """Channels of a crop: see `Planes`."""
+
+# Share of the scenes that are halved, as pictures are; the network also sees pictures as they are.
+_HALVED = 0.8
 
 
 class Planes(NamedTuple):
@@ -75,8 +79,11 @@ class Crops(Dataset[Tensor]):
     def __getitem__(self, index: int) -> Tensor:
         rng = np.random.default_rng((self.seed, index))
         while True:
-            scene = _turned(rng, compose(rng, self.sources, self.scene))
+            halved = rng.random() < _HALVED
+            scene = _turned(rng, compose(rng, self.sources, self.scene * (2 if halved else 1)))
             trimap = random_trimap(rng, scene.alpha)
+            if halved:
+                scene, trimap = _halve(scene, trimap)
             centres = np.argwhere(trimap == UNKNOWN)
             if len(centres) > 64:
                 break
@@ -100,6 +107,13 @@ def _turned(rng: np.random.Generator, scene: Scene) -> Scene:
             for layer in layers
         )
     )
+
+
+def _halve(scene: Scene, trimap: NDArray[np.uint8]) -> tuple[Scene, NDArray[np.uint8]]:
+    """Scene and trimap at half the size."""
+    image, labels = halve(scene.image, trimap)
+    others = (scene.alpha, scene.foreground, scene.background)
+    return Scene(image, *(shrink(layer, labels.shape) for layer in others)), labels
 
 
 def truth(scene: Scene) -> Array:

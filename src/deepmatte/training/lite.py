@@ -31,7 +31,7 @@ class LiteTraining(Training[LiteMatting]):
     """The compact network on scenes with priors, its ImageNet encoder frozen for a while."""
 
     scene: int
-    """Side of a scene, pixels."""
+    """Side of a scene as the network sees it, pixels; most are composed at twice that."""
     matted: tuple[Path, ...] = ()
     """Folders of photos with true alphas, in the folders images and alphas."""
     real_share: float

@@ -29,7 +29,7 @@ def lite(
         steps=75_000,
         scenes=4,
         per_scene=2,
-        scene=384,
+        scene=320,
         crop=256,
         real_share=0.3,
         matted_share=0.6,

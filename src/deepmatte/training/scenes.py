@@ -236,7 +236,7 @@ def _soft_pixel(rng: np.random.Generator, alpha: NDArray[np.uint8]) -> NDArray[n
 
 def _defocused(rng: np.random.Generator, foreground: Array, alpha: Array) -> Layer:
     """A foreground out of focus, its edges up to 80 pixels wide at full size."""
-    sigma = 2.0 ** rng.uniform(0, 4.3)
+    sigma = 2.0 ** rng.uniform(0, 5)
     premultiplied = _blurred(alpha[..., None] * foreground, sigma)
     softened = _blurred(alpha, sigma)
     return _straight(premultiplied, softened, foreground), softened

@@ -11,7 +11,7 @@ from deepmatte.errors import ModelError
 FOLDER = Path(__file__).parent
 
 SHA256 = {
-    "lite": "6ef5db53324d1838cea73dc325f1c5591d5309502abb4424a5f3dcf469701c94",
+    "lite": "bb840849eb219985b1e7ea7bf3cae21463a95cbf05e8b5fd92af07430b163168",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 
