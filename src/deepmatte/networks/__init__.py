@@ -20,7 +20,8 @@ __all__ = ["load", "load_shipped", "save"]
 def save(network: DeepImageMatting, path: str | os.PathLike[str]) -> None:
     """Write a network with its configuration as safetensors, whole or not at all.
 
-    Errors: `ImageError` where the file cannot be written.
+    Raises:
+        ImageError: if the file cannot be written.
     """
     import dataclasses
     import json
@@ -38,7 +39,8 @@ def save(network: DeepImageMatting, path: str | os.PathLike[str]) -> None:
 def load(path: str | os.PathLike[str]) -> DeepImageMatting:
     """The network that `save` wrote, in eval mode on the CPU.
 
-    Errors: `DataError` where the file is missing, damaged, or holds something else.
+    Raises:
+        DataError: if the file is missing, damaged, or holds something else.
 
     Example:
         network = deepmatte.networks.load("dim.safetensors")

@@ -116,9 +116,10 @@ def convert(
     Returns:
         The network in eval mode, float32, on the CPU.
 
-    Errors: `DataError` where the file is missing, damaged, or holds more than weights; where it is
-    of another layout; where a tensor is missing, unexpected or of another shape; where ``skips`` is
-    needed and not said, or said of a layout that has none.
+    Raises:
+        DataError: if the file is missing, damaged, or holds more than weights; where it is of
+            another layout; where a tensor is missing, unexpected or of another shape; where
+            ``skips`` is needed and not said, or said of a layout that has none.
     """
     name = os.fspath(path)
     weights = _weights(_read(path), name)

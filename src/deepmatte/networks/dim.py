@@ -38,7 +38,8 @@ DEVIATION = (0.229, 0.224, 0.225, 1.0)
 class DimConfig:
     """The network's variants; the defaults are the paper's.
 
-    Errors: `DataError` where a value is none of those that are listed.
+    Raises:
+        DataError: if a value is none of those that are listed.
     """
 
     fc6_kernel: int | None = 7
@@ -244,7 +245,8 @@ class DeepImageMatting(nn.Module):
         Returns:
             ``(H, W)`` float32, 0..1.
 
-        Errors: `DataError` where shapes, types or labels are others.
+        Raises:
+            DataError: if shapes, types or labels are others.
         """
         _check(image, trimap)
         height, width = trimap.shape

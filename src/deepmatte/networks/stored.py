@@ -19,7 +19,8 @@ def read_weights(path: str | os.PathLike[str], kind: str) -> Any:
         path: of the file.
         kind: what an error message says that it is not, "checkpoint".
 
-    Errors: `DataError` where the file is missing, damaged, or holds anything else.
+    Raises:
+        DataError: if the file is missing, damaged, or holds anything else.
     """
     try:
         check_content(path)
@@ -34,7 +35,9 @@ def read_weights(path: str | os.PathLike[str], kind: str) -> Any:
 def check_content(path: str | os.PathLike[str]) -> None:
     """Compare what torch saved with the checksums that it stores but does not look at.
 
-    Errors: `DataError` where a byte has changed. `OSError` where there is no such file.
+    Raises:
+        DataError: if a byte has changed.
+        OSError: if there is no such file.
     """
     with open(path, "rb") as file:
         if not zipfile.is_zipfile(file):  # torch wrote other files before version 1.6

@@ -45,8 +45,9 @@ def load_imagenet(network: EncoderDecoder, path: Path | None = None) -> tuple[st
     Returns:
         The names of the stages that were loaded.
 
-    Errors: `DataError` where the file is missing, damaged or holds something else, and where there
-    is no connection.
+    Raises:
+        DataError: if the file is missing, damaged or holds something else, and where there is no
+            connection.
     """
     if path is None:
         name, weights = ADDRESS, _torchvision(_fetched(), ADDRESS)

@@ -92,9 +92,9 @@ class OnnxNetwork:
         device: where it runs.
         channels: names of its inputs, with commas between; "" where the file does not say.
 
-    Errors:
-        `ModelError` where the device cannot be used; whatever the library raises where the content
-        is no network.
+    Raises:
+        ModelError: the device cannot be used.
+        Exception: whatever the library raises if the content is not a network.
     """
 
     def __init__(self, content: bytes, device: str, threads: int) -> None:
@@ -113,7 +113,8 @@ class OnnxNetwork:
             frees: whether the memory that it and runs before it took is given back. The next run
                 takes up to half as long again then, for the system clears each page once more.
 
-        Errors: whatever the library raises; `CancelledError` by ``progress``.
+        Raises:
+            Exception: whatever the library raises; `CancelledError` if ``progress`` was cancelled.
         """
         import onnxruntime
 

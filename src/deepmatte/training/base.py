@@ -49,7 +49,8 @@ class Training(abc.ABC, Generic[Network]):
 
     The fields are the loop's; a network's own class adds its fields, and the methods below.
 
-    Errors: `DataError` where the values cannot be trained, before anything is read or written.
+    Raises:
+        DataError: if the values cannot be trained, before anything is read or written.
     """
 
     foregrounds: tuple[Path, ...]
@@ -140,7 +141,8 @@ class Training(abc.ABC, Generic[Network]):
     def initialise(self, network: Network) -> None:
         """Load what the training starts from; not called where a checkpoint is continued.
 
-        Errors: `DataError` where it is missing or belongs to another network.
+        Raises:
+            DataError: if it is missing or belongs to another network.
         """
 
     @abc.abstractmethod

@@ -24,7 +24,8 @@ BEST = "best.pt"
 def find(out: Path, *, resume: bool) -> Path | None:
     """The checkpoint to continue in the folder of a run, or None where there is none.
 
-    Errors: `DataError` where there is one that is not to be continued.
+    Raises:
+        DataError: if there is one that is not to be continued.
     """
     path = out / LAST
     if path.exists() and not resume:
@@ -35,7 +36,8 @@ def find(out: Path, *, resume: bool) -> Path | None:
 def save(state: State, path: Path) -> None:
     """Write ``state``; whoever stops this on the way finds the earlier file whole.
 
-    Errors: `DataError` where weights are not finite; the earlier file stays.
+    Raises:
+        DataError: if weights are not finite; the earlier file stays.
     """
     for part in ("network", "average"):
         for name, value in state.get(part, {}).items():
@@ -52,7 +54,8 @@ def save(state: State, path: Path) -> None:
 def load(path: Path) -> State:
     """Read what `save` wrote. Tensors and plain values only: a pickle cannot run code here.
 
-    Errors: `DataError` where the file is missing, damaged or not a checkpoint.
+    Raises:
+        DataError: if the file is missing, damaged or not a checkpoint.
     """
     state = read_weights(path, "checkpoint")
     if not isinstance(state, dict) or "network" not in state or "step" not in state:
@@ -71,7 +74,8 @@ def load(path: Path) -> State:
 def check_moments(optimizer: torch.optim.Optimizer) -> None:
     """See whether an optimiser's state has the shapes of its parameters, which torch does not.
 
-    Errors: `ValueError` where it has not.
+    Raises:
+        ValueError: if it has not.
     """
     for parameter, state in optimizer.state.items():
         for name, value in state.items():
@@ -84,7 +88,8 @@ def averaged_weights(path: Path) -> dict[str, Tensor]:
 
     They are its moving average, or the network's own where none is kept.
 
-    Errors: `DataError`, as `load`.
+    Raises:
+        DataError: as `load`.
     """
     state = load(path)
     prefix = "module."  # how torch's AveragedModel names the network that it wraps
@@ -103,7 +108,8 @@ def start_from(path: Path, network: nn.Module, *, fresh: str | None = None) -> N
         network: what they are loaded into.
         fresh: the part of the network that may be missing there; it then stays as it is.
 
-    Errors: `DataError`, as `load`, and where the weights are of another network.
+    Raises:
+        DataError: as `load`, and where the weights are of another network.
     """
     weights, own = averaged_weights(path), network.state_dict()
     missing = {

@@ -287,7 +287,8 @@ class DimTraining(Training[DeepImageMatting]):
 def publish(training: DimTraining, path: Path) -> None:
     """Write the best network of a run with its configuration, as `deepmatte.networks.load` reads.
 
-    Errors: `DataError` where the run has not come to its first validation.
+    Raises:
+        DataError: if the run has not come to its first validation.
     """
     network = training.build()
     checkpoint.start_from(training.out / checkpoint.BEST, network)

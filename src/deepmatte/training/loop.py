@@ -40,9 +40,10 @@ def train(training: Training[Network], *, resume: bool = False) -> Network:
     Where ``accelerate launch`` started several processes, each of them calls this. Together they
     learn from the crops that one would learn from, and the first alone writes.
 
-    Errors: `DataError` where folders hold no pictures, weights are missing, the scenes cannot be
-    shared equally, the weights grow beyond all bounds, or there is a checkpoint that is not to be
-    resumed or belongs to a run with other settings.
+    Raises:
+        DataError: if folders hold no pictures, weights are missing, the scenes cannot be shared
+            equally, the weights grow beyond all bounds, or there is a checkpoint that is not to be
+            resumed or belongs to a run with other settings.
     """
     if not 0 <= training.seed < 2**63:
         raise DataError(f"seed {training.seed}: expected a number from 0 to 2^63 - 1")

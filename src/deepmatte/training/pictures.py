@@ -42,8 +42,8 @@ class Pictures:
         longest: longer pictures are shrunk to this side, and kept in memory once they are read;
             None reads all of them anew and whole.
 
-    Errors: `DataError` where a folder holds no pictures, or a colour file of the layout above has
-    no alpha.
+    Raises:
+        DataError: if a folder holds no pictures, or a colour file of the layout above has no alpha.
     """
 
     def __init__(self, folders: Sequence[Path], longest: int | None = 1024) -> None:

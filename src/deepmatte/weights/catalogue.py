@@ -19,7 +19,8 @@ SHA256 = {
 def find(model: str | os.PathLike[str]) -> bytes:
     """The ONNX file of a shipped network, or the file that is named.
 
-    Errors: `ModelError` where there is no such network or file, or a shipped file is damaged.
+    Raises:
+        ModelError: if there is no such network or file, or a shipped file is damaged.
     """
     name = os.fspath(model)
     if name in SHA256:
