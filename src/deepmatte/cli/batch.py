@@ -45,28 +45,31 @@ def batch(
         str | None,
         typer.Option(
             metavar="DIR",
-            help="Where the trimaps lie: DIR/a/photo.trimap.png or DIR/a/photo.png for "
-            "IN/a/photo.jpg. Without it photo.trimap.png beside the picture is taken.",
+            help="Folder of trimaps: DIR/a/photo.trimap.png or DIR/a/photo.png for "
+            "IN/a/photo.jpg. By default photo.trimap.png beside the picture.",
         ),
     ] = None,
     masks: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="Make the trimaps from a segmenter's masks, found alike."),
+        typer.Option(
+            metavar="DIR",
+            help="Folder of segmentation masks to make the trimaps from, named likewise.",
+        ),
     ] = None,
     subject: Annotated[
-        bool, typer.Option("--subject", help="Find the subjects instead, by a segmenter.")
+        bool, typer.Option("--subject", help="Find the subjects with a segmentation model.")
     ] = False,
     segmenter: Annotated[
         str | None,
         typer.Option(
             metavar="people|rembg|osam",
-            help="What finds the subjects; see deepmatte matte --help.",
+            help="The segmentation model; see deepmatte matte --help.",
             show_default=False,
         ),
     ] = None,
     alpha: Annotated[
         str | None,
-        typer.Option(metavar="{stem}.alpha.png", help="Write alpha mattes under such names."),
+        typer.Option(metavar="{stem}.alpha.png", help="Write alpha mattes under these names."),
     ] = None,
     foreground: Annotated[
         str | None,
@@ -76,17 +79,17 @@ def batch(
         str | None,
         typer.Option(
             metavar="{stem}.cutout.png",
-            help="Write the cut-outs, as also if no output is asked for. {name} stands for the "
-            "picture's name with its suffix.",
+            help="Write the cut-outs, which is also the default. {name} is the picture's name "
+            "with its suffix.",
         ),
     ] = None,
     over: Annotated[
         str | None,
-        typer.Option(metavar="BG|COLOUR", help="A picture or a colour to put the subjects on."),
+        typer.Option(metavar="BG|COLOUR", help="The new background: a picture or a colour."),
     ] = None,
     composite: Annotated[
         str | None,
-        typer.Option(metavar="{stem}.composite.png", help="The names of what --over makes."),
+        typer.Option(metavar="{stem}.composite.png", help="The names of the composites on --over."),
     ] = None,
     model: Model = "lite",
     quality: Quality = "normal",
@@ -106,8 +109,7 @@ def batch(
         typer.Option(
             metavar="N",
             min=1,
-            help="Pictures at a time; one for each free core if left out, as far as the memory "
-            "goes.",
+            help="Pictures at a time; default one per free core, as far as the memory allows.",
             show_default=False,
         ),
     ] = None,
@@ -120,19 +122,19 @@ def batch(
         typer.Option(
             metavar="8GB",
             parser=parse_memory,
-            help="What all processes may take together.",
+            help="Memory limit of all processes together.",
             show_default=False,
         ),
     ] = None,
     skip_missing: Annotated[
         bool,
-        typer.Option("--skip-missing", help="Leave out pictures that have no trimap or several."),
+        typer.Option("--skip-missing", help="Skip pictures that have no trimap or several."),
     ] = False,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Stop at the first picture that fails.")
     ] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on with what arrives in IN, until Ctrl-C.")
+        bool, typer.Option("--watch", help="Continue with new pictures in IN, until Ctrl-C.")
     ] = False,
     frames: Annotated[
         bool,
@@ -148,7 +150,9 @@ def batch(
     ] = True,
     report: Annotated[
         str | None,
-        typer.Option(metavar="OUT.html", help="Write a page: failures, then the worst mattes."),
+        typer.Option(
+            metavar="OUT.html", help="Write a page with the failures and the worst mattes."
+        ),
     ] = None,
     engine: Annotated[
         Literal["local", "ray"],
@@ -167,10 +171,10 @@ def batch(
         ),
     ] = None,
 ) -> None:
-    """Cut the subjects out of many pictures; a second run does only what is left.
+    """Cut the subjects out of many pictures; a second run does only the rest.
 
     OUT/.deepmatte-batch.sqlite keeps which pictures are done, of which files and with which
-    settings: what is missing, changed or failed is done again, and a run that was stopped goes on.
+    settings: missing, changed and failed pictures are done again, and a stopped run continues.
     """
     from deepmatte.batch.run import Run, choose_resources
     from deepmatte.batch.work import Settings

@@ -18,10 +18,10 @@ Example:
 
 def serve(
     host: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 is everywhere.")
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on; 0.0.0.0 is all.")
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(metavar="N", min=0, max=65535, help="Where to listen; 0 takes any.")
+        int, typer.Option(metavar="N", min=0, max=65535, help="Port to listen on; 0 takes any.")
     ] = 8765,
     api_key: Annotated[
         str | None,
@@ -35,9 +35,7 @@ def serve(
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(
-            metavar="N", min=1, help="Pictures that are matted at a time; a core each if left out."
-        ),
+        typer.Option(metavar="N", min=1, help="Pictures matted at a time; default one per core."),
     ] = None,
     queue: Annotated[
         int, typer.Option(metavar="N", min=0, help="Requests that may wait; more get 503.")
@@ -50,17 +48,18 @@ def serve(
         typer.Option(
             metavar="64MB",
             parser=parse_memory,
-            help="The longest request; 64 MB if left out.",
+            help="The largest request; default 64 MB.",
             show_default=False,
         ),
     ] = None,
     timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.1, help="In which a request must arrive.")
+        float,
+        typer.Option(metavar="SECONDS", min=0.1, help="Time within which a request must arrive."),
     ] = 60,
     grace: Annotated[
         int,
         typer.Option(
-            metavar="SECONDS", min=0, help="For what is being done once the server is to stop."
+            metavar="SECONDS", min=0, help="Time for running requests when the server stops."
         ),
     ] = 30,
     memory: Annotated[
@@ -68,7 +67,7 @@ def serve(
         typer.Option(
             metavar="3GB",
             parser=parse_memory,
-            help="Memory for all pictures that are matted at a time; chooses the tile.",
+            help="Memory limit for all pictures matted at a time; sets the tile size.",
             show_default=False,
         ),
     ] = None,
@@ -78,7 +77,7 @@ def serve(
         str | None,
         typer.Option(
             metavar="people|rembg|osam|box",
-            help="What finds subjects; if left out, the best that is installed.",
+            help="The segmentation model; default the best installed one.",
             show_default=False,
         ),
     ] = None,
@@ -91,7 +90,7 @@ def serve(
     proxies: Annotated[
         str,
         typer.Option(
-            metavar="ADDRESSES", help="Proxies whose X-Forwarded headers are believed; * is any."
+            metavar="ADDRESSES", help="Proxies whose X-Forwarded headers are trusted; * is any."
         ),
     ] = "127.0.0.1",
 ) -> None:
