@@ -370,9 +370,19 @@ def test_other_safetensors_are_refused(tmp_path: Path) -> None:
     weights = safetensors.torch.load_file(path)
     with safetensors.safe_open(path, framework="pt") as file:
         metadata = file.metadata()
+    changed = {
+        **metadata,
+        "deep_image_matting": metadata["deep_image_matting"].replace("0.0625", "0.5"),
+    }
+    del metadata["sha256"]  # as files of other programs
     wrong = {key: value.replace('"width"', '"breadth"') for key, value in metadata.items()}
     wider = {key: value.replace("0.0625", "0.125") for key, value in metadata.items()}
-    for stored, match in ((None, "no configuration"), (wrong, "breadth"), (wider, "not a network")):
+    for stored, match in (
+        (None, "no configuration"),
+        (wrong, "breadth"),
+        (wider, "not a network"),
+        (changed, "damaged"),
+    ):
         safetensors.torch.save_file(weights, path, stored)
         with pytest.raises(DataError, match=match) as caught:
             networks.load(path)

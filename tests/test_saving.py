@@ -146,7 +146,9 @@ def test_an_exr_in_gives_its_light_out(matter: deepmatte.Matter, scene: Scene) -
     inside = scene.labels == 255
     np.testing.assert_allclose(stored[inside][:, :3], light[inside], rtol=1e-4)
     assert light[inside].max() > 2
-    soft = (matte.alpha > 0.3) & (matte.alpha < 0.7)
+    # Where alpha is right: the light of a wrong one is that of the background too.
+    soft = (scene.alpha > 0.3) & (scene.alpha < 0.95) & (np.abs(matte.alpha - scene.alpha) < 0.03)
+    assert soft.any()
     truth = srgb_light(np.array([0.9, 0.5, 0.1])) * 4
     straight = stored[soft][:, :3] / stored[soft][:, 3:]
     np.testing.assert_allclose(np.median(straight, axis=0), truth, rtol=0.2, atol=0.02)
