@@ -284,7 +284,8 @@ def test_rembg_finds_the_subject(scene: Scene) -> None:
 
     assert np.abs(matte.alpha - scene.alpha).mean() < 0.02
     assert matte.notes == ("The subject was found by the segmenter 'rembg:u2net'.",)
-    assert segmenters.choose(Hints()) == "rembg"
+    # MediaPipe, where it is installed, comes first: its weights are there already.
+    assert segmenters.choose(Hints()) in ("rembg", "people")
     with pytest.raises(deepmatte.SubjectError, match="no model 'cat'; expected one of"):
         deepmatte.find_subject(scene.picture, segmenter="rembg:cat")
 
