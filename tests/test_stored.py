@@ -295,7 +295,7 @@ def test_nobody_is_told_to_run_what_is_in_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 2**70])
 def test_seeds_beyond_what_torch_takes(photos: Path, tmp_path: Path, seed: int) -> None:
-    with pytest.raises(DataError, match="expected (a number from 0|0 or more)"):
+    with pytest.raises(DataError, match=r"expected (a number from 0|0 or more)"):
         train(toy(photos, tmp_path, seed=seed))
 
 
