@@ -284,9 +284,7 @@ def test_rembg_finds_the_subject(scene: Scene) -> None:
 
     assert np.abs(matte.alpha - scene.alpha).mean() < 0.02
     assert matte.notes == ("The subject was found by the segmenter 'rembg:u2net'.",)
-    # MediaPipe, where it is installed, comes first: its weights are there already.
-    first = "rembg" if segmenters.people_weights() is None else "people"
-    assert segmenters.choose(Hints()) == first
+    assert segmenters.choose(Hints()) == "rembg"
     with pytest.raises(deepmatte.SubjectError, match="no model 'cat'; expected one of"):
         deepmatte.find_subject(scene.picture, segmenter="rembg:cat")
 

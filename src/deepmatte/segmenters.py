@@ -299,7 +299,6 @@ def _rembg_sessions() -> dict[str, Any]:
     return known
 
 
-@functools.cache
 def _has_rembg_weights(model: str = "u2net") -> bool:
     if importlib.util.find_spec("rembg") is None:
         return False
