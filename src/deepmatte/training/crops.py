@@ -283,7 +283,7 @@ def _start_worker(_: int) -> None:
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     if hasattr(os, "nice"):
-        os.nice(5)
+        os.nice(15)
 
 
 def batches(

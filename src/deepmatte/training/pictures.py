@@ -14,14 +14,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.datasets.layouts import open_dataset
 from deepmatte.errors import DataError
 from deepmatte.foreground import estimate_foreground
-from deepmatte.images import open_alpha, open_image
+from deepmatte.images import open_alpha, open_image, resize
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"}
 
@@ -145,12 +144,8 @@ def _read_shrunk(entry: _Entry, longest: int) -> NDArray[np.uint8]:
 
 def _shrunk(pixels: NDArray[np.float32], longest: int) -> NDArray[np.float32]:
     """The pixels with the longer side no more than ``longest``."""
-    scale = longest / max(pixels.shape[:2])
-    if scale >= 1:
-        return pixels
-    height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
-    shrunk = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(shrunk, np.float32)
+    size = resize.limited(pixels.shape, longest)
+    return pixels if size == pixels.shape[:2] else resize.shrink(pixels, size)
 
 
 def _pixels(entry: _Entry) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepmatte.images import resize
 from deepmatte.training.pictures import MattedPhoto, MattedPhotos, Pictures
 from deepmatte.training.synthetic import Kind, noise_texture, random_kind, synthetic_foreground
 from deepmatte.training.synthetic.fields import Layer
@@ -159,7 +160,8 @@ def composite(foreground: Array, alpha: Array, background: Array, size: int) -> 
     behind = (1 - alpha[..., None]) * background
     if len(alpha) != size:
         in_front, behind, alpha, foreground, background = (
-            _fit(layer, size, size) for layer in (in_front, behind, alpha, foreground, background)
+            np.asarray(resize.shrink(layer, (size, size)), np.float32)
+            for layer in (in_front, behind, alpha, foreground, background)
         )
         # The resized layers are premultiplied: only so does equation 1 still hold exactly.
         foreground = _straight(in_front, alpha, foreground)
@@ -201,7 +203,7 @@ def _place(
     unit = np.dstack([colours, alpha]).astype(np.float32) / np.float32(255)
     unit[..., :3] *= unit[..., 3:]
     if scale < 1:
-        smaller = _shrink(unit, scale)
+        smaller = resize.shrink(unit, (max(1, round(height * scale)), max(1, round(width * scale))))
         centre = centre * (np.array(smaller.shape[:2]) / (height, width))
         unit, scale = smaller, 1.0
     turn, shear = np.radians(rng.normal(0, 12)), np.radians(rng.normal(0, 4))
@@ -276,14 +278,6 @@ def _straight(premultiplied: Array, alpha: Array, otherwise: Array) -> Array:
     """Colours from colours times alpha; ``otherwise`` where alpha is (nearly) 0."""
     straight = premultiplied / np.maximum(alpha, np.float32(1e-3))[..., None]
     return np.asarray(np.where(alpha[..., None] > 1e-3, straight, otherwise).clip(0, 1), np.float32)
-
-
-def _shrink(pixels: Array, scale: float) -> Array:
-    return _fit(pixels, *(max(1, round(side * scale)) for side in pixels.shape[:2]))
-
-
-def _fit(pixels: Array, height: int, width: int) -> Array:
-    return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _jitter(rng: np.random.Generator, colours: Array) -> Array:
