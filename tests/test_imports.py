@@ -22,19 +22,13 @@ PACKAGE = Path(deepmatte.__file__).parent
 # From the bottom up: a module imports only from lines above its own, or from its own package.
 # The empty name is deepmatte/__init__.py, the public surface.
 ORDER = (
-    ("errors",),
-    ("machine", "privacy", "types", "workers"),
-    ("images", "weights"),
-    ("composite", "foreground", "framing", "grabcut", "sheet"),
-    ("trimap",),
-    ("segmenters", "solver", "transparency"),
-    ("matted",),
-    ("matting",),
-    ("corridorkey", "subject"),
-    ("",),
-    ("batch", "datasets", "networks", "service", "studio"),
-    ("evaluation",),
-    ("training",),
+    ("errors", "privacy", "types", "version", "workers"),
+    ("images", "machine", "weights"),
+    ("composite", "foreground", "framing", "sheet", "solver", "transparency", "trimap"),
+    ("datasets", "matted", "networks"),
+    ("evaluation", "matting"),
+    ("corridorkey", "subject", "training"),
+    ("", "batch", "service", "studio"),
     ("cli",),
     ("__main__",),
 )

@@ -18,9 +18,9 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 import deepmatte
-from deepmatte import segmenters, trimap
-from deepmatte.segmenters import Hints
-from deepmatte.subject import look_for_subject
+from deepmatte import trimap
+from deepmatte.subject import look_for_subject, segmenters
+from deepmatte.subject.segmenters import Hints
 
 if TYPE_CHECKING:
     from conftest import Scene

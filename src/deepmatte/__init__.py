@@ -21,6 +21,7 @@ from deepmatte.errors import (
     TrimapError,
 )
 from deepmatte.privacy import keep_to_this_machine
+from deepmatte.version import __version__
 
 keep_to_this_machine()  # before a library that listens to it can be loaded
 
@@ -29,8 +30,6 @@ from deepmatte.matting import Matte, Matter, matte  # noqa: E402
 if TYPE_CHECKING:
     from deepmatte import trimap
     from deepmatte.subject import find_subject, matte_subject
-
-__version__ = "0.1.0"
 
 __all__ = [
     "DataError",

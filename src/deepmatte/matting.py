@@ -173,7 +173,7 @@ def _notes(
     picture: Picture, trimap: NDArray[np.uint8], transparency: Transparency
 ) -> tuple[str, ...]:
     from deepmatte.transparency import SAID
-    from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
+    from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN
 
     notes = [] if picture.alpha is None else [SAID[transparency]]
     if not (trimap == FOREGROUND).any():

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from deepmatte.images.arrays import depth_of
 from deepmatte.images.picture import Picture
-from deepmatte.trimap import BACKGROUND, Trimap
+from deepmatte.types import BACKGROUND, Trimap
 
 Transparency: TypeAlias = Literal["keep", "multiply", "ignore"]
 

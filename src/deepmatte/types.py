@@ -1,4 +1,4 @@
-"""Types that several modules speak of."""
+"""Types that several modules speak of, and the labels of a trimap."""
 
 from __future__ import annotations
 
@@ -9,5 +9,8 @@ from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float32]
 Flags: TypeAlias = NDArray[np.bool_]
+Trimap: TypeAlias = NDArray[np.uint8]
+"""(H, W) of exactly these three labels."""
+BACKGROUND, UNKNOWN, FOREGROUND = 0, 128, 255
 Window: TypeAlias = tuple[slice, slice]
 """The rows and columns of a part of a picture."""

@@ -18,8 +18,8 @@ from deepmatte.batch.motion import Motion, Tracker, near
 from deepmatte.errors import MattingError, TrimapError
 from deepmatte.images import Picture
 from deepmatte.matting import Matte, Matter
-from deepmatte.trimap import UNKNOWN, Trimap, from_alpha
-from deepmatte.types import Floats
+from deepmatte.trimap import from_alpha
+from deepmatte.types import UNKNOWN, Floats, Trimap
 
 # Half of the band around a carried edge, as a share of the frame's side (the geometric mean), and
 # at least, in pixels. What the matte before got wrong is put right within the band alone: with half

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from deepmatte.images import Depth, Picture, Source
     from deepmatte.matting import Matte, Matter
     from deepmatte.solver.engine import Quality
-    from deepmatte.trimap import Trimap
+    from deepmatte.types import Trimap
 
 STAGES = ("decode", "network", "colours", "encode", "write")
 """Of a picture, in the order in which they come."""
@@ -282,7 +282,7 @@ def unknown_share(matte: Matte) -> float:
     """Share of the trimap's pixels that were unknown, 0..1."""
     import numpy as np
 
-    from deepmatte.trimap import UNKNOWN
+    from deepmatte.types import UNKNOWN
 
     return float(np.mean(matte.trimap == UNKNOWN))
 

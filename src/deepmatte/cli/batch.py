@@ -277,7 +277,7 @@ def _partner(masks: str | None, subject: bool) -> Partner:
 
 def _segmenter(name: str | None) -> str:
     """The segmenter that is asked for, or else the best; refused where it cannot be used."""
-    from deepmatte import segmenters
+    from deepmatte.subject import segmenters
 
     return segmenters.named(name or segmenters.choose(segmenters.Hints())).name
 

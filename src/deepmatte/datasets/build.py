@@ -23,11 +23,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-import deepmatte
 from deepmatte.errors import DataError, MattingError, named_memory_errors
 from deepmatte.images import encode_image
 from deepmatte.images.files import read_bytes, write_bytes, write_files
 from deepmatte.machine import usable_cores
+from deepmatte.version import __version__
 from deepmatte.workers import Death, run
 
 PicturesByFolder: TypeAlias = dict[str, NDArray[np.uint8]]
@@ -281,6 +281,6 @@ def _known_records(plan: Plan, out: Path) -> dict[str, dict[str, Any]]:
 
 def _save_manifest(plan: Plan, out: Path, records: Mapping[str, dict[str, Any]]) -> None:
     in_order = {s.name: records[s.name] for s in plan.samples if s.name in records}
-    manifest = {"deepmatte": deepmatte.__version__, **_head(plan), "samples": in_order}
+    manifest = {"deepmatte": __version__, **_head(plan), "samples": in_order}
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
     write_bytes(out / MANIFEST, text.encode())

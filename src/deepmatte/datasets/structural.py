@@ -33,8 +33,8 @@ from deepmatte.foreground import estimate_foreground
 from deepmatte.images import open_alpha, open_image
 from deepmatte.images.arrays import to_bytes, to_unit
 from deepmatte.images.resize import shrink
-from deepmatte.trimap import BACKGROUND, FOREGROUND, Trimap, from_alpha
-from deepmatte.types import Flags, Floats
+from deepmatte.trimap import from_alpha
+from deepmatte.types import BACKGROUND, FOREGROUND, Flags, Floats, Trimap
 
 RULE = (
     "Each foreground is used once; photo and alpha give its colours (deepmatte's estimate), and it"

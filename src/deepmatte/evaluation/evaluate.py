@@ -21,7 +21,6 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-import deepmatte
 from deepmatte.datasets.layouts import Dataset
 from deepmatte.datasets.trimaps import check_kind
 from deepmatte.errors import DataError
@@ -29,6 +28,7 @@ from deepmatte.evaluation.job import Answer, Job, run_job
 from deepmatte.evaluation.methods import Method
 from deepmatte.evaluation.results import Evaluation, Row
 from deepmatte.machine import usable_cores
+from deepmatte.version import __version__
 from deepmatte.workers import run
 
 
@@ -89,7 +89,7 @@ def evaluate(
         command=command,
         machine=f"{_processor()}, {usable_cores()} cores, {workers} processes",
         date=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        version=deepmatte.__version__,
+        version=__version__,
         groupings=dataset.groupings,
     )
 

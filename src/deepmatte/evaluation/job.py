@@ -32,8 +32,7 @@ from deepmatte.evaluation.results import METRICS, Row
 from deepmatte.images import encode_image, open_alpha, open_grey, open_image
 from deepmatte.images.arrays import to_bytes, to_unit
 from deepmatte.images.files import reason_of, write_files
-from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
-from deepmatte.types import Floats
+from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN, Floats, Trimap
 
 Bytes = NDArray[np.uint8]
 

@@ -24,8 +24,7 @@ from deepmatte.errors import DataError, ModelError
 from deepmatte.images.arrays import to_bytes
 from deepmatte.images.files import reason_of
 from deepmatte.solver.engine import Engine, Quality
-from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
-from deepmatte.types import Floats
+from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN, Floats, Trimap
 from deepmatte.weights import catalogue
 
 Matting: TypeAlias = Callable[[Floats, Trimap], Floats]
@@ -194,10 +193,10 @@ def _pymatting(name: str) -> str:
 
 @functools.cache
 def _own_code() -> str:
-    """SHA-256 of the modules that may change a result: the package's own, and two folders."""
+    """SHA-256 of the modules that may change a result: the package's own, and three folders."""
     package = Path(catalogue.FOLDER).parent
     digest = hashlib.sha256()
-    for folder in (package, package / "images", package / "solver"):
+    for folder in (package, package / "images", package / "solver", package / "trimap"):
         for path in sorted(folder.glob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()

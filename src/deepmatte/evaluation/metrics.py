@@ -41,8 +41,7 @@ from numpy.typing import NDArray
 from deepmatte.errors import ImageError, TrimapError
 from deepmatte.evaluation.results import METRICS
 from deepmatte.images.arrays import check_floats
-from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
-from deepmatte.types import Flags
+from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN, Flags
 
 Plane = NDArray[np.float64]
 

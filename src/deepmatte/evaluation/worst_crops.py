@@ -15,7 +15,8 @@ from deepmatte.evaluation.job import open_matte
 from deepmatte.evaluation.results import Evaluation, Row
 from deepmatte.images import encode_image, open_alpha, open_image
 from deepmatte.images.resize import limited, shrink
-from deepmatte.trimap import UNKNOWN, open_trimap
+from deepmatte.trimap import open_trimap
+from deepmatte.types import UNKNOWN
 
 SIDE = 224
 """Pixels of a crop's side, at most. Shown at 1:1, five stand side by side on a small laptop."""

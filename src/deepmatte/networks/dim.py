@@ -23,7 +23,7 @@ from torch.utils.checkpoint import checkpoint
 from deepmatte.errors import DataError
 from deepmatte.solver.inputs import DIM_CHANNELS, picture_and_trimap
 from deepmatte.solver.tiles import STRIDE
-from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
+from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN
 
 Part = Literal["encoder", "fc6", "decoder"]
 Output = Literal["clipped", "sigmoid"]

@@ -19,7 +19,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-import deepmatte
 from deepmatte.errors import MattingError
 from deepmatte.service import bodies
 from deepmatte.service.line import FullError, GoneError, Line
@@ -27,6 +26,7 @@ from deepmatte.service.metrics import Metrics
 from deepmatte.service.openapi import document
 from deepmatte.service.orders import order
 from deepmatte.service.work import Done, TooLargeError, Worker
+from deepmatte.version import __version__
 
 # Bytes of an answer that are handed to the network at a time.
 _PIECE = 1 << 16
@@ -97,7 +97,7 @@ class Service:
 
     async def health(self, request: Request) -> Response:
         """Says that the server answers."""
-        return JSONResponse({"status": "ok", "version": deepmatte.__version__})
+        return JSONResponse({"status": "ok", "version": __version__})
 
     async def metrics(self, request: Request) -> Response:
         """Prometheus's text format."""

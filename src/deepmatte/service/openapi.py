@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-import deepmatte
 from deepmatte.service.orders import Format, Output, Quality
 from deepmatte.service.work import MEDIA_TYPES
+from deepmatte.version import __version__
 
 _BOX = r"^\s*-?[0-9]{1,9}(px)?((\s*,\s*|\s+)-?[0-9]{1,9}(px)?){3}\s*$"
 _POINT = r"^\s*-?[0-9]{1,9}\s*,\s*-?[0-9]{1,9}\s*$"
@@ -73,7 +73,7 @@ def document(root: str, *, keyed: bool) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "deepmatte",
-            "version": deepmatte.__version__,
+            "version": __version__,
             "description": "A picture in, its subject cut out.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },

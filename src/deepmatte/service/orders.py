@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from deepmatte.errors import DataError
 from deepmatte.images import parse_colour
-from deepmatte.segmenters import Box, Point
+from deepmatte.subject.segmenters import Box, Point
 
 Output: TypeAlias = Literal["cutout", "alpha", "foreground", "composite"]
 Format: TypeAlias = Literal["png", "webp", "jpg", "zip"]

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deepmatte import segmenters, trimap
+from deepmatte import trimap
 from deepmatte.errors import ImageError, MattingError
 from deepmatte.images import Picture, Source, encode_image, open_image, read_size
 from deepmatte.images.files import name_of
 from deepmatte.matting import Matte, Matter
 from deepmatte.service.orders import FILES, Order, Quality
 from deepmatte.solver.runtime import Progress
-from deepmatte.subject import matte_subject
+from deepmatte.subject import matte_subject, segmenters
 
 MEDIA_TYPES = {
     "png": "image/png",

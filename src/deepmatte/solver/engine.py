@@ -19,8 +19,7 @@ from deepmatte.solver.runtime import Progress
 from deepmatte.solver.tiles import smallest_side, surroundings
 from deepmatte.solver.upsample import refine, upsample
 from deepmatte.solver.wide_bands import is_halved
-from deepmatte.trimap import FOREGROUND, UNKNOWN, Trimap
-from deepmatte.types import Flags, Floats, Window
+from deepmatte.types import FOREGROUND, UNKNOWN, Flags, Floats, Trimap, Window
 
 Quality: TypeAlias = Literal["normal", "high"]
 

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from deepmatte.images.arrays import to_unit
 from deepmatte.solver.priors import CHANNELS, Priors
-from deepmatte.trimap import BACKGROUND, FOREGROUND
-from deepmatte.types import Window
+from deepmatte.types import BACKGROUND, FOREGROUND, Window
 
 INPUT_CHANNELS = ("red", "green", "blue", "known_foreground", "known_background", *CHANNELS)
 """Names of the shipped network's channels, in order."""

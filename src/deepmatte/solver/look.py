@@ -13,8 +13,7 @@ from deepmatte.solver.resample import halve
 from deepmatte.solver.runtime import Progress
 from deepmatte.solver.tiles import tiles
 from deepmatte.solver.wide_bands import WORTH_HALF, WORTH_WHOLE, is_halved, narrowed, wide
-from deepmatte.trimap import FOREGROUND, UNKNOWN, Trimap
-from deepmatte.types import Flags, Floats
+from deepmatte.types import FOREGROUND, UNKNOWN, Flags, Floats, Trimap
 
 # Share of the work, about, that a first look takes.
 _FIRST_LOOK = 0.3

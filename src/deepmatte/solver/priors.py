@@ -26,8 +26,7 @@ from deepmatte.images.arrays import to_unit
 from deepmatte.solver.closed_form import ALIGNMENT, alpha_of_lines, closed_form_lines
 from deepmatte.solver.resample import grow, shrink
 from deepmatte.solver.sampling import Side, best_pairs, expand
-from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
-from deepmatte.types import Flags, Floats, Window
+from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN, Flags, Floats, Trimap, Window
 
 """Rows and columns of a picture, each from a start to a stop."""
 Sides: TypeAlias = Sequence[Floats | None]

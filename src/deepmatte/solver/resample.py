@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from deepmatte.images import resize
 from deepmatte.images.arrays import to_unit
-from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
-from deepmatte.types import Floats
+from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN, Floats, Trimap
 
 # Rows of the halved picture that are worked on at a time: copies of all of it would cost memory,
 # and time, where they leave the processor's cache.

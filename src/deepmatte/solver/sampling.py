@@ -18,8 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmatte.trimap import UNKNOWN, Trimap
-from deepmatte.types import Flags, Floats
+from deepmatte.types import UNKNOWN, Flags, Floats, Trimap
 
 Places = NDArray[np.intp]
 Offsets: TypeAlias = tuple[tuple[int, int], ...]

@@ -17,8 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmatte.trimap import BACKGROUND, FOREGROUND, Trimap
-from deepmatte.types import Flags, Window
+from deepmatte.types import BACKGROUND, FOREGROUND, Flags, Trimap, Window
 
 STRIDE = 32
 """Windows start at multiples of this: the network is blind to shifts by those alone. All is

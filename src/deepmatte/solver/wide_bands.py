@@ -12,8 +12,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
-from deepmatte.types import Flags, Floats
+from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN, Flags, Floats, Trimap
 
 SMALLEST = 200
 """Pictures whose shorter side would be less than this, in pixels, are not halved: what a glance at

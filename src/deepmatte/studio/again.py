@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte import trimap
-from deepmatte.grabcut import divide
 from deepmatte.images import open_image
-from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap, distance_to
-from deepmatte.types import Flags
+from deepmatte.trimap import distance_to
+from deepmatte.trimap.grabcut import divide
+from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN, Flags, Trimap
 
 # How far from the stroke the edge is looked for, as a share of the picture's side.
 _REACH = 0.15

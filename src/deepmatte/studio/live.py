@@ -31,7 +31,7 @@ from deepmatte.studio.local import LocalAnswer, local_answer
 from deepmatte.studio.pictures import TILE, OpenPicture, Settled
 from deepmatte.studio.rectangle import Rectangle
 from deepmatte.studio.refine import Refinement
-from deepmatte.trimap import Trimap
+from deepmatte.types import Trimap
 
 Result = TypeVar("Result")
 

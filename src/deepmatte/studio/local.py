@@ -18,7 +18,7 @@ from deepmatte.images.arrays import to_bytes, to_unit
 from deepmatte.images.resize import shrink
 from deepmatte.matting import Matter
 from deepmatte.studio.rectangle import Rectangle
-from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
+from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
 
 Colours = NDArray[np.uint8]
 """Foreground colours and alpha, not multiplied: (H, W, 4)."""

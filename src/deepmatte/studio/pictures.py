@@ -20,7 +20,7 @@ from deepmatte.solver.runtime import Progress
 from deepmatte.studio.local import Colours, LocalAnswer
 from deepmatte.studio.rectangle import Rectangle
 from deepmatte.studio.refine import UNREFINED, Refinement
-from deepmatte.trimap import UNKNOWN, Trimap
+from deepmatte.types import UNKNOWN, Trimap
 
 TILE = 512
 """Side of the squares, pixels, of which is known whether a page has them as they are."""

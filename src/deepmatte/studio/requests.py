@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from deepmatte.studio.rectangle import Rectangle
-from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
+from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
 
 FILE = 512_000_000
 """Bytes of the largest file."""

@@ -23,13 +23,11 @@ from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-import deepmatte
-from deepmatte import segmenters, trimap
+from deepmatte import trimap
 from deepmatte.errors import ImageError, MattingError, SubjectError
 from deepmatte.images import open_image
 from deepmatte.images.files import name_of
 from deepmatte.matting import Matter
-from deepmatte.segmenters import Hints
 from deepmatte.studio import outputs
 from deepmatte.studio.again import look_again, side_of
 from deepmatte.studio.connections import stay_quiet
@@ -40,7 +38,9 @@ from deepmatte.studio.rectangle import Rectangle
 from deepmatte.studio.refine import Refinement
 from deepmatte.studio.requests import FILE, TEXT, Gate, choice, fields, integer, labels, number
 from deepmatte.studio.tidy import without_holes, without_islands
-from deepmatte.subject import find_subject
+from deepmatte.subject import find_subject, segmenters
+from deepmatte.subject.segmenters import Hints
+from deepmatte.version import __version__
 
 Result = TypeVar("Result")
 
@@ -127,7 +127,7 @@ class Studio:
         """The version, and the picture named on the command line."""
         first = self._pictures.find(self._first)
         described = None if first is None else _described(first)
-        return JSONResponse({"version": deepmatte.__version__, "picture": described})
+        return JSONResponse({"version": __version__, "picture": described})
 
     async def segmenter(self, request: Request) -> Response:
         """The name of the segmenter that finds subjects by itself, or null.

@@ -5,8 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from deepmatte.trimap import BACKGROUND, FOREGROUND, Trimap
-from deepmatte.types import Flags
+from deepmatte.types import BACKGROUND, FOREGROUND, Flags, Trimap
 
 # The largest hole, and the largest island, as a share of the subject.
 _HOLE, _ISLAND = 0.1, 0.25

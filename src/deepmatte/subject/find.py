@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmatte import segmenters
 from deepmatte.errors import SubjectError, TrimapError
-from deepmatte.segmenters import Box, Hints, Mask, Point, Segmenter
+from deepmatte.subject import segmenters
+from deepmatte.subject.segmenters import Box, Hints, Mask, Point, Segmenter
 
 if TYPE_CHECKING:
     from deepmatte.images import Picture, Source

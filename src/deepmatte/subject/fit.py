@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepmatte.images.resize import shrink
-from deepmatte.segmenters import Box, Mask, Point, Segmenter
 from deepmatte.subject.find import look_for_subject
-from deepmatte.trimap import BACKGROUND, BAND, FOREGROUND, UNKNOWN, distance_to, from_rough_mask
+from deepmatte.subject.segmenters import Box, Mask, Point, Segmenter
+from deepmatte.trimap import BAND, distance_to, from_rough_mask
+from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN
 
 if TYPE_CHECKING:
     from deepmatte.images import Picture, Source
     from deepmatte.matting import Matte, Matter
     from deepmatte.solver.runtime import Progress
-    from deepmatte.trimap import Trimap
+    from deepmatte.types import Trimap
 
 # The small copy has at most this squared pixels. More gain nothing.
 _SIDE = 384

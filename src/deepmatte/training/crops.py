@@ -23,7 +23,7 @@ from deepmatte.errors import DataError
 from deepmatte.solver.inputs import INPUT_CHANNELS, NO_PRIORS, PRIORS, network_inputs
 from deepmatte.solver.resample import halve, shrink
 from deepmatte.training.scenes import Array, Scene, Sources, compose
-from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
+from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN
 
 CHANNELS = len(INPUT_CHANNELS) + 7
 """Channels of a crop: see `Planes`."""

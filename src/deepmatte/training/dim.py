@@ -30,7 +30,7 @@ from deepmatte.training.crops import truth
 from deepmatte.training.pictures import Pictures
 from deepmatte.training.scenes import Array, composite, patch
 from deepmatte.training.synthetic import noise_texture, synthetic_foreground
-from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
+from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN
 
 Stage = Literal["encoder-decoder", "refinement", "finetune"]
 STAGES: tuple[Stage, ...] = get_args(Stage)

@@ -19,7 +19,7 @@ from deepmatte.training.base import HELD_OUT, Outcome, Training
 from deepmatte.training.crops import Crops, Planes
 from deepmatte.training.pictures import MattedPhotos, Pictures
 from deepmatte.training.scenes import Sources
-from deepmatte.trimap import FOREGROUND, UNKNOWN
+from deepmatte.types import FOREGROUND, UNKNOWN
 from deepmatte.weights import catalogue
 
 # Scenes that the statistics of an exported network are measured on.

@@ -220,7 +220,8 @@ class Rectangle:
 
     def __call__(self, rgb: Pixels, hints: Hints) -> Mask:
         """The mask of what differs from the surroundings of the box; see `Segmenter`."""
-        from deepmatte.trimap import FOREGROUND, from_box
+        from deepmatte.trimap import from_box
+        from deepmatte.types import FOREGROUND
 
         if hints.box is None:
             raise SubjectError(

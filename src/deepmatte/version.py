@@ -1,0 +1,3 @@
+"""The version, which the build, results and interfaces name."""
+
+__version__ = "0.1.0"
