@@ -34,8 +34,8 @@ fsspec = pytest.importorskip("fsspec", reason="needs deepmatte[cluster]")
 pytest.importorskip("webdataset", reason="needs deepmatte[cluster]")
 
 from deepmatte.batch import addresses  # noqa: E402
+from deepmatte.batch.settings import Settings  # noqa: E402
 from deepmatte.batch.shards import Shard, matte_shard  # noqa: E402
-from deepmatte.batch.work import Settings  # noqa: E402
 
 BUCKET = "s3://photos"
 

@@ -8,12 +8,14 @@ processes outlive the first one if that is killed. Here every process has its ow
 from __future__ import annotations
 
 import contextlib
+import itertools
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 import warnings
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -61,7 +63,8 @@ def run(
 
     Args:
         function: a module-level function, because it is found by name; must not raise.
-        tasks: started in this order, each as soon as a process is free.
+        tasks: started in this order, each as soon as a process is free; asked for as many ahead as
+            there are processes.
         processes: how many tasks run at a time.
 
     The processes end with the iteration, however it ends, and also if this process is killed.
@@ -69,19 +72,18 @@ def run(
     "__main__"``.
     """
     waiting = iter(tasks)
-    has_more = True
+    ahead: deque[Task] = deque()
     crew: dict[Pipe, BaseProcess] = {}
     idle: list[Pipe] = []
     busy: dict[Pipe, Task] = {}
     answered: list[tuple[Task, Answer | Death]] = []
     try:
         while True:
-            while has_more and len(busy) < processes:
-                try:
-                    task = next(waiting)
-                except StopIteration:
-                    has_more = False
+            while len(busy) < processes:
+                ahead.extend(itertools.islice(waiting, 0 if ahead else 1))
+                if not ahead:
                     break
+                task = ahead.popleft()
                 connection = idle.pop() if idle else _start(crew)
                 busy[connection] = task
                 with contextlib.suppress(OSError):  # it died meanwhile: handled below
@@ -90,6 +92,8 @@ def run(
             answered = []
             if not busy:
                 return
+            # So that no process waits while its next task is made.
+            ahead.extend(itertools.islice(waiting, processes - len(ahead)))
             for ready in wait(list(busy)):
                 answer = _answer(ready, crew)
                 if not isinstance(answer, Death):

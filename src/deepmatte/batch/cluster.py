@@ -15,19 +15,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deepmatte.batch import addresses
+from deepmatte.batch.jobs import PARTNER_ENDINGS, SUFFIXES, Job, Pairing, Sources
 from deepmatte.batch.ledger import Finding
-from deepmatte.batch.pairing import (
-    PARTNER_ENDINGS,
-    SUFFIXES,
-    Job,
-    Pairing,
-    Sources,
-    check_outputs,
-    output_names,
-    why_unpaired,
-)
+from deepmatte.batch.naming import check_outputs, output_names
+from deepmatte.batch.pairing import why_unpaired
+from deepmatte.batch.settings import Settings
 from deepmatte.batch.shards import SHARDS, Shard, matte_shard
-from deepmatte.batch.work import Settings, Task, matte_one
+from deepmatte.batch.work import Task, matte_one
 from deepmatte.errors import DataError
 
 if TYPE_CHECKING:

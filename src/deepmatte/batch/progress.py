@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from deepmatte.batch.ledger import Finding
-from deepmatte.batch.run import Tally
+from deepmatte.batch.tally import Tally
 from deepmatte.batch.work import STAGES
 
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Sequence
 from importlib import resources
 from string import Template
 
-from deepmatte.batch.ledger import Finding, Ledger
-from deepmatte.batch.pairing import Pairing
-from deepmatte.batch.run import key
+from deepmatte.batch.jobs import Pairing
+from deepmatte.batch.ledger import Finding, Ledger, key
 from deepmatte.images.files import write_files
 
 MATTES_LIMIT = 500

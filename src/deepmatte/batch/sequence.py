@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deepmatte.batch import addresses
+from deepmatte.batch.jobs import PARTNER_ENDINGS, SUFFIXES, Output, Partner
 from deepmatte.batch.ledger import Finding
-from deepmatte.batch.pairing import PARTNER_ENDINGS, SUFFIXES, Output, Partner
+from deepmatte.batch.measures import described
+from deepmatte.batch.settings import Settings
 from deepmatte.batch.shot import Failure, Frame, matte_shot
+from deepmatte.batch.steps import encoded, load_matter, open_partner
 from deepmatte.batch.video import ALPHA_SUFFIXES, VideoWriter, read_video
 from deepmatte.batch.video import SUFFIXES as VIDEO_SUFFIXES
-from deepmatte.batch.work import Settings, described, encoded, load_matter, open_trimap_of
 from deepmatte.errors import DataError, ImageError
 from deepmatte.images import Picture, open_image
 from deepmatte.matting import Matte
@@ -167,7 +169,7 @@ def _frame(
     partner = partners.get(number)
     if partner is None:
         return Frame(name, picture)
-    return Frame(name, picture, open_trimap_of(partner, partner, picture, settings))
+    return Frame(name, picture, open_partner(partner, partner, picture, settings)[0])
 
 
 def frame_paths(source: str) -> list[str]:

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from deepmatte.batch import addresses
+from deepmatte.batch.jobs import SUFFIXES, Output
 from deepmatte.batch.ledger import Finding
-from deepmatte.batch.pairing import SUFFIXES, Output
+from deepmatte.batch.settings import Settings
 from deepmatte.batch.stage import Matting
-from deepmatte.batch.work import Settings
 from deepmatte.errors import DataError, ImageError, MattingError
 from deepmatte.images.files import reason_of
 

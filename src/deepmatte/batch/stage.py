@@ -16,16 +16,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from deepmatte.batch import addresses
-from deepmatte.batch.pairing import Output
-from deepmatte.batch.work import (
-    Settings,
-    encoded,
-    haze,
-    load_matter,
-    matte_opened,
-    open_trimap_of,
-    unknown_share,
-)
+from deepmatte.batch.jobs import Output
+from deepmatte.batch.measures import haze, unknown_share
+from deepmatte.batch.settings import Settings
+from deepmatte.batch.steps import encoded, load_matter, matte_opened, open_both
 from deepmatte.errors import ImageError, MattingError, ModelError
 
 if TYPE_CHECKING:
@@ -155,15 +149,9 @@ class Matting:
         return row
 
     def _matte(self, image: Any, partner: Any) -> Matte:
-        from deepmatte.images import open_image
-
-        picture = open_image(_source(image))
-        trimap = None
-        if self.partner is not None:
-            trimap = open_trimap_of(_source(partner), self.partner, picture, self.settings)
-        return matte_opened(
-            load_matter(self.settings, self.threads, None), picture, trimap, self.settings
-        )
+        other = None if self.partner is None else _source(partner)
+        opened = open_both(_source(image), other, self.partner or "", self.settings)
+        return matte_opened(load_matter(self.settings, self.threads, None), opened, self.settings)
 
 
 def _source(value: Any) -> Source:

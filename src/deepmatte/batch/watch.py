@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from deepmatte.batch.pairing import Job, Sources, forget_listings, pair
-from deepmatte.batch.work import fingerprint
+from deepmatte.batch.jobs import Job, Sources
+from deepmatte.batch.pairing import forget_listings, pair
+from deepmatte.batch.settings import fingerprint
 
 # Seconds between two looks at the folders, and for which a file must not have changed to count as
 # whole.

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from deepmatte.cli import cluster, sequence
+from deepmatte.cli import cluster, pictures, sequence
+from deepmatte.cli import sources as reading
 from deepmatte.cli.options import Device, Model, Quality, ResizeTrimap, parse_depth, parse_memory
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from deepmatte.batch.pairing import Job, Output, Pairing, Partner, Sources
-    from deepmatte.batch.run import Run
-    from deepmatte.batch.work import Settings
+from deepmatte.cli.pictures import Wishes
 
 EXAMPLE = """\b
 Example:
@@ -28,8 +20,6 @@ Example:
   deepmatte batch shot.####.png out --trimaps trimaps --cutout {stem}.exr
   deepmatte batch shot.mp4 cutout.mov --subject
 """
-
-PIPE = "-"
 
 
 def batch(
@@ -176,228 +166,30 @@ def batch(
     OUT/.deepmatte-batch.sqlite keeps which pictures are done, of which files and with which
     settings: missing, changed and failed pictures are done again, and a stopped run continues.
     """
-    from deepmatte.batch.run import Run, choose_resources
-    from deepmatte.batch.work import Settings
+    from deepmatte.batch.settings import Settings
 
     subject = subject or segmenter is not None
-    if (trimaps is not None) + (masks is not None) + subject > 1:
-        raise typer.BadParameter("expected one of --trimaps, --masks and --subject.")
-    if composite is not None and over is None:
-        raise typer.BadParameter("needs --over, the new background.", param_hint="--composite")
-    if len(paths) < 2:
-        raise typer.BadParameter("expected what to read and, last, the folder to write to.")
-    patterns = _patterns(alpha, foreground, cutout, composite, over)
-    sources = _sources(paths, _partner(masks, subject), trimaps or masks, patterns, watch)
+    partner = reading.choose_partner(trimaps, masks, subject)
+    patterns = reading.choose_outputs(alpha, foreground, cutout, composite, over, depth)
+    sources = reading.read_sources(paths, partner, trimaps or masks, patterns, watch)
     settings = Settings(
-        partner=sources.partner,
+        partner=partner,
         model=model,
         quality=quality,
         device=device,
         over=over,
         resize_trimap=resize_trimap,
-        segmenter=_segmenter(segmenter) if subject else None,
+        segmenter=reading.choose_segmenter(segmenter) if subject else None,
         depth=depth,
     )
-    if frames or (len(sources.pictures) == 1 and sequence.is_sequence(sources.pictures[0])):
-        if not sequence.go(sources, settings, threads, steady):
-            raise typer.Exit(1)
-        return
-    if engine == "ray":
-        if watch or fail_fast or report is not None or memory is not None or threads is not None:
-            raise typer.BadParameter(
-                "works without --watch, --fail-fast, --report, --memory and --threads.",
-                param_hint="--engine ray",
-            )
-        _check(settings, None)
-        remaining = cluster.find(sources)
-        _refuse_gaps(remaining.pairing, sources, skip_missing, shards=remaining.has_shards)
-        if not cluster.go(remaining, settings, address, processes):
-            raise typer.Exit(1)
-        return
-    if address is not None:
+    if engine != "ray" and address is not None:
         raise typer.BadParameter("needs --engine ray.", param_hint="--address")
-    _check_local(sources)
-    pairing = _paired(sources, skip_missing, watch)
-    _check(settings, report)
-    run = Run(
-        sources.out, settings, choose_resources(processes, threads, memory), fail_fast=fail_fast
-    )
-    try:
-        _go(run, sources, pairing, watch)
-    finally:
-        _finish(run, pairing, report)
-    if not run.tally.is_complete:
+    wishes = Wishes(processes, threads, memory, skip_missing, fail_fast, watch, report)
+    if frames or (len(sources.pictures) == 1 and sequence.is_sequence(sources.pictures[0])):
+        is_done = sequence.go(sources, settings, threads, steady)
+    elif engine == "ray":
+        is_done = cluster.go(sources, settings, wishes, address)
+    else:
+        is_done = pictures.go(sources, settings, wishes)
+    if not is_done:
         raise typer.Exit(1)
-
-
-def _patterns(
-    alpha: str | None,
-    foreground: str | None,
-    cutout: str | None,
-    composite: str | None,
-    over: str | None,
-) -> tuple[tuple[Output, str], ...]:
-    """The outputs that are asked for, and the patterns of their names."""
-    import numpy as np
-
-    from deepmatte.batch.pairing import check_pattern
-    from deepmatte.errors import ImageError
-    from deepmatte.images import encode_image
-
-    if over is not None and composite is None:
-        composite = "{stem}.composite.png"
-    if alpha is None and foreground is None and composite is None and cutout is None:
-        cutout = "{stem}.cutout.png"
-    options: dict[Output, str | None] = {
-        "alpha": alpha,
-        "foreground": foreground,
-        "cutout": cutout,
-        "composite": composite,
-    }
-    patterns = {kind: pattern for kind, pattern in options.items() if pattern is not None}
-    for kind, pattern in patterns.items():
-        option = f"--{kind}"
-        check_pattern(pattern)
-        # One pixel tells whether there is an encoder for the suffix and the channels.
-        channels = 4 if kind == "cutout" else 3
-        try:
-            encode_image(np.zeros((1, 1, channels), np.uint8), os.path.splitext(pattern)[1])
-        except ImageError as error:
-            raise typer.BadParameter(str(error), param_hint=option) from None
-    if len(set(patterns.values())) < len(patterns):
-        raise typer.BadParameter("two outputs have the same names.")
-    return tuple(patterns.items())
-
-
-def _partner(masks: str | None, subject: bool) -> Partner:
-    if subject:
-        return "subject"
-    return "trimap" if masks is None else "mask"
-
-
-def _segmenter(name: str | None) -> str:
-    """The segmenter that is asked for, or else the best; refused where it cannot be used."""
-    from deepmatte.subject import segmenters
-
-    return segmenters.named(name or segmenters.choose(segmenters.Hints())).name
-
-
-def _sources(
-    paths: list[str],
-    partner: Partner,
-    partners: str | None,
-    patterns: tuple[tuple[Output, str], ...],
-    watch: bool,
-) -> Sources:
-    from deepmatte.batch.pairing import Sources
-
-    *pictures, out = paths
-    if out == PIPE:
-        raise typer.BadParameter("the last of IN... OUT is a folder to write to, not a pipe.")
-    if PIPE in pictures:
-        if pictures != [PIPE]:
-            raise typer.BadParameter("give either - or folders, pictures and globs.")
-        if watch:
-            raise typer.BadParameter("a list on standard input cannot be watched.")
-        lines = sys.stdin.buffer.read().splitlines() if sys.stdin is not None else []
-        pictures = [os.fsdecode(line) for line in lines if line.strip()]
-    return Sources(
-        pictures=tuple(pictures),
-        partner=partner,
-        partners=partners,
-        out=out,
-        patterns=patterns,
-    )
-
-
-def _paired(sources: Sources, skip_missing: bool, watch: bool) -> Pairing:
-    """What there is to do; refused whole where a picture has no partner, unless that is wanted."""
-    from deepmatte.batch.pairing import pair
-    from deepmatte.errors import ImageError
-
-    if sources.partners is not None and not os.path.isdir(sources.partners):
-        raise ImageError(f"{sources.partners} is no folder; expected one of {sources.partner}s.")
-    pairing = pair(sources)
-    if not watch:
-        _refuse_gaps(pairing, sources, skip_missing)
-    return pairing
-
-
-def _refuse_gaps(
-    pairing: Pairing, sources: Sources, skip_missing: bool, *, shards: bool = False
-) -> None:
-    from deepmatte.errors import DataError
-
-    if not pairing.jobs and not pairing.unpaired and not shards:
-        named = ", ".join(sources.pictures) or "the list"
-        raise DataError(f"There is no picture in {named}; expected files such as photo.jpg.")
-    if not skip_missing:
-        pairing.check()
-
-
-def _check(settings: Settings, report: str | None) -> None:
-    """Refuse what every picture would fail by: the network, the background, the report's folder.
-
-    Raises:
-        MattingError: one of them cannot be used.
-    """
-    from deepmatte.composite import backdrop
-    from deepmatte.errors import DataError
-    from deepmatte.matting import Matter
-
-    Matter(settings.model, device=settings.device, threads=1)
-    if settings.over is not None:
-        backdrop(settings.over, 8, 8)
-    if report is not None and not os.path.isdir(os.path.dirname(report) or "."):
-        raise DataError(f"The folder {os.path.dirname(report)} of the report does not exist.")
-
-
-def _go(run: Run, sources: Sources, pairing: Pairing, watch: bool) -> None:
-    from rich.console import Console
-
-    from deepmatte.batch.progress import Meter
-    from deepmatte.batch.watch import watch as watch_folder
-
-    console = Console(stderr=True)
-
-    def matte(jobs: Sequence[Job]) -> None:
-        left = run.left_to_do(jobs)
-        if left:
-            with Meter(len(left), console) as meter:
-                run.matte(left, meter.count)
-
-    if not watch:
-        matte(pairing.jobs)
-        return
-    with contextlib.suppress(KeyboardInterrupt):  # which is how it ends
-        watch_folder(sources, matte, until=lambda: run.tally.stopped is not None)
-
-
-def _finish(run: Run, pairing: Pairing, report: str | None) -> None:
-    """Say what the run has come to, whether it ended or was interrupted."""
-    from deepmatte.batch.progress import summary
-    from deepmatte.batch.report import write_report
-
-    try:
-        for line in summary(run.tally, len(pairing.unpaired)):
-            typer.echo(line, err=True)
-        if report is not None:
-            write_report(report, run.ledger, pairing)
-    finally:
-        run.close()
-
-
-def _check_local(sources: Sources) -> None:
-    """Refuse addresses of other machines, which only the other engine reads.
-
-    Raises:
-        DataError: there is one.
-    """
-    from deepmatte.batch.addresses import is_remote
-    from deepmatte.errors import DataError
-
-    for name in (*sources.pictures, sources.partners or "", sources.out):
-        if is_remote(name):
-            raise DataError(
-                f"{name} is no path of this machine; --engine ray reads such addresses."
-            )

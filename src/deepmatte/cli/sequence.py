@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from deepmatte.batch.jobs import Sources
     from deepmatte.batch.ledger import Finding
-    from deepmatte.batch.pairing import Sources
-    from deepmatte.batch.work import Settings
+    from deepmatte.batch.settings import Settings
 
 _CUT = "cut"
 
@@ -27,8 +27,8 @@ def go(sources: Sources, settings: Settings, threads: int | None, steady: bool) 
     from rich.console import Console
 
     from deepmatte.batch.progress import Meter, summary
-    from deepmatte.batch.run import Tally
     from deepmatte.batch.sequence import Sequence, matte_sequence
+    from deepmatte.batch.tally import Tally
     from deepmatte.errors import DataError
     from deepmatte.machine import usable_cores
 

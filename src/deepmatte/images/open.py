@@ -86,17 +86,17 @@ def open_levels(source: Source) -> NDArray[Any]:
     return open_grey(source).levels
 
 
-def open_mask(source: Source) -> NDArray[np.float32]:
+def open_mask(source: Source, *, admit: Admit = admit_all) -> NDArray[np.float32]:
     """Read a mask: float32 (H, W), 0..1.
 
     As `open_alpha`, but of two levels of which one is 0 the other counts as 1, because many
-    segmenters write a class number.
+    segmenters write a class number. ``admit`` is that of `open_image`.
 
     Raises:
         ImageError: as `open_image`.
         TrimapError: as `open_alpha`, or there are several classes.
     """
-    decoded = decode(source, labels=True)
+    decoded = decode(source, labels=True, admit=admit)
     alpha = _real_alpha(decoded)
     if alpha is not None:
         return alpha

@@ -1,0 +1,94 @@
+"""What a batch is to do, in the words of all of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from deepmatte.errors import DataError
+
+Partner: TypeAlias = Literal["trimap", "mask", "subject"]
+Output: TypeAlias = Literal["alpha", "foreground", "cutout", "composite"]
+
+SUFFIXES = frozenset(
+    f".{name}"
+    for name in (
+        *("png", "jpg", "jpeg", "jfif", "mpo", "webp", "tif", "tiff"),
+        *("avif", "heic", "heif", "bmp", "gif", "exr"),
+    )
+)
+"""Of the files in a folder that are taken for pictures; a file that is named may have any."""
+PARTNER_ENDINGS = (".trimap", ".mask")
+_NAMED_AT_MOST = 10
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture of a batch.
+
+    Attributes:
+        name: the picture's path below the folder that the batch comes from, with ``/``.
+        picture: its path.
+        partner: the path of its trimap or mask, or None where the subject is looked for.
+        outputs: pairs of an output's kind (``"cutout"``, ...) and the path to be written.
+    """
+
+    name: str
+    picture: str
+    partner: str | None
+    outputs: tuple[tuple[Output, str], ...]
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """What was found.
+
+    Attributes:
+        jobs: the pictures that can be matted, by name.
+        unpaired: a sentence about each picture that cannot, by name.
+    """
+
+    jobs: tuple[Job, ...]
+    unpaired: dict[str, str] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Name every picture without a partner, or with several, in one message.
+
+        Raises:
+            DataError: there is one.
+        """
+        if self.unpaired:
+            total = len(self.jobs) + len(self.unpaired)
+            raise DataError(
+                f"{len(self.unpaired)} of {total} pictures cannot be matted:"
+                f" {listed(f'{name} {why}' for name, why in self.unpaired.items())}."
+                " --skip-missing goes on without them."
+            )
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where a batch reads and writes.
+
+    Attributes:
+        pictures: folders, files and globs, as the user named them.
+        partner: what goes with each picture.
+        partners: the folder of the trimaps or masks; None takes those beside the pictures.
+        out: the folder to write to.
+        patterns: pairs of an output's kind and the pattern of its name; see
+            `deepmatte.batch.naming.check_pattern`.
+    """
+
+    pictures: tuple[str, ...]
+    partner: Partner
+    partners: str | None
+    out: str
+    patterns: tuple[tuple[Output, str], ...]
+
+
+def listed(items: Iterable[str]) -> str:
+    """The first of some names, and how many more there are."""
+    names = list(items)
+    more = len(names) - _NAMED_AT_MOST
+    return ", ".join(names[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")

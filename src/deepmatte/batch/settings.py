@@ -1,0 +1,60 @@
+"""What the outputs of a batch are made of, and by which settings."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from deepmatte.batch.jobs import Job, Partner
+
+if TYPE_CHECKING:
+    from deepmatte.images import Depth
+    from deepmatte.solver.engine import Quality
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the outputs of a batch depend on, apart from its pictures.
+
+    Attributes:
+        partner: what goes with each picture.
+        model: as `deepmatte.Matter` takes it.
+        quality: likewise.
+        tile: likewise.
+        device: likewise.
+        over: the background of composites: a colour or the path of a picture.
+        resize_trimap: whether trimaps and masks of other sizes are brought to the picture's.
+        segmenter: what finds the subjects, as `deepmatte.find_subject` takes it.
+        depth: bits of each colour of the outputs; see `deepmatte.Matte.save`.
+    """
+
+    partner: Partner = "trimap"
+    model: str = "lite"
+    quality: Quality = "normal"
+    tile: int | None = None
+    device: str = "cpu"
+    over: str | None = None
+    resize_trimap: bool = False
+    segmenter: str | None = None
+    depth: Depth | None = None
+
+    def fingerprint(self, job: Job) -> str:
+        """One line that differs where the settings of a job differ, or a file that they name."""
+        files = [name for name in (self.model, self.over) if name and os.path.isfile(name)]
+        names = [(kind, os.path.basename(path)) for kind, path in job.outputs]
+        return json.dumps([asdict(self), [_stamp(name) for name in files], names])
+
+
+def fingerprint(job: Job) -> str:
+    """One line that differs where the files of a job have changed: their sizes and times."""
+    return " ".join(_stamp(path) for path in (job.picture, job.partner) if path is not None)
+
+
+def _stamp(path: str) -> str:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return "missing"
+    return f"{status.st_size}:{status.st_mtime_ns}"

@@ -1,0 +1,138 @@
+"""What is done to each picture of a batch: open, matte, encode.
+
+Files of a folder, rows of a table and frames of a shot go through the same steps.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from deepmatte.batch.jobs import Output
+from deepmatte.batch.settings import Settings
+from deepmatte.errors import TrimapError
+from deepmatte.images import Picture, Source, encode_image, open_image, open_mask
+from deepmatte.images.picture import Admit, admit_all
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from deepmatte.matting import Matte, Matter
+    from deepmatte.solver.engine import Quality
+    from deepmatte.types import Trimap
+
+
+def load_matter(settings: Settings, threads: int, memory: int | None) -> Matter:
+    """The network of some settings; the last one is kept by this process."""
+    return _loaded(
+        settings.model, settings.device, threads, settings.tile, memory, settings.quality
+    )
+
+
+@functools.lru_cache(1)
+def _loaded(
+    model: str,
+    device: str,
+    threads: int,
+    tile: int | None,
+    memory: int | None,
+    quality: Quality,
+) -> Matter:
+    from deepmatte.matting import Matter
+
+    return Matter(model, device=device, threads=threads, tile=tile, memory=memory, quality=quality)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A picture and its trimap.
+
+    Attributes:
+        picture: the picture.
+        trimap: its trimap, or None where the subject is looked for.
+        notes: sentences that the user should know about the trimap's file.
+    """
+
+    picture: Picture
+    trimap: Trimap | None = None
+    notes: tuple[str, ...] = ()
+
+
+def open_both(
+    image: Source, partner: Source | None, name: str, settings: Settings, admit: Admit = admit_all
+) -> Opened:
+    """Open a picture and its trimap or mask.
+
+    Args:
+        image: the picture.
+        partner: its trimap or mask; None where the subject is looked for.
+        name: of the partner, for a message.
+        settings: say which of both it is.
+        admit: as for `deepmatte.images.open_image`.
+
+    Raises:
+        ImageError: one cannot be read.
+        TrimapError: the trimap or mask makes no sense, or its size is not the picture's.
+    """
+    picture = open_image(image, admit=admit)
+    if partner is None:
+        return Opened(picture)
+    return Opened(picture, *open_partner(partner, name, picture, settings, admit))
+
+
+def open_partner(
+    partner: Source, name: str, picture: Picture, settings: Settings, admit: Admit = admit_all
+) -> tuple[Trimap, tuple[str, ...]]:
+    """The trimap of a picture, from its trimap or mask, and notes about the file; see `open_both`.
+
+    Raises:
+        ImageError: it cannot be read.
+        TrimapError: it makes no sense, or its size is not the picture's.
+    """
+    from deepmatte.trimap import from_mask, read_trimap
+
+    resize = settings.resize_trimap
+    if settings.partner == "trimap":
+        return read_trimap(partner, picture.shape, resize=resize, admit=admit)
+    try:
+        return read_trimap(from_mask(open_mask(partner, admit=admit)), picture.shape, resize=resize)
+    except TrimapError as error:  # an array has no name of its own
+        raise TrimapError(f"{name}: {error}") from error
+
+
+def matte_opened(matter: Matter, opened: Opened, settings: Settings) -> Matte:
+    """Matte a picture that is open; without a trimap its subject is looked for."""
+    if opened.trimap is not None:
+        matte = matter(opened.picture, opened.trimap)
+        return replace(matte, notes=(*opened.notes, *matte.notes))
+    from deepmatte.subject import matte_subject
+
+    return matte_subject(opened.picture, segmenter=settings.segmenter, matter=matter)
+
+
+def levels_of(matte: Matte, kind: Output, suffix: str, settings: Settings) -> NDArray[Any]:
+    """An output of a matte, as deep as a file of this suffix is to be."""
+    depth = settings.depth or matte.depth_for(suffix)
+    if kind == "composite":
+        return matte.composite_levels(settings.over or "white", depth)
+    return matte.levels(kind, depth)
+
+
+def encoded(matte: Matte, kind: Output, target: str, settings: Settings) -> bytes:
+    """An output of a matte as the content of a file; ``target``'s suffix is the format."""
+    suffix = os.path.splitext(target)[1]
+    return encode_levels(matte, levels_of(matte, kind, suffix, settings), target, settings)
+
+
+def encode_levels(matte: Matte, levels: NDArray[Any], target: str, settings: Settings) -> bytes:
+    """Levels of an output as the content of a file; ``target``'s suffix is the format."""
+    suffix = os.path.splitext(target)[1]
+    return encode_image(
+        levels,
+        suffix,
+        name=target,
+        metadata=matte.picture.metadata,
+        depth=settings.depth or matte.depth_for(suffix),
+    )
