@@ -24,8 +24,9 @@ from deepmatte.images import (
 from deepmatte.images.arrays import to_bytes, to_levels, to_unit
 from deepmatte.images.resize import fit, limited, shrink
 from deepmatte.studio.backdrops import blurred_surroundings, placed
-from deepmatte.studio.pictures import OpenPicture, Settled
+from deepmatte.studio.pictures import OpenPicture
 from deepmatte.studio.refine import Refinement
+from deepmatte.studio.whole import Settled
 
 LAYERED = ("ora", "psd")
 KINDS = ("cutout", "alpha", "foreground", "trimap")

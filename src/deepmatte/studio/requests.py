@@ -148,6 +148,19 @@ def choice(request: Request, name: str, known: tuple[str, ...]) -> str:
     return text
 
 
+def area(request: Request, shape: tuple[int, int]) -> Rectangle:
+    """The rectangle of a picture of (H, W) that the query names; errors as `integer`."""
+    height, width = shape
+    left = integer(request, "left", 0, width - 1)
+    top = integer(request, "top", 0, height - 1)
+    return Rectangle(
+        left,
+        top,
+        left + integer(request, "width", 1, width - left),
+        top + integer(request, "height", 1, height - top),
+    )
+
+
 def fields(body: bytes) -> dict[str, Any]:
     """An object in JSON.
 

@@ -16,7 +16,8 @@ from deepmatte.images.files import read_bytes
 from deepmatte.matting import Matter
 from deepmatte.studio.browser import opened
 from deepmatte.studio.connections import Connection, most_connections
-from deepmatte.studio.server import Studio
+from deepmatte.studio.server import application
+from deepmatte.studio.state import State
 
 HOST, PORT = "127.0.0.1", 8764
 """Always the same if it is free, for the browser keeps what was painted under this address."""
@@ -43,10 +44,10 @@ def studio(picture: str | None, *, port: int | None, memory: int, browser: bool)
     """
     first = None if picture is None else (read_bytes(picture), Path(picture).name)
     listener = _listen(port)
-    studio = Studio(Matter(), memory, first)
+    state = State(Matter(), memory, first)
     token, used = secrets.token_urlsafe(24), listener.getsockname()[1]
     config = uvicorn.Config(
-        studio.app(used, token),
+        application(state, port=used, token=token),
         http=Connection,
         backlog=most_connections(),
         ws="none",

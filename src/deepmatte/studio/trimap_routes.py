@@ -1,0 +1,159 @@
+"""Routes that make trimaps: of a box, of strokes, of a file, of the trimap as it is."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from deepmatte import trimap
+from deepmatte.studio import outputs
+from deepmatte.studio.again import look_again, side_of
+from deepmatte.studio.pictures import OpenPicture
+from deepmatte.studio.requests import TEXT, area, choice, fields, integer, labels
+from deepmatte.studio.state import State
+from deepmatte.studio.tidy import without_holes, without_islands
+from deepmatte.subject import find_subject
+
+WIDEST = 1000
+"""Pixels by which a band may be widened."""
+
+
+class TrimapRoutes:
+    """Routes that answer with the labels of a trimap, one byte a pixel.
+
+    Args:
+        state: what all routes share.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    @property
+    def routes(self) -> list[Route]:
+        """All of them."""
+        one = "/pictures/{id}"
+        return [
+            Route(f"{one}/trimap/box", self.box, methods=["POST"]),
+            Route(f"{one}/trimap/strokes", self.strokes, methods=["POST"]),
+            Route(f"{one}/trimap/subject", self.subject, methods=["POST"]),
+            Route(f"{one}/trimap/alpha", self.alpha, methods=["POST"]),
+            Route(f"{one}/trimap/file", self.trimap, methods=["POST"]),
+            Route(f"{one}/trimap/band", self.band, methods=["POST"]),
+            Route(f"{one}/trimap/clean", self.clean, methods=["POST"]),
+            Route(f"{one}/trimap/again", self.again, methods=["POST"]),
+        ]
+
+    async def box(self, request: Request) -> Response:
+        """The labels of what is found in a rectangle."""
+        picture = self._state.picture(request)
+        async with self._state.gate.body(request, TEXT) as body:
+            found = fields(body)
+        sides = tuple(found.get(side) for side in ("left", "top", "right", "bottom"))
+        if not all(type(side) is int for side in sides):
+            raise HTTPException(422, "Expected whole numbers: left, top, right and bottom.")
+        made = await self._state.work(trimap.from_box, picture.picture.levels, sides)
+        return _labels(made)
+
+    async def strokes(self, request: Request) -> Response:
+        """The labels of what grows from strokes."""
+        picture = self._state.picture(request)
+        async with self._state.gate.body(request, picture.area.pixels) as body:
+            marked = labels(body, picture.area)
+            made = await self._state.work(trimap.from_scribbles, picture.picture.levels, marked)
+        return _labels(made)
+
+    async def subject(self, request: Request) -> Response:
+        """The labels of what a segmenter takes for the subject."""
+        picture = self._state.picture(request)
+        with self._state.gate.room():
+            return _labels(await self._state.work(_subject_of, picture))
+
+    async def alpha(self, request: Request) -> Response:
+        """The labels of the picture's own transparency."""
+        picture = self._state.picture(request)
+        if picture.picture.alpha is None:
+            raise HTTPException(422, "This photo is not transparent anywhere.")
+        with self._state.gate.room():
+            return _labels(await self._state.work(trimap.from_alpha, picture.picture.alpha))
+
+    async def trimap(self, request: Request) -> Response:
+        """The labels in a file: a trimap's, or of a mask's edges."""
+        picture = self._state.picture(request)
+        kind = choice(request, "kind", ("trimap", "mask"))
+        width = integer(request, "width", 0, 2 * WIDEST, -1)
+        resize = bool(integer(request, "resize", 0, 1, 0))
+        async with self._state.file(request) as file:
+            made = await self._state.work(
+                _trimap_of,
+                file,
+                request.query_params.get("name", kind),
+                kind,
+                None if width < 0 else width,
+                resize,
+                picture.picture.shape,
+            )
+        return _labels(made)
+
+    async def band(self, request: Request) -> Response:
+        """The labels with a wider or a narrower unknown band."""
+        picture = self._state.picture(request)
+        pixels = integer(request, "pixels", -WIDEST, WIDEST)
+        async with self._state.gate.body(request, picture.area.pixels) as body:
+            made = await self._state.work(trimap.widen, labels(body, picture.area), pixels)
+        return _labels(made)
+
+    async def clean(self, request: Request) -> Response:
+        """The labels without small holes in the subject, or without islands beside it."""
+        picture = self._state.picture(request)
+        what = choice(request, "what", ("holes", "islands"))
+        tidy = without_holes if what == "holes" else without_islands
+        async with self._state.gate.body(request, picture.area.pixels) as body:
+            made = await self._state.work(tidy, labels(body, picture.area))
+        return _labels(made)
+
+    async def again(self, request: Request) -> Response:
+        """The labels of a rectangle, the edge looked for again around a stroke in it.
+
+        The body holds the rectangle's labels without the stroke, then 255 for each pixel that the
+        stroke covers and 0 for the others. No content: the stroke asks for nothing.
+        """
+        picture = self._state.picture(request)
+        part = area(request, picture.picture.shape)
+        keep = choice(request, "mark", ("keep", "remove")) == "keep"
+        async with self._state.gate.body(request, 2 * part.pixels) as body:
+            before = labels(body[: part.pixels], part)
+            stroke = labels(body[part.pixels :], part) == trimap.FOREGROUND
+            if not stroke.any():
+                raise HTTPException(422, "Expected a stroke; there is none.")
+            side = side_of(picture.picture.shape)
+            levels = picture.picture.crop(part.window).levels
+            made = await self._state.work(look_again, levels, before, stroke, keep, side)
+        return Response(status_code=204) if made is None else _labels(made)
+
+
+def _subject_of(picture: OpenPicture) -> trimap.Trimap:
+    return trimap.from_rough_mask(find_subject(picture.picture))
+
+
+def _trimap_of(
+    file: bytes, name: str, kind: str, width: int | None, resize: bool, shape: tuple[int, int]
+) -> trimap.Trimap:
+    """The labels of a file.
+
+    Raises:
+        HTTPException: it has another size than the photo, and is not to be resized (409).
+    """
+    made = trimap.open_trimap(file) if kind == "trimap" else trimap.from_mask(file, width=width)
+    if made.shape != shape and not resize:
+        raise HTTPException(
+            409,
+            f"{outputs.clean_name(name)} is {made.shape[1]} \u00d7 {made.shape[0]} pixels, but the"
+            f" photo is {shape[1]} \u00d7 {shape[0]}.",
+        )
+    return trimap.open_trimap(made, shape, resize=resize)
+
+
+def _labels(made: trimap.Trimap) -> Response:
+    return Response(made.tobytes(), media_type="application/octet-stream")
