@@ -152,6 +152,33 @@ def test_outputs_are_chosen_and_named_as_asked_and_masks_will_do(
     assert np.array_equal(over, np.asarray(matte.over("white")))
 
 
+def test_outputs_are_framed_and_laid_out_as_matte_does_it(scene: Scene, photos: Path) -> None:
+    pytest.importorskip("OpenEXR")
+    framing = ("--crop", "5%", "--resize", "40", "--shadow", "40%")
+    (photos / "photos/sub/two.png").unlink()
+
+    done = run(
+        *("photos", "out", "--trimaps", "trimaps", "--corridorkey", *framing),
+        *("--cutout", "{stem}.exr", "--alpha", "{stem}.png", "--straight"),
+        folder=photos,
+    )
+    words = ["--corridorkey", "single", "--cutout", "one.exr", "--alpha", "one.png", "--straight"]
+    single = subprocess.run(
+        [*COMMAND[:-1], "matte", "photos/one.png", "trimaps/one.png", *framing, *words],
+        cwd=photos,
+        capture_output=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert single.returncode == 0, single.stderr
+    expected = outputs(photos / "single") | {
+        name: (photos / name).read_bytes() for name in ("one.exr", "one.png")
+    }
+    assert outputs(photos / "out") == expected
+    with Image.open(photos / "out/one.png") as alpha:
+        assert max(alpha.size) == 40
+
+
 def test_lists_come_through_a_pipe_and_globs_are_read(photos: Path) -> None:
     listed = b"photos/one.png\nphotos/sub/two.png\n"
 
@@ -233,6 +260,7 @@ def test_missing_and_doubled_trimaps_are_named_before_anything_runs(
         (("photos", "out", "--cutout", "cutout.png"), "expected {stem} or {name}"),
         (("photos", "out", "--cutout", "../{stem}.png"), "leads out of the output folder"),
         (("photos", "out", "--cutout", "{stem}.jpg"), "no alpha channel"),
+        (("photos", "out", "--cutout", "{stem}.webp", "--depth", "16"), "WEBP holds 8"),
         (("photos", "out", "--trimaps", "nowhere"), "nowhere is no folder"),
         (("nowhere", "out"), "nowhere does not exist"),
         (("empty", "out"), "no picture in empty"),

@@ -77,7 +77,7 @@ def test_a_folder_of_frames_can_be_written_deep(shot: Path) -> None:
 
     done = run(
         *("frames", "out", "--frames", "--trimaps", "trimaps", "--depth", "16"),
-        *("--alpha", "a/{stem}.png"),
+        *("--alpha", "a/{stem}.png", "--resize", "50"),
         folder=shot,
     )
 
@@ -85,6 +85,7 @@ def test_a_folder_of_frames_can_be_written_deep(shot: Path) -> None:
     assert len(list((shot / "out/a").iterdir())) == FRAMES
     with Image.open(shot / "out/a/shot.0008.png") as written:
         assert written.mode == "I;16"
+        assert max(written.size) == 50
 
 
 def test_a_cut_is_said_and_needs_a_trimap(shot: Path) -> None:
@@ -144,6 +145,7 @@ def test_the_measures_of_steadiness_are_those_of_their_paper() -> None:
     [
         (("none.##.png", "out", "--trimaps", "trimaps"), "no frame in none.##.png"),
         (("shot.####.png", "out.mov", "--trimaps", "trimaps"), "takes its rate and sound from a"),
+        (("shot.####.png", "out", "--trimaps", "trimaps", "--crop", "5"), "A crop would move"),
     ],
 )
 def test_what_is_no_shot_is_refused(shot: Path, arguments: tuple[str, ...], said: str) -> None:

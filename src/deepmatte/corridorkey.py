@@ -8,6 +8,7 @@ checkerboard as PNG.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -16,7 +17,14 @@ from deepmatte.images.files import write_files
 from deepmatte.matting import Matte
 from deepmatte.sheet import checkerboard
 
-FOLDERS = ("Matte", "FG", "Processed", "Comp")
+Folder: TypeAlias = Literal["Matte", "FG", "Processed", "Comp"]
+PATTERNS: dict[Folder, str] = {
+    "Matte": "Matte/{stem}.exr",
+    "FG": "FG/{stem}.exr",
+    "Processed": "Processed/{stem}.exr",
+    "Comp": "Comp/{stem}.png",
+}
+"""Where the files of a frame lie in the shot's folder."""
 
 
 def shot_files(matte: Matte, name: str) -> dict[str, bytes]:
@@ -32,18 +40,29 @@ def shot_files(matte: Matte, name: str) -> dict[str, bytes]:
     Raises:
         ImageError: the library OpenEXR is not installed.
     """
+    return {
+        PATTERNS[folder].format(stem=name): shot_file(matte, folder) for folder in get_args(Folder)
+    }
+
+
+def shot_file(matte: Matte, folder: Folder) -> bytes:
+    """The file of a frame in one of the folders.
+
+    Raises:
+        ImageError: the library OpenEXR is not installed.
+    """
     metadata = matte.picture.metadata
+    if folder == "Matte":
+        return encode_exr(matte.alpha, metadata, half=True)
+    if folder == "Processed":
+        return encode_exr(matte.levels("cutout", "float"), metadata, half=True)
+    if folder == "Comp":
+        preview = matte.composite_levels(checkerboard(*matte.alpha.shape), 8)
+        return encode_image(preview, ".png", metadata=metadata)
     colours = matte.levels("foreground", "float")
     if metadata.primaries is None:
         colours = convert_colours(colours, metadata.icc_profile, None)
-    cutout = matte.levels("cutout", "float")
-    preview = matte.composite_levels(checkerboard(*matte.alpha.shape), 8)
-    return {
-        f"Matte/{name}.exr": encode_exr(matte.alpha, metadata, half=True),
-        f"FG/{name}.exr": write_exr(colours.astype(np.float16), {"deepmatte:transfer": "sRGB"}),
-        f"Processed/{name}.exr": encode_exr(cutout, metadata, half=True),
-        f"Comp/{name}.png": encode_image(preview, ".png", metadata=metadata),
-    }
+    return write_exr(colours.astype(np.float16), {"deepmatte:transfer": "sRGB"})
 
 
 def save_shot(matte: Matte, folder: Path, name: str) -> list[Path]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+import re
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmatte.errors import MattingError
+from deepmatte.errors import DataError, MattingError
 from deepmatte.images import Picture
+from deepmatte.images.picture import check_size
 from deepmatte.images.resize import Size, shrink
 
 # A smaller alpha is 0 in 8 bits.
@@ -21,8 +23,56 @@ _SOFTNESS = 0.02
 # A blur up to this many pixels is computed at full size; a wider one at a smaller size.
 _WIDEST_BLUR = 8.0
 
-Box = tuple[int, int, int, int]
+Box: TypeAlias = tuple[int, int, int, int]
 """Left, top, right, bottom; the last two excluded. May reach beyond the picture."""
+
+Margin: TypeAlias = tuple[int, float]
+"""Pixels, and a share of the subject's larger side; both together."""
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How a result is framed.
+
+    Attributes:
+        crop: the margin around the subject that stays; None keeps the whole picture.
+        longest: pixels of the longer side at most; None keeps the size.
+        shadow: how dark the soft shadow below the subject is, 0..1.
+    """
+
+    crop: Margin | None = None
+    longest: int | None = None
+    shadow: float = 0.0
+
+
+UNFRAMED = Framing()
+
+
+def margin_of(text: str) -> Margin:
+    """The margin of "20", "20px" or "5%".
+
+    Raises:
+        DataError: the text is something else.
+    """
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)\s*(px|%)?", text.strip().lower())
+    if match is None:
+        raise DataError(f"{text!r} is no margin; expected 20 (pixels) or 5%.")
+    if match[2] == "%":
+        return 0, float(match[1]) / 100
+    return round(float(match[1])), 0.0
+
+
+def opacity_of(text: str) -> float:
+    """The share in 0..1 of "0.4" or "40%".
+
+    Raises:
+        DataError: the text is something else.
+    """
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)\s*(%)?", text.strip())
+    opacity = -1.0 if match is None else float(match[1]) / (100 if match[2] else 1)
+    if not 0 <= opacity <= 1:
+        raise DataError(f"{text!r} is no opacity; expected 0.4 or 40%.")
+    return opacity
 
 
 def subject_box(alpha: NDArray[np.float32]) -> Box:
@@ -77,8 +127,13 @@ def shadow_box(alpha: NDArray[np.float32]) -> Box:
 
 
 def crop_plane(plane: NDArray[Any], box: Box, *, repeat_edge: bool = False) -> NDArray[Any]:
-    """Crop (H, W) or (H, W, C) to a box; outside the picture 0, or its edge repeated."""
+    """Crop (H, W) or (H, W, C) to a box; outside the picture 0, or its edge repeated.
+
+    Raises:
+        ImageError: the margin is so wide that the result has too many pixels.
+    """
     left, top, right, bottom = box
+    check_size((right - left, bottom - top), "The cropped picture")
     height, width = plane.shape[:2]
     inside = plane[max(0, top) : min(height, bottom), max(0, left) : min(width, right)]
     beyond = [

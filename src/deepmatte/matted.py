@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from deepmatte.composite import Background
+    from deepmatte.framing import Framing
     from deepmatte.images import Depth, Layer, Picture, Target
     from deepmatte.transparency import Transparency
 
@@ -137,7 +138,7 @@ class Matte:
             share: more margin, as a share of the subject's larger side.
 
         Raises:
-            MattingError: the matte is empty.
+            MattingError: the matte is empty, or the margin is too wide.
 
         Example:
             matte.cropped(20).save("cutout.png")
@@ -178,6 +179,18 @@ class Matte:
             trimap=framing.shrink_trimap(self.trimap, size),
             predicted=shrink(self.predicted, size),
         )
+
+    def framed(self, framing: Framing) -> Matte:
+        """The matte with a shadow, cropped and made smaller, as far as that is asked for.
+
+        Raises:
+            MattingError: the matte is to be cropped and is empty.
+        """
+        framed = self.shadowed(framing.shadow) if framing.shadow else self
+        if framing.crop is not None:
+            pixels, share = framing.crop
+            framed = framed.cropped(pixels, share=share)
+        return framed if framing.longest is None else framed.resized(framing.longest)
 
     def over(self, background: Background) -> Image.Image:
         """The subject on another background: an RGB picture that saves itself as `cutout` does.

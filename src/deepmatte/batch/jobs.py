@@ -9,7 +9,10 @@ from typing import Literal, TypeAlias
 from deepmatte.errors import DataError
 
 Partner: TypeAlias = Literal["trimap", "mask", "subject"]
-Output: TypeAlias = Literal["alpha", "foreground", "cutout", "composite"]
+Output: TypeAlias = Literal[
+    "alpha", "foreground", "cutout", "composite", "Matte", "FG", "Processed", "Comp"
+]
+"""What a file holds; the last four are CorridorKey's folders, see `deepmatte.corridorkey`."""
 
 SUFFIXES = frozenset(
     f".{name}"

@@ -17,11 +17,11 @@ from deepmatte.batch.ledger import Finding
 from deepmatte.batch.measures import described
 from deepmatte.batch.settings import Settings
 from deepmatte.batch.shot import Failure, Frame, matte_shot
-from deepmatte.batch.steps import encoded, load_matter, open_partner
+from deepmatte.batch.steps import encoder, load_matter, open_partner
 from deepmatte.batch.video import ALPHA_SUFFIXES, VideoWriter, read_video
 from deepmatte.batch.video import SUFFIXES as VIDEO_SUFFIXES
 from deepmatte.errors import DataError, ImageError
-from deepmatte.images import Picture, open_image
+from deepmatte.images import Depth, Picture, open_image
 from deepmatte.matting import Matte
 
 # Frames that are encoded and written while the next ones are matted.
@@ -75,15 +75,17 @@ def matte_sequence(
     Raises:
         ImageError: a frame cannot be read, or an output cannot be written.
         TrimapError: a trimap makes no sense.
-        DataError: there are no frames, or PyAV is missing.
+        DataError: there are no frames, the settings crop, or PyAV is missing.
     """
+    if settings.framing.crop is not None:
+        raise DataError("A crop would move the subject from frame to frame; expected none.")
     matter = load_matter(settings, threads, None)
     segmenter = settings.segmenter if settings.partner == "subject" else None
     times: dict[str, int] = {}
     frames = _frames(sequence, settings, times)
     ended = matte_shot(frames, matter, segmenter=segmenter, steady=steady)
     if sequence.out.lower().endswith(ALPHA_SUFFIXES):
-        _to_video(ended, sequence, times, tell)
+        _to_video(ended, sequence, settings, times, tell)
     else:
         _to_files(ended, sequence, settings, tell)
 
@@ -91,6 +93,7 @@ def matte_sequence(
 def _to_video(
     ended: Iterable[tuple[Frame, Matte] | Failure],
     sequence: Sequence,
+    settings: Settings,
     times: dict[str, int],
     tell: Callable[[str, Finding], None],
 ) -> None:
@@ -104,8 +107,9 @@ def _to_video(
             if isinstance(end, Failure):
                 raise ImageError(f"{end.error.rstrip('.')}; a video needs every frame.")
             frame, matte = end
-            depth = 8 if matte.picture.levels.dtype == "uint8" else 16
-            writer.write(matte.levels("cutout", depth), times.pop(frame.name))  # type: ignore[arg-type]
+            depth: Depth = 8 if matte.picture.levels.dtype == "uint8" else 16
+            cutout = matte.framed(settings.framing).levels("cutout", depth)
+            writer.write(cutout, times.pop(frame.name))
             tell(frame.name, replace(described(matte, 0.0), thumbnail=b""))
 
 
@@ -136,10 +140,11 @@ def _write(frame: Frame, matte: Matte, sequence: Sequence, settings: Settings) -
     if suffix.lower() not in SUFFIXES:  # of a video's frames, which are no files
         stem = frame.name
     contents = []
+    framed = matte.framed(settings.framing)
     for kind, pattern in sequence.patterns:
         target = os.path.join(sequence.out, pattern.format(stem=stem, name=frame.name))
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        contents.append((target, encoded(matte, kind, target, settings)))
+        contents.append((target, encoder(framed, kind, target, settings)()))
     addresses.write(contents)
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from deepmatte.batch.jobs import Job, Partner
+from deepmatte.framing import UNFRAMED, Framing
 
 if TYPE_CHECKING:
     from deepmatte.images import Depth
@@ -27,7 +28,9 @@ class Settings:
         over: the background of composites: a colour or the path of a picture.
         resize_trimap: whether trimaps and masks of other sizes are brought to the picture's.
         segmenter: what finds the subjects, as `deepmatte.find_subject` takes it.
-        depth: bits of each colour of the outputs; see `deepmatte.Matte.save`.
+        depth: bits of each colour of the outputs; see `deepmatte.Matte.save`, and so the next.
+        straight: see there.
+        framing: how the outputs are cropped, resized and shadowed.
     """
 
     partner: Partner = "trimap"
@@ -39,6 +42,8 @@ class Settings:
     resize_trimap: bool = False
     segmenter: str | None = None
     depth: Depth | None = None
+    straight: bool = False
+    framing: Framing = UNFRAMED
 
     def fingerprint(self, job: Job) -> str:
         """One line that differs where the settings of a job differ, or a file that they name."""

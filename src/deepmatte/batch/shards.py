@@ -177,6 +177,9 @@ def _stage(shard: Shard, settings: Settings) -> Matting:
         device=settings.device,
         resize_trimap=settings.resize_trimap,
         segmenter=settings.segmenter,
+        depth=settings.depth,
+        straight=settings.straight,
+        framing=settings.framing,
     )
 
 

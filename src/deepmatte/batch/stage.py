@@ -13,21 +13,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from deepmatte.batch import addresses
 from deepmatte.batch.jobs import Output
 from deepmatte.batch.measures import haze, unknown_share
 from deepmatte.batch.settings import Settings
-from deepmatte.batch.steps import encoded, load_matter, matte_opened, open_both
+from deepmatte.batch.steps import encoder, load_matter, matte_opened, open_both
 from deepmatte.errors import ImageError, MattingError, ModelError
+from deepmatte.framing import UNFRAMED, Framing
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from deepmatte.images import Source
+    from deepmatte.images import Depth, Source
     from deepmatte.matting import Matte
     from deepmatte.solver.engine import Quality
+
+
+COLUMNS: tuple[Output, ...] = ("alpha", "foreground", "cutout", "composite")
+"""Outputs that a row can have."""
 
 
 class Matting:
@@ -54,6 +59,9 @@ class Matting:
         threads: of the network, in each process.
         resize_trimap: bring trimaps and masks of another size to the picture's.
         segmenter: what looks for subjects; see `deepmatte.find_subject`.
+        depth: as `deepmatte.Matte.save` takes it, and so the next.
+        straight: see there.
+        framing: crops, resizes and shadows the outputs.
 
     Raises:
         ModelError: an output that there is not is asked for.
@@ -78,12 +86,14 @@ class Matting:
         threads: int = 1,
         resize_trimap: bool = False,
         segmenter: str | None = None,
+        depth: Depth | None = None,
+        straight: bool = False,
+        framing: Framing = UNFRAMED,
     ) -> None:
-        unknown = [name for name in outputs if name not in get_args(Output)]
+        unknown = [name for name in outputs if name not in COLUMNS]
         if unknown or not outputs:
             raise ModelError(
-                f"outputs {', '.join(unknown) or '(none)'}: expected some of"
-                f" {', '.join(get_args(Output))}"
+                f"outputs {', '.join(unknown) or '(none)'}: expected some of {', '.join(COLUMNS)}"
             )
         self.image = image
         self.partner = mask if mask is not None else trimap
@@ -98,6 +108,9 @@ class Matting:
             over=over,
             resize_trimap=resize_trimap,
             segmenter=segmenter,
+            depth=depth,
+            straight=straight,
+            framing=framing,
         )
 
     def __call__(self, batch: Mapping[str, Any]) -> pa.Table:
@@ -138,8 +151,9 @@ class Matting:
         row: dict[str, Any] = dict.fromkeys((*self.outputs, "error", "unknown", "haze"))
         try:
             matte = self._matte(image, partner)
+            framed = matte.framed(self.settings.framing)
             row |= {
-                name: encoded(matte, name, f"{name}{self.suffix}", self.settings)
+                name: encoder(framed, name, f"{name}{self.suffix}", self.settings)()
                 for name in self.outputs
             }
             row |= {"unknown": unknown_share(matte), "haze": haze(matte)}

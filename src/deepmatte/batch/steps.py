@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deepmatte.batch.jobs import Output
 from deepmatte.batch.settings import Settings
@@ -17,8 +18,6 @@ from deepmatte.images import Picture, Source, encode_image, open_image, open_mas
 from deepmatte.images.picture import Admit, admit_all
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from deepmatte.matting import Matte, Matter
     from deepmatte.solver.engine import Quality
     from deepmatte.types import Trimap
@@ -112,27 +111,31 @@ def matte_opened(matter: Matter, opened: Opened, settings: Settings) -> Matte:
     return matte_subject(opened.picture, segmenter=settings.segmenter, matter=matter)
 
 
-def levels_of(matte: Matte, kind: Output, suffix: str, settings: Settings) -> NDArray[Any]:
-    """An output of a matte, as deep as a file of this suffix is to be."""
+def encoder(matte: Matte, kind: Output, target: str, settings: Settings) -> Callable[[], bytes]:
+    """What encodes an output of a matte; its colours are computed before this returns.
+
+    Args:
+        matte: framed as the settings say.
+        kind: of output.
+        target: the file's name, whose suffix is the format.
+        settings: of the batch.
+    """
+    from deepmatte.corridorkey import shot_file
+
+    if kind == "Matte" or kind == "FG" or kind == "Processed" or kind == "Comp":
+        return functools.partial(shot_file, matte, kind)
+    suffix = os.path.splitext(target)[1]
     depth = settings.depth or matte.depth_for(suffix)
     if kind == "composite":
-        return matte.composite_levels(settings.over or "white", depth)
-    return matte.levels(kind, depth)
-
-
-def encoded(matte: Matte, kind: Output, target: str, settings: Settings) -> bytes:
-    """An output of a matte as the content of a file; ``target``'s suffix is the format."""
-    suffix = os.path.splitext(target)[1]
-    return encode_levels(matte, levels_of(matte, kind, suffix, settings), target, settings)
-
-
-def encode_levels(matte: Matte, levels: NDArray[Any], target: str, settings: Settings) -> bytes:
-    """Levels of an output as the content of a file; ``target``'s suffix is the format."""
-    suffix = os.path.splitext(target)[1]
-    return encode_image(
+        levels = matte.composite_levels(settings.over or "white", depth)
+    else:
+        levels = matte.levels(kind, depth)
+    return functools.partial(
+        encode_image,
         levels,
         suffix,
         name=target,
         metadata=matte.picture.metadata,
-        depth=settings.depth or matte.depth_for(suffix),
+        depth=depth,
+        straight=settings.straight,
     )

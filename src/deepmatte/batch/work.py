@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import functools
-import os
 import signal
 import sys
 import time
@@ -20,8 +19,7 @@ from deepmatte.batch.measures import described
 from deepmatte.batch.settings import Settings
 from deepmatte.batch.steps import (
     Opened,
-    encode_levels,
-    levels_of,
+    encoder,
     load_matter,
     matte_opened,
     open_both,
@@ -147,12 +145,13 @@ def _end_in_order() -> None:
 
 def _write(task: Task, matte: Matte, stages: dict[str, float]) -> None:
     contents = []
+    with _timed(stages, "colours"):
+        framed = matte.framed(task.settings.framing)
     for kind, target in task.job.outputs:
         with _timed(stages, "colours"):
-            suffix = os.path.splitext(target)[1]
-            levels = levels_of(matte, kind, suffix, task.settings)
+            encode = encoder(framed, kind, target, task.settings)
         with _timed(stages, "encode"):
-            contents.append((target, encode_levels(matte, levels, target, task.settings)))
+            contents.append((target, encode()))
     with _timed(stages, "write"):
         addresses.write(contents)
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from deepmatte.cli import cluster, pictures, sequence
 from deepmatte.cli import sources as reading
-from deepmatte.cli.options import Device, Model, Quality, ResizeTrimap, parse_depth, parse_memory
+from deepmatte.cli.options import (
+    Crop,
+    Depth,
+    Device,
+    Model,
+    Over,
+    Quality,
+    Resize,
+    ResizeTrimap,
+    Shadow,
+    Straight,
+    parse_memory,
+)
 from deepmatte.cli.pictures import Wishes
 
 EXAMPLE = """\b
@@ -73,25 +85,24 @@ def batch(
             "with its suffix.",
         ),
     ] = None,
-    over: Annotated[
-        str | None,
-        typer.Option(metavar="BG|COLOUR", help="The new background: a picture or a colour."),
-    ] = None,
+    over: Over = None,
     composite: Annotated[
         str | None,
         typer.Option(metavar="{stem}.composite.png", help="The names of the composites on --over."),
     ] = None,
+    corridorkey: Annotated[
+        bool,
+        typer.Option(
+            "--corridorkey", help="Write OUT/Matte, FG, Processed and Comp like CorridorKey."
+        ),
+    ] = False,
+    depth: Depth = None,
+    straight: Straight = False,
+    crop: Crop = None,
+    resize: Resize = None,
+    shadow: Shadow = None,
     model: Model = "lite",
     quality: Quality = "normal",
-    depth: Annotated[
-        Any,
-        typer.Option(
-            metavar="8|16|half|float",
-            parser=parse_depth,
-            help="Bits per channel; default as the picture, half for .exr.",
-            show_default=False,
-        ),
-    ] = None,
     device: Device = "cpu",
     resize_trimap: ResizeTrimap = False,
     processes: Annotated[
@@ -167,10 +178,13 @@ def batch(
     settings: missing, changed and failed pictures are done again, and a stopped run continues.
     """
     from deepmatte.batch.settings import Settings
+    from deepmatte.framing import Framing
 
     subject = subject or segmenter is not None
     partner = reading.choose_partner(trimaps, masks, subject)
-    patterns = reading.choose_outputs(alpha, foreground, cutout, composite, over, depth)
+    patterns = reading.choose_outputs(
+        alpha, foreground, cutout, composite, over, depth, corridorkey=corridorkey
+    )
     sources = reading.read_sources(paths, partner, trimaps or masks, patterns, watch)
     settings = Settings(
         partner=partner,
@@ -181,6 +195,8 @@ def batch(
         resize_trimap=resize_trimap,
         segmenter=reading.choose_segmenter(segmenter) if subject else None,
         depth=depth,
+        straight=straight,
+        framing=Framing(crop, resize, shadow or 0.0),
     )
     if engine != "ray" and address is not None:
         raise typer.BadParameter("needs --engine ray.", param_hint="--address")

@@ -12,15 +12,18 @@ import typer
 
 from deepmatte.cli import outputs, results
 from deepmatte.cli.options import (
+    Crop,
+    Depth,
     Device,
     Model,
+    Over,
     Quality,
+    Resize,
     ResizeTrimap,
+    Shadow,
+    Straight,
     parse_box,
-    parse_depth,
-    parse_margin,
     parse_memory,
-    parse_opacity,
     parse_point,
 )
 from deepmatte.cli.outputs import Output
@@ -103,10 +106,7 @@ def matte(
             help="Write the cut-out, RGBA; the default output is <IMAGE>.cutout.png.",
         ),
     ] = None,
-    over: Annotated[
-        str | None,
-        typer.Option(metavar="BG|COLOUR", help="The new background: a picture or a colour."),
-    ] = None,
+    over: Over = None,
     composite: Annotated[
         str | None,
         typer.Option(
@@ -124,40 +124,11 @@ def matte(
         str | None,
         typer.Option(metavar="DIR", help="Write Matte, FG, Processed and Comp like CorridorKey."),
     ] = None,
-    depth: Annotated[
-        Any,
-        typer.Option(
-            metavar="8|16|half|float",
-            parser=parse_depth,
-            help="Bits per channel; default as the photo, half for .exr.",
-            show_default=False,
-        ),
-    ] = None,
-    straight: Annotated[
-        bool, typer.Option("--straight", help="Do not multiply an EXR's colours by alpha.")
-    ] = False,
-    crop: Annotated[
-        Any,
-        typer.Option(
-            metavar="20|5%",
-            parser=parse_margin,
-            help="Crop to the subject plus this margin: pixels, or a share of its size.",
-            show_default=False,
-        ),
-    ] = None,
-    resize: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Shrink the results to N pixels on the longer side."),
-    ] = None,
-    shadow: Annotated[
-        Any,
-        typer.Option(
-            metavar="40%",
-            parser=parse_opacity,
-            help="Add a soft shadow below the subject, with this opacity.",
-            show_default=False,
-        ),
-    ] = None,
+    depth: Depth = None,
+    straight: Straight = False,
+    crop: Crop = None,
+    resize: Resize = None,
+    shadow: Shadow = None,
     model: Model = "lite",
     tile: Annotated[
         int | None,
@@ -225,6 +196,7 @@ def matte(
     inputs = [name for name in (image, trimap, mask, over) if name is not None]
     outputs.check(inputs, targets, depth)
 
+    from deepmatte.framing import Framing
     from deepmatte.matting import Matter
 
     started = time.perf_counter()
@@ -254,7 +226,7 @@ def matte(
             labels = outputs.read(trimap or "")
             result = matter(picture, labels, resize_trimap=resize_trimap, progress=progress)
         (height, width), unknown = result.alpha.shape, (result.trimap == 128).mean()
-        result = results.framed(result, crop, resize, shadow)
+        result = result.framed(Framing(crop, resize, shadow or 0.0))
         encoders = [results.encoders(result, targets, background, depth, straight)]
         if corridorkey is not None:
             encoders.append(results.shot_encoders(result, Path(corridorkey), image))

@@ -1,9 +1,10 @@
-"""Parsers of options that several commands share."""
+"""Options that several commands share, and their parsers."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -11,7 +12,61 @@ from deepmatte.errors import MattingError
 from deepmatte.machine import bytes_of
 
 if TYPE_CHECKING:
-    from deepmatte.images import Depth
+    from deepmatte import images
+    from deepmatte.framing import Margin
+
+Parsed = TypeVar("Parsed")
+
+
+def parse_depth(text: str) -> images.Depth:
+    """Bits of each colour: "8", "16", "half" or "float".
+
+    Raises:
+        BadParameter: the text is something else.
+    """
+    depths: dict[str, images.Depth] = {"8": 8, "16": 16, "half": "half", "float": "float"}
+    if text.strip().lower() not in depths:
+        raise typer.BadParameter(f"{text!r} is no depth; expected 8, 16, half or float.")
+    return depths[text.strip().lower()]
+
+
+def parse_margin(text: str) -> Margin:
+    """A margin in pixels and as a share of the subject; see `deepmatte.framing.margin_of`.
+
+    Raises:
+        BadParameter: the text is something else.
+    """
+    from deepmatte.framing import margin_of
+
+    return _parsed(margin_of, text)
+
+
+def parse_opacity(text: str) -> float:
+    """A share in 0..1; see `deepmatte.framing.opacity_of`.
+
+    Raises:
+        BadParameter: the text is something else.
+    """
+    from deepmatte.framing import opacity_of
+
+    return _parsed(opacity_of, text)
+
+
+def parse_memory(text: str) -> int:
+    """Bytes of "1.5GB", "800 MB", "2g" or a plain number.
+
+    Raises:
+        BadParameter: the text is something else.
+    """
+    return _parsed(bytes_of, text)
+
+
+def _parsed(parse: Callable[[str], Parsed], text: str) -> Parsed:
+    try:
+        return parse(text)
+    except MattingError as error:
+        raise typer.BadParameter(str(error)) from error
+
 
 Device = Annotated[
     str,
@@ -35,18 +90,45 @@ ResizeTrimap = Annotated[
         help="Resize a trimap or mask of another size to the picture by nearest neighbour.",
     ),
 ]
-
-
-def parse_memory(text: str) -> int:
-    """Bytes of "1.5GB", "800 MB", "2g" or a plain number.
-
-    Raises:
-        BadParameter: the text is something else.
-    """
-    try:
-        return bytes_of(text)
-    except MattingError as error:
-        raise typer.BadParameter(str(error)) from error
+Over = Annotated[
+    str | None,
+    typer.Option(metavar="BG|COLOUR", help="The new background: a picture or a colour."),
+]
+# The types of parsed options are Any for typer, which knows only those that it parses itself.
+Depth = Annotated[
+    Any,
+    typer.Option(
+        metavar="8|16|half|float",
+        parser=parse_depth,
+        help="Bits per channel; default as the picture, half for .exr.",
+        show_default=False,
+    ),
+]
+Straight = Annotated[
+    bool, typer.Option("--straight", help="Do not multiply an EXR's colours by alpha.")
+]
+Crop = Annotated[
+    Any,
+    typer.Option(
+        metavar="20|5%",
+        parser=parse_margin,
+        help="Crop to the subject plus this margin: pixels, or a share of its size.",
+        show_default=False,
+    ),
+]
+Resize = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Shrink the results to N pixels on the longer side."),
+]
+Shadow = Annotated[
+    Any,
+    typer.Option(
+        metavar="40%",
+        parser=parse_opacity,
+        help="Add a soft shadow below the subject, with this opacity.",
+        show_default=False,
+    ),
+]
 
 
 def parse_point(text: str) -> tuple[int, int]:
@@ -74,42 +156,3 @@ def _whole_numbers(text: str, form: str) -> list[int]:
     if len(parts) != form.count(",") + 1 or not all(re.fullmatch(r"-?\d+", part) for part in parts):
         raise typer.BadParameter(f"{text!r} came, expected whole numbers of pixels: {form}.")
     return [int(part) for part in parts]
-
-
-def parse_depth(text: str) -> Depth:
-    """Bits of each colour: "8", "16", "half" or "float".
-
-    Raises:
-        BadParameter: the text is something else.
-    """
-    depths: dict[str, Depth] = {"8": 8, "16": 16, "half": "half", "float": "float"}
-    if text.strip().lower() not in depths:
-        raise typer.BadParameter(f"{text!r} is no depth; expected 8, 16, half or float.")
-    return depths[text.strip().lower()]
-
-
-def parse_margin(text: str) -> tuple[int, float]:
-    """A margin in pixels and as a share of the subject: "20", "20px" or "5%".
-
-    Raises:
-        BadParameter: the text is something else.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(px|%)?", text.strip().lower())
-    if match is None:
-        raise typer.BadParameter(f"{text!r} is no margin; expected 20 (pixels) or 5%.")
-    if match[2] == "%":
-        return 0, float(match[1]) / 100
-    return round(float(match[1])), 0.0
-
-
-def parse_opacity(text: str) -> float:
-    """A share in 0..1: "0.4" or "40%".
-
-    Raises:
-        BadParameter: the text is something else.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%)?", text.strip())
-    opacity = -1.0 if match is None else float(match[1]) / (100 if match[2] else 1)
-    if not 0 <= opacity <= 1:
-        raise typer.BadParameter(f"{text!r} is no opacity; expected 0.4 or 40%.")
-    return opacity

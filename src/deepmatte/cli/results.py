@@ -19,17 +19,6 @@ if TYPE_CHECKING:
     from deepmatte.matting import Matte, Part
 
 
-def framed(
-    result: Matte, crop: tuple[int, float] | None, resize: int | None, shadow: float | None
-) -> Matte:
-    """A matte as --crop (pixels and a share), --resize and --shadow want it."""
-    if shadow:
-        result = result.shadowed(shadow)
-    if crop is not None:
-        result = result.cropped(crop[0], share=crop[1])
-    return result if resize is None else result.resized(resize)
-
-
 def encoders(
     result: Matte,
     targets: list[Output],

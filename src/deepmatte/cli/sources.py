@@ -23,6 +23,8 @@ def choose_outputs(
     composite: str | None,
     over: str | None,
     depth: Depth | None,
+    *,
+    corridorkey: bool,
 ) -> tuple[tuple[Output, str], ...]:
     """The outputs that are asked for, and the patterns of their names.
 
@@ -33,14 +35,15 @@ def choose_outputs(
     import numpy as np
 
     from deepmatte.batch.naming import check_pattern
+    from deepmatte.corridorkey import PATTERNS
     from deepmatte.errors import ImageError
-    from deepmatte.images import check_depth, encode_image
+    from deepmatte.images import check_depth, check_exr, encode_image
 
     if composite is not None and over is None:
         raise typer.BadParameter("needs --over, the new background.", param_hint="--composite")
     if over is not None and composite is None:
         composite = "{stem}.composite.png"
-    if alpha is None and foreground is None and composite is None and cutout is None:
+    if not corridorkey and not any((alpha, foreground, composite, cutout)):
         cutout = "{stem}.cutout.png"
     options: dict[Output, str | None] = {
         "alpha": alpha,
@@ -62,7 +65,13 @@ def choose_outputs(
             raise typer.BadParameter(str(error), param_hint=f"--{kind}") from None
     if len(set(patterns.values())) < len(patterns):
         raise typer.BadParameter("two outputs have the same names.")
-    return tuple(patterns.items())
+    if not corridorkey:
+        return tuple(patterns.items())
+    try:
+        check_exr()
+    except ImageError as error:
+        raise typer.BadParameter(str(error), param_hint="--corridorkey") from None
+    return (*patterns.items(), *PATTERNS.items())
 
 
 def choose_partner(trimaps: str | None, masks: str | None, subject: bool) -> Partner:
