@@ -12,6 +12,7 @@ Example:
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -29,7 +30,10 @@ Background: TypeAlias = Source | tuple[int, int, int]
 
 
 def cutout(
-    foreground: NDArray[Any], alpha: NDArray[Any], dtype: DTypeLike = np.uint8
+    foreground: NDArray[Any],
+    alpha: NDArray[Any],
+    dtype: DTypeLike = np.uint8,
+    shadow: NDArray[np.float32] | None = None,
 ) -> NDArray[Any]:
     """Join colours and alpha to a straight (not premultiplied) RGBA picture.
 
@@ -37,6 +41,7 @@ def cutout(
         foreground: (H, W, 3), uint8, uint16, or float32 in 0..1.
         alpha: (H, W), uint8, uint16, or float32 in 0..1.
         dtype: of the result: uint8, uint16 or float32.
+        shadow: float32 (H, W), 0..1, of a black shadow under the subject; None for no shadow.
 
     Returns:
         (H, W, 4). Colours are kept where alpha is 0, because programs that resize a straight
@@ -48,6 +53,8 @@ def cutout(
     _check_sizes(foreground, alpha)
     joined = np.empty((*alpha.shape, 4), dtype)
     joined[..., :3], joined[..., 3] = to_levels(foreground, dtype), to_levels(alpha, dtype)
+    if shadow is not None:
+        add_shadow(joined, shadow)
     return joined
 
 
@@ -89,6 +96,34 @@ def blend(
     share = alpha[..., None]  # (H, W, 1)
     composite: NDArray[np.float32] = share * foreground + (1 - share) * to_unit(behind)
     return composite
+
+
+def over_strips(
+    strips: Iterable[tuple[slice, NDArray[np.float32]]],
+    alpha: NDArray[np.float32],
+    behind: NDArray[Any],
+    dtype: np.dtype[Any],
+    shadow: NDArray[np.float32] | None = None,
+) -> NDArray[Any]:
+    """Composite a foreground that comes in strips.
+
+    Args:
+        strips: rows and their foreground, float32 (h, W, 3), 0..1.
+        alpha: float32 (H, W), 0..1.
+        behind: a `backdrop` of the same size in the foreground's profile.
+        dtype: of the result: uint8, uint16 or float32.
+        shadow: float32 (H, W), 0..1, how dark the backdrop becomes; None for no shadow.
+
+    Returns:
+        (H, W, 3).
+    """
+    mixed = np.empty(behind.shape, dtype)
+    for rows, foreground in strips:
+        lit = behind[rows]
+        if shadow is not None:
+            lit = (1 - shadow[rows][..., None]) * to_unit(lit)
+        mixed[rows] = to_levels(blend(foreground, alpha[rows], lit), dtype)
+    return mixed
 
 
 def add_shadow(joined: NDArray[Any], shadow: NDArray[np.float32]) -> None:

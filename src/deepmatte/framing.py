@@ -126,6 +126,24 @@ def shadow_box(alpha: NDArray[np.float32]) -> Box:
     return left - reach, min(top, top + fall - reach), right + reach, bottom + fall + reach
 
 
+def box_with_margin(alpha: NDArray[np.float32], margin: int, share: float, *, shadow: bool) -> Box:
+    """The box around the subject, and its shadow if it has one, with a margin.
+
+    Args:
+        alpha: float32 (H, W), 0..1.
+        margin: pixels.
+        share: more margin, as a share of the subject's larger side.
+        shadow: whether the subject has one.
+
+    Raises:
+        MattingError: no pixel is visible.
+    """
+    left, top, right, bottom = subject_box(alpha)
+    margin += round(share * max(right - left, bottom - top))
+    left, top, right, bottom = (shadow_box if shadow else subject_box)(alpha)
+    return left - margin, top - margin, right + margin, bottom + margin
+
+
 def crop_plane(plane: NDArray[Any], box: Box, *, repeat_edge: bool = False) -> NDArray[Any]:
     """Crop (H, W) or (H, W, C) to a box; outside the picture 0, or its edge repeated.
 

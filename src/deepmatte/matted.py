@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 Part: TypeAlias = Literal["cutout", "alpha", "foreground"]
 
-_UNKNOWN = 128  # as in `deepmatte.trimap`, which loads OpenCV
 _PREVIEW = 800  # pixels
 
 
@@ -59,8 +58,10 @@ class Matte:
     shadow: float = 0.0
 
     def __repr__(self) -> str:
+        from deepmatte.types import UNKNOWN
+
         height, width = self.predicted.shape
-        unknown = (self.trimap == _UNKNOWN).mean()
+        unknown = (self.trimap == UNKNOWN).mean()
         return f"<deepmatte.Matte of {width} x {height} pixels, {unknown:.0%} unknown>"
 
     def _repr_png_(self) -> bytes:
@@ -79,48 +80,29 @@ class Matte:
 
         What was predicted, and the picture's own transparency as `transparency` says.
         """
-        from deepmatte.transparency import kept
+        from deepmatte.transparency import with_own_alpha
 
-        own = self.picture.alpha
-        if own is None or self.transparency == "ignore":
-            return self.predicted
-        if self.transparency == "multiply":
-            return self.predicted * own
-        return kept(self.picture, self.trimap, self.predicted, own)
+        return with_own_alpha(self.picture, self.trimap, self.predicted, self.transparency)
 
     @functools.cached_property
-    def _mixing(self) -> NDArray[np.float32]:
-        """How much of the stored colours is the subject's: float32 (H, W), 0..1.
+    def _subject(self) -> _SubjectColours:
+        from deepmatte.transparency import share_of_colours
 
-        They are not multiplied by the picture's transparency. Where that is kept they are the
-        subject's own, left there by whoever cut it out.
-        """
-        import numpy as np
+        share = share_of_colours(self.picture, self.trimap, self.predicted, self.transparency)
+        return _SubjectColours(self.picture.levels, share)
 
-        from deepmatte.transparency import kept
-
-        if self.picture.alpha is None or self.transparency != "keep":
-            return self.predicted
-        visible = (self.picture.alpha > 0).astype(np.float32)
-        return kept(self.picture, self.trimap, self.predicted, visible)
-
-    @functools.cached_property
+    @property
     def foreground(self) -> NDArray[np.float32]:
         """The subject's colours without the background's: float32 (H, W, 3), 0..1.
 
         Computed when it is first asked for; see `deepmatte.foreground`.
         """
-        from deepmatte.foreground import estimate_foreground
+        return self._subject.unit
 
-        with named_memory_errors():
-            return estimate_foreground(self.picture.levels, self._mixing)
-
-    @functools.cached_property
+    @property
     def colours(self) -> NDArray[np.uint8]:
         """The foreground in 8 bits, as it is saved: uint8 (H, W, 3), a quarter of the memory."""
-        import numpy as np
-
-        return self._foreground_levels(np.dtype(np.uint8))
+        return self._subject.bytes
 
     def cutout(self) -> Image.Image:
         """The subject alone: an RGBA picture whose colours are not multiplied by alpha.
@@ -128,7 +110,7 @@ class Matte:
         Its ``save`` keeps the photo's colour profile, resolution, EXIF and XMP, and stores a JPEG
         in high quality. A Pillow image has 8 bits; `save` keeps more.
         """
-        return self._as_pillow(self.levels("cutout", 8))
+        return _as_pillow(self.levels("cutout", 8), self.picture)
 
     def cropped(self, margin: int = 0, *, share: float = 0.0) -> Matte:
         """The matte cropped to the subject, and to its shadow if it has one.
@@ -145,11 +127,7 @@ class Matte:
         """
         from deepmatte import framing
 
-        find = framing.shadow_box if self.shadow else framing.subject_box
-        left, top, right, bottom = framing.subject_box(self.alpha)
-        margin += round(share * max(right - left, bottom - top))
-        left, top, right, bottom = find(self.alpha)
-        box = (left - margin, top - margin, right + margin, bottom + margin)
+        box = framing.box_with_margin(self.alpha, margin, share, shadow=self.shadow > 0)
         return dataclasses.replace(
             self,
             picture=framing.crop_picture(self.picture, box),
@@ -202,7 +180,7 @@ class Matte:
         Raises:
             ImageError: the background is neither a colour nor a picture that can be read.
         """
-        return self._as_pillow(self.composite_levels(background, 8))
+        return _as_pillow(self.composite_levels(background, 8), self.picture)
 
     def save(
         self,
@@ -272,17 +250,11 @@ class Matte:
         """What `save_layers` writes, from the top down."""
         import numpy as np
 
-        from deepmatte.images import Layer
-        from deepmatte.images.arrays import to_levels
+        from deepmatte.images import layers_of
 
-        dtype = np.dtype(np.uint8 if self.picture.levels.dtype == np.uint8 else np.uint16)
-        photo = to_levels(self.picture.levels, dtype)
-        own = None if self.picture.alpha is None else to_levels(self.picture.alpha, dtype)
-        subject = self._foreground_levels(dtype)
-        return [
-            Layer("Subject", subject, to_levels(self.alpha, dtype)),
-            Layer("Photo", photo, own, visible=False),
-        ]
+        eight_bits = self.picture.levels.dtype == np.uint8
+        colours = self._subject.levels(np.dtype(np.uint8 if eight_bits else np.uint16))
+        return layers_of(self.picture, colours, self.alpha)
 
     def levels(self, part: Part, depth: Depth) -> NDArray[Any]:
         """What `save` stores: uint8, uint16 or float32; (H, W), (H, W, 3) or (H, W, 4)."""
@@ -295,34 +267,24 @@ class Matte:
         with named_memory_errors():
             if part == "alpha":
                 return to_levels(self.alpha, dtype)
-            colours = self.colours if depth == 8 else self._foreground_levels(dtype)
+            colours = self.colours if depth == 8 else self._subject.levels(dtype)
             if part == "foreground":
                 return colours
-            joined = composite.cutout(colours, self.alpha, dtype)
-            if self.shadow:
-                composite.add_shadow(joined, soft_shadow(self.alpha, self.shadow))
-        return joined
+            shadow = soft_shadow(self.alpha, self.shadow) if self.shadow else None
+            return composite.cutout(colours, self.alpha, dtype, shadow)
 
     def composite_levels(self, background: Background, depth: Depth) -> NDArray[Any]:
         """What `save_over` stores: (H, W, 3), uint8, uint16 or float32."""
-        import numpy as np
-
         from deepmatte import composite
         from deepmatte.framing import soft_shadow
         from deepmatte.images import level_type
-        from deepmatte.images.arrays import to_levels, to_unit
 
-        dtype = level_type(depth)
         with named_memory_errors():
             profile = self.picture.metadata.icc_profile
             behind = composite.backdrop(background, *self.picture.shape, profile)
-            mixed = np.empty(behind.shape, dtype)
-            light = 1 - soft_shadow(self.alpha, self.shadow)[..., None] if self.shadow else None
-            for rows, foreground in self._strips():
-                lit = behind[rows] if light is None else light[rows] * to_unit(behind[rows])
-                blended = composite.blend(foreground, self.alpha[rows], lit)
-                mixed[rows] = to_levels(blended, dtype)
-        return mixed
+            shadow = soft_shadow(self.alpha, self.shadow) if self.shadow else None
+            strips = self._subject.strips()
+            return composite.over_strips(strips, self.alpha, behind, level_type(depth), shadow)
 
     def depth_for(self, suffix: str) -> Depth:
         """The depth that `save` takes for a suffix where none is given."""
@@ -333,27 +295,57 @@ class Matte:
         deep = self.picture.levels.dtype != np.uint8
         return default_depth(suffix, np.dtype(np.uint16 if deep else np.uint8))
 
-    def _foreground_levels(self, dtype: np.dtype[Any]) -> NDArray[Any]:
+
+def _as_pillow(pixels: NDArray[np.uint8], picture: Picture) -> Image.Image:
+    """Pixels as a Pillow image that saves itself with the photo's metadata."""
+    from deepmatte.images import to_result
+
+    return to_result(pixels, picture.metadata)
+
+
+class _SubjectColours:
+    """A subject's colours without the background's, computed when they are first asked for.
+
+    Args:
+        photo: (H, W, 3), uint8, uint16 or float32.
+        share: float32 (H, W), 0..1, how much of the photo's colours is the subject's.
+    """
+
+    def __init__(self, photo: NDArray[Any], share: NDArray[np.float32]) -> None:
+        self._photo = photo
+        self._share = share
+
+    @functools.cached_property
+    def unit(self) -> NDArray[np.float32]:
+        """All of them: float32 (H, W, 3), 0..1."""
+        from deepmatte.foreground import estimate_foreground
+
+        with named_memory_errors():
+            return estimate_foreground(self._photo, self._share)
+
+    @functools.cached_property
+    def bytes(self) -> NDArray[np.uint8]:
+        """All of them in 8 bits: uint8 (H, W, 3)."""
+        import numpy as np
+
+        return self.levels(np.dtype(np.uint8))
+
+    def levels(self, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """All of them as uint8, uint16 or float32 (H, W, 3)."""
         import numpy as np
 
         from deepmatte.images.arrays import to_levels
 
         with named_memory_errors():
-            levels = np.empty(self.picture.levels.shape, dtype)
-            for rows, foreground in self._strips():
+            levels = np.empty(self._photo.shape, dtype)
+            for rows, foreground in self.strips():
                 levels[rows] = to_levels(foreground, dtype)
         return levels
 
-    def _strips(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Rows and their foreground: of what is there already, or a few rows at a time."""
+    def strips(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Rows and their colours: of what is there already, or a few rows at a time."""
         from deepmatte.foreground import foreground_strips
 
-        if "foreground" in self.__dict__:
-            return iter([(slice(None), self.foreground)])
-        return foreground_strips(self.picture.levels, self._mixing)
-
-    def _as_pillow(self, pixels: NDArray[np.uint8]) -> Image.Image:
-        """Pixels as a Pillow image that saves itself with the photo's metadata."""
-        from deepmatte.images import to_result
-
-        return to_result(pixels, self.picture.metadata)
+        if "unit" in self.__dict__:
+            return iter([(slice(None), self.unit)])
+        return foreground_strips(self._photo, self._share)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from deepmatte.images.arrays import depth_of
 from deepmatte.images.picture import Picture
-from deepmatte.types import BACKGROUND, Trimap
+from deepmatte.types import BACKGROUND, Floats, Trimap
 
 Transparency: TypeAlias = Literal["keep", "multiply", "ignore"]
 
@@ -54,9 +54,31 @@ def seen(picture: Picture, trimap: Trimap) -> tuple[NDArray[Any], Trimap]:
     return shown, labels
 
 
-def kept(
-    picture: Picture, trimap: Trimap, predicted: NDArray[np.float32], soft: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def with_own_alpha(
+    picture: Picture, trimap: Trimap, predicted: Floats, transparency: Transparency
+) -> Floats:
+    """Alpha: what was predicted, and the picture's own as `transparency` says; (H, W), 0..1."""
+    if picture.alpha is None or transparency == "ignore":
+        return predicted
+    if transparency == "multiply":
+        return predicted * picture.alpha
+    return _kept(picture, trimap, predicted, picture.alpha)
+
+
+def share_of_colours(
+    picture: Picture, trimap: Trimap, predicted: Floats, transparency: Transparency
+) -> Floats:
+    """How much of the stored colours is the subject's: float32 (H, W), 0..1.
+
+    They are not multiplied by the picture's transparency. Where that is kept they are the
+    subject's own, left there by whoever cut it out.
+    """
+    if picture.alpha is None or transparency != "keep":
+        return predicted
+    return _kept(picture, trimap, predicted, (picture.alpha > 0).astype(np.float32))
+
+
+def _kept(picture: Picture, trimap: Trimap, predicted: Floats, soft: Floats) -> Floats:
     """Replace a prediction where the picture is not opaque.
 
     Args:

@@ -15,7 +15,7 @@ from deepmatte.images.encode import (
     to_pil,
 )
 from deepmatte.images.exr import check_exr, encode_exr, write_exr
-from deepmatte.images.layers import LAYERED_SUFFIXES, Layer, encode_layers, save_layers
+from deepmatte.images.layers import LAYERED_SUFFIXES, Layer, encode_layers, layers_of, save_layers
 from deepmatte.images.light import convert_colours
 from deepmatte.images.metadata import Metadata
 from deepmatte.images.open import (
@@ -52,6 +52,7 @@ __all__ = [
     "encode_exr",
     "encode_image",
     "encode_layers",
+    "layers_of",
     "level_type",
     "open_alpha",
     "open_grey",

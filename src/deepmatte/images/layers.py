@@ -24,7 +24,7 @@ from deepmatte.images.arrays import to_levels
 from deepmatte.images.encode import encode_image
 from deepmatte.images.files import name_of, reason_of, write_files
 from deepmatte.images.metadata import NO_METADATA, Metadata
-from deepmatte.images.picture import Target
+from deepmatte.images.picture import Picture, Target
 from deepmatte.images.profiles import profile_space
 
 LAYERED_SUFFIXES = (".ora", ".psd")
@@ -46,6 +46,22 @@ class Layer:
     colours: NDArray[Any]
     alpha: NDArray[Any] | None = None
     visible: bool = True
+
+
+def layers_of(picture: Picture, colours: NDArray[Any], alpha: NDArray[np.float32]) -> list[Layer]:
+    """The subject, and the photo, hidden, below it.
+
+    Args:
+        picture: the photo.
+        colours: of the subject, (H, W, 3), uint8 or uint16, the type of both layers.
+        alpha: float32 (H, W), 0..1.
+    """
+    photo = to_levels(picture.levels, colours.dtype)
+    own = None if picture.alpha is None else to_levels(picture.alpha, colours.dtype)
+    return [
+        Layer("Subject", colours, to_levels(alpha, colours.dtype)),
+        Layer("Photo", photo, own, visible=False),
+    ]
 
 
 def save_layers(
