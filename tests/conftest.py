@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import deepmatte  # noqa: F401 (before any test loads ONNX Runtime: it switches its telemetry off)
+
+# Threads that wait for each other sleep. Otherwise they spin, and on a busy machine, as it is where
+# several tests run at a time, a training step of 2 CPU seconds takes 25. Torch reads this once.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 HEIGHT, WIDTH = 90, 120
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pytest
 from PIL import Image
+
+from deepmatte.subject.segmenters import people_weights
 
 if TYPE_CHECKING:
     from conftest import Scene
@@ -42,7 +45,11 @@ class Watched(NamedTuple):
         try:
             output, errors = self.process.communicate(timeout=300)
         finally:
-            self.process.kill()
+            # strace and what it watches, which would go on without it; and wait for it, since a
+            # process that nobody waits for is found by the garbage collector, in another test.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
         assert self.process.returncode == exit_code, output + errors
         assert [str(path) for path in self.home.rglob("*") if path.is_file()] == []
         calls = self.trace.read_text(encoding="utf-8").splitlines()
@@ -77,6 +84,7 @@ def watch(folder: Path, *command: str) -> Watched:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     return Watched(process, home, trace)
 
@@ -153,7 +161,8 @@ def test_training_and_export(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (160, 200, 3), np.uint8)
     for name in ("one.png", "two.png"):
         Image.fromarray(noise).save(photos / name)
-    small = "--steps 1 --scenes 1 --per-scene 2 --scene 64 --crop 64 --held-out 1 --workers 1"
+    small = "--steps 1 --scenes 1 --per-scene 2 --scene 64 --crop 64 --held-out 1"
+    small += " --workers 1 --threads 1"
     for part in ("train", "export"):
         (tmp_path / part).mkdir()
     run, network = tmp_path / "run", tmp_path / "mine.onnx"
@@ -166,6 +175,23 @@ def test_training_and_export(tmp_path: Path) -> None:
     arguments = ("export", str(run / "checkpoint.pt"), "-o", str(network))
     assert watch(tmp_path / "export", *COMMAND, *arguments).finish() == []
     assert network.exists()
+
+
+def test_a_subject_in_a_box(scene: Scene, tmp_path: Path) -> None:
+    matte = (*COMMAND, "matte", str(scene.picture), "--box", "20,5,100,85")
+
+    assert watch(tmp_path, *matte).finish() == []
+
+
+@pytest.mark.skipif(people_weights() is None, reason="needs MediaPipe 0.10.21, with its weights")
+def test_a_subject_that_is_looked_for(tmp_path: Path) -> None:
+    data = pytest.importorskip("skimage.data", reason="needs NASA's photo of an astronaut")
+    Image.fromarray(data.astronaut()[:256, 96:352]).save(tmp_path / "photo.png")
+
+    assert (
+        watch(tmp_path, *COMMAND, "matte", str(tmp_path / "photo.png"), "--subject").finish() == []
+    )
+    assert (tmp_path / "photo.cutout.png").exists()
 
 
 def test_the_studio_listens_on_this_machine_and_asks_nobody(scene: Scene, tmp_path: Path) -> None:
@@ -186,8 +212,28 @@ def test_the_studio_listens_on_this_machine_and_asks_nobody(scene: Scene, tmp_pa
     picture = json.loads(ask("/api/start"))["picture"]
     size = f"left=0&top=0&width={picture['width']}&height={picture['height']}"
     assert b'"done"' in ask(f"/api/pictures/{picture['id']}/edits?{size}", scene.labels.tobytes())
-    server = int((tmp_path / "trace").read_text(encoding="utf-8").split()[0])
-    os.kill(server, signal.SIGTERM)  # not strace itself, which would leave it running
+    assert listens_on_this_machine_alone(watched, 128 + signal.SIGTERM)
 
-    (call,) = watched.finish(128 + signal.SIGTERM)
-    assert re.search(r" bind\(.*127\.0\.0\.1", call)
+
+def test_the_http_server_listens_on_this_machine_and_asks_nobody(
+    scene: Scene, tmp_path: Path
+) -> None:
+    pytest.importorskip("prometheus_client", reason="needs deepmatte[serve]")
+    requests = pytest.importorskip("requests")
+    watched = watch(tmp_path, *COMMAND, "serve", "--port", "0")
+    assert watched.process.stdout is not None
+    line = watched.process.stdout.readline()
+    found = re.search(r"http://127\.0\.0\.1:\d+", line)
+    assert found, line
+    files = {"image": scene.picture.read_bytes(), "trimap": scene.trimap.read_bytes()}
+
+    assert requests.post(f"{found[0]}/matte", files=files, timeout=120).status_code == 200
+    assert listens_on_this_machine_alone(watched, 0)
+
+
+def listens_on_this_machine_alone(watched: Watched, exit_code: int) -> bool:
+    """End a server, and see what it did."""
+    server = int(watched.trace.read_text(encoding="utf-8").split()[0])
+    os.kill(server, signal.SIGTERM)  # not strace itself, which would leave it running
+    (call,) = watched.finish(exit_code)
+    return re.search(r" bind\(.*127\.0\.0\.1", call) is not None
