@@ -40,9 +40,8 @@ def main() -> None:
         make_pictures(folder, arguments.pictures)
         began = time.monotonic()
         code = _run(folder, "whole").wait()
-        seconds = time.monotonic() - began
-        print(f"undisturbed: {seconds:.0f} s, exit code {code}", flush=True)
-        _disturb(folder, arguments.kills, seconds, random.Random(arguments.seed))
+        print(f"undisturbed: {time.monotonic() - began:.0f} s, exit code {code}", flush=True)
+        _disturb(folder, arguments.kills, random.Random(arguments.seed))
         again = _run(folder, "killed").wait()
         print(f"last run: exit code {again}")
         equal = _outputs(folder / "whole") == _outputs(folder / "killed")
@@ -82,18 +81,26 @@ def _run(folder: Path, out: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(words, stderr=subprocess.DEVNULL)
 
 
-def _disturb(folder: Path, kills: int, seconds: float, chance: random.Random) -> None:
+def _disturb(folder: Path, kills: int, chance: random.Random) -> None:
+    """Kill runs at random moments, spread over all of the work whatever the machine's speed."""
+    whole = len(_outputs(folder / "whole"))
     for kill in range(kills):
+        done = len(_outputs(folder / "killed"))
+        until = done + chance.uniform(0, 2 * (whole - done) / (kills - kill + 1))
         process = _run(folder, "killed")
-        wait = chance.uniform(0, 2 * seconds / kills)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(wait)
-            print(f"kill {kill + 1}: too late, it had ended after less than {wait:.1f} s")
+        while process.poll() is None and _count(folder / "killed") < until:
+            time.sleep(0.02)
+        time.sleep(chance.uniform(0, 0.5))
+        if process.poll() is not None:
+            print(f"kill {kill + 1}: too late, the run had ended", flush=True)
             continue
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        done = len(_outputs(folder / "killed"))
-        print(f"kill {kill + 1}: after {wait:.1f} s, {done} outputs", flush=True)
+        print(f"kill {kill + 1}: at {_count(folder / 'killed')} outputs", flush=True)
+
+
+def _count(folder: Path) -> int:
+    return sum(1 for _ in folder.glob("*/*.png"))
 
 
 def _outputs(folder: Path) -> dict[str, bytes]:
