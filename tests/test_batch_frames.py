@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -52,6 +57,15 @@ def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
+def outputs(folder: Path) -> dict[str, bytes]:
+    """What a shot has left in a folder, but for the ledger and the checkpoint."""
+    return {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if not path.name.startswith((".deepmatte-batch", ".deepmatte-shot"))
+    }
+
+
 def alpha_in(path: Path) -> NDArray[np.float32]:
     with Image.open(path) as cutout:
         return np.asarray(cutout, np.float32)[..., -1] / 255
@@ -61,7 +75,7 @@ def test_a_trimap_is_carried_to_the_frames_that_have_none(shot: Path) -> None:
     done = run("shot.####.png", "out", "--trimaps", "trimaps", folder=shot)
 
     assert done.returncode == 0, done.stderr
-    assert sorted(path.name for path in (shot / "out").iterdir()) == [
+    assert sorted(outputs(shot / "out")) == [
         f"shot.{number + 8:04}.cutout.png" for number in range(FRAMES)
     ]
     for number in range(FRAMES):
@@ -99,14 +113,14 @@ def test_a_cut_is_said_and_needs_a_trimap(shot: Path) -> None:
     assert cut.returncode == 1
     assert "shot.0011.png has no trimap" in cut.stderr
     assert "after a scene cut" in cut.stderr
-    assert len(list((shot / "out").iterdir())) == 3
+    assert len(outputs(shot / "out")) == 3
 
     Image.fromarray(trimap_of(drawn(80, 3, scene=1)[1])).save(shot / "trimaps/0011.png")
     mended = run(*command, folder=shot)
 
     assert mended.returncode == 0, mended.stderr
     assert "A scene cut comes before this frame" in mended.stderr
-    assert len(list((shot / "out").iterdir())) == FRAMES
+    assert len(outputs(shot / "out")) == FRAMES
 
 
 def test_edges_stand_still_where_nothing_moves(tmp_path: Path) -> None:
@@ -138,6 +152,110 @@ def test_the_measures_of_steadiness_are_those_of_their_paper() -> None:
 
     assert steadiness.dtssd == pytest.approx(0.15)  # the root of 0.3**2 / 4
     assert steadiness.messddt == pytest.approx(0.3**2 / 4)
+
+
+# --- what is done already ------------------------------------------------------------------------
+
+
+def test_a_shot_goes_on_from_its_last_matte(shot: Path) -> None:
+    command = ("shot.####.png", "out", "--trimaps", "trimaps")
+    run(*command, folder=shot)
+    whole = outputs(shot / "out")
+    shutil.rmtree(shot / "out")
+    late = shot / "late"
+    late.mkdir()
+    for number in (4, 5):
+        (shot / f"shot.{number + 8:04}.png").rename(late / f"shot.{number + 8:04}.png")
+    run(*command, folder=shot)
+    for path in late.iterdir():
+        path.rename(shot / path.name)
+    # Were the first frame matted again, it would fail: it looks unchanged, but is no picture.
+    first = shot / "shot.0008.png"
+    status = first.stat()
+    first.write_bytes(b"0" * status.st_size)
+    os.utime(first, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    done = run(*command, folder=shot)
+
+    assert done.returncode == 0, done.stderr
+    assert "2 done, 4 done before, 0 failed" in done.stderr
+    assert outputs(shot / "out") == whole
+
+
+def test_what_follows_a_changed_frame_is_done_again_and_nothing_else(shot: Path) -> None:
+    command = ("shot.####.png", "out", "--trimaps", "trimaps")
+    run(*command, folder=shot)
+    before = outputs(shot / "out")
+    Image.fromarray(trimap_of(drawn(56, 0)[1])).save(shot / "trimaps/0012.png")
+
+    changed = run(*command, folder=shot)
+
+    assert changed.returncode == 0, changed.stderr
+    assert "2 done, 4 done before, 0 failed" in changed.stderr
+    after = outputs(shot / "out")
+    assert sorted(name for name in before if before[name] == after[name]) == sorted(before)[:4]
+
+    other = run(*command, "--no-steady", folder=shot)
+    assert f"{FRAMES} done, 0 failed" in other.stderr
+
+
+def test_a_broken_frame_fails_alone(shot: Path) -> None:
+    whole = (shot / "shot.0010.png").read_bytes()
+    (shot / "shot.0010.png").write_bytes(whole[: len(whole) // 2])
+
+    done = run("shot.####.png", "out", "--trimaps", "trimaps", folder=shot)
+
+    assert done.returncode == 1
+    assert f"{FRAMES - 1} done, 1 failed" in done.stderr
+    assert "shot.0010.png" in done.stderr
+    assert len(outputs(shot / "out")) == FRAMES - 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_a_killed_shot_is_finished_by_the_next_run(shot: Path) -> None:
+    command = ("shot.####.png", "out", "--trimaps", "trimaps")
+    run(*command, folder=shot)
+    whole = outputs(shot / "out")
+    shutil.rmtree(shot / "out")
+    words = [sys.executable, "-m", "deepmatte", "batch", *command]
+    with subprocess.Popen(words, cwd=shot, stderr=subprocess.DEVNULL) as process:
+        end = time.monotonic() + 60
+        while not list(shot.glob("out/*.png")):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+
+    rest = run(*command, folder=shot)
+
+    assert rest.returncode == 0, rest.stderr
+    assert outputs(shot / "out") == whole
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak that Linux keeps")
+def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path) -> None:
+    (tmp_path / "trimaps").mkdir()
+    image, alpha = drawn(60, 0)
+    Image.fromarray(trimap_of(alpha)).save(tmp_path / "trimaps/1.png")
+    frame = io.BytesIO()
+    Image.fromarray(image).save(frame, "png")
+    peaks = []
+    for count in (50, 200):
+        for number in range(count):
+            (tmp_path / f"s{number + 1}.png").write_bytes(frame.getvalue())
+        words = ["s#.png", f"out{count}", "--trimaps", "trimaps", "--threads", "1"]
+        with subprocess.Popen(
+            [sys.executable, "-m", "deepmatte", "batch", *words],
+            cwd=tmp_path,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        peaks.append(usage.ru_maxrss * 1024)
+
+    # The mattes of 150 frames, were they kept, would take 35 MB.
+    assert peaks[1] - peaks[0] < 10e6
 
 
 @pytest.mark.parametrize(
@@ -189,6 +307,8 @@ def test_a_video_becomes_a_video_with_alpha_and_keeps_its_sound(video: Path, nam
     done = run("shot.mp4", name, "--trimaps", "trimaps", folder=video.parent)
 
     assert done.returncode == 0, done.stderr
+    again = run("shot.mp4", name, "--trimaps", "trimaps", folder=video.parent)
+    assert f"0 done, {FRAMES} done before, 0 failed" in again.stderr
     with av.open(str(video.parent / name)) as container:
         (pictures,), (sound,) = container.streams.video, container.streams.audio
         assert float(pictures.average_rate) == pytest.approx(12, rel=0.05)
@@ -208,8 +328,15 @@ def test_a_video_becomes_frames(video: Path) -> None:
     done = run("shot.mp4", "out", "--trimaps", "trimaps", folder=video.parent)
 
     assert done.returncode == 0, done.stderr
-    names = sorted(path.name for path in (video.parent / "out").iterdir())
+    names = sorted(outputs(video.parent / "out"))
     assert names == [f"shot.{number + 1:06}.cutout.png" for number in range(FRAMES)]
+
+    (video.parent / "out" / names[4]).unlink()
+    again = run("shot.mp4", "out", "--trimaps", "trimaps", folder=video.parent)
+
+    assert again.returncode == 0, again.stderr
+    assert f"1 done, {FRAMES - 1} done before, 0 failed" in again.stderr
+    assert sorted(outputs(video.parent / "out")) == names
 
 
 def test_what_is_no_video_is_named_and_nothing_is_written(shot: Path) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from collections.abc import Sequence
-from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from deepmatte.errors import DataError, ImageError
 from deepmatte.images.files import reason_of, write_files
+
+# What fsspec's systems call a file's hash or the time of its last change; the best first.
+_VERSIONS = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "updated")
 
 
 class NamedBytes(io.BytesIO):
@@ -41,6 +45,20 @@ def source(address: str) -> str | NamedBytes:
         ImageError: the remote file cannot be read.
     """
     return NamedBytes(read(address), address) if is_remote(address) else address
+
+
+def exists(address: str) -> bool:
+    """Whether there is such a file.
+
+    Raises:
+        DataError: it cannot be asked for.
+    """
+    system, path = open_system(address)
+    try:
+        system.invalidate_cache()
+        return bool(system.exists(path))
+    except Exception as error:  # each of fsspec's systems raises its own
+        raise DataError(f"{address} cannot be reached: {reason_of(error)}.") from error
 
 
 def read(address: str) -> bytes:
@@ -81,33 +99,80 @@ def write(contents: Sequence[tuple[str, bytes]]) -> None:
                 raise ImageError(f"{address} cannot be written: {reason_of(error)}.") from error
 
 
+def remove(address: str) -> None:
+    """Remove a file; does nothing where it is not there."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        system, path = open_system(address)
+        system.rm_file(path)
+
+
 def make_folder_of(address: str) -> None:
     """Make the folder that a file is to be written to, where folders are made at all."""
     if not is_remote(address):
         os.makedirs(os.path.dirname(address) or ".", exist_ok=True)
 
 
-def listing(address: str) -> dict[str, float]:
-    """The files below a folder: their names relative to it, and when they were last changed.
+def stamp(path: str) -> str:
+    """What differs where a file of this machine has changed: its size and time."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return "missing"
+    return f"{status.st_size}:{status.st_mtime_ns}"
 
-    Names with a part that begins with a dot are left out. Times are seconds; 0 where unknown.
+
+def listing(address: str) -> dict[str, str]:
+    """The files below a folder: their names relative to it, and what differs if they change.
+
+    That is their size, and their hash or time. Names with a part that begins with a dot are left
+    out.
 
     Raises:
         DataError: the folder cannot be listed.
     """
-    system, root = open_system(address)
     try:
-        system.invalidate_cache()
-        found: dict[str, dict[str, Any]] = system.find(root, detail=True)
-    except Exception as error:
+        found = _remote_listing(address) if is_remote(address) else _local_listing(address)
+    except DataError:
+        raise
+    except Exception as error:  # each of fsspec's systems raises its own
         raise DataError(f"{address} cannot be listed: {reason_of(error)}.") from error
-    root = root.rstrip("/")
-    names = {path[len(root) :].lstrip("/"): details for path, details in found.items()}
     return {
-        name: _changed(details)
-        for name, details in sorted(names.items())
+        name: found[name]
+        for name in sorted(found)
         if name and not any(part.startswith(".") for part in name.split("/"))
     }
+
+
+def _local_listing(folder: str) -> dict[str, str]:
+    found = {}
+    for where, _, files in os.walk(folder, onerror=_raise):
+        for file in files:
+            path = os.path.join(where, file)
+            found[Path(os.path.relpath(path, folder)).as_posix()] = stamp(path)
+    return found
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _remote_listing(address: str) -> dict[str, str]:
+    system, root = open_system(address)
+    system.invalidate_cache()
+    found: dict[str, dict[str, Any]] = system.find(root, detail=True)
+    root = root.rstrip("/")
+    return {
+        path[len(root) :].lstrip("/"): f"{details.get('size')}:{_version(details)}"
+        for path, details in found.items()
+    }
+
+
+def _version(details: dict[str, Any]) -> str:
+    """A file's hash, or when it was changed: each of fsspec's systems calls it by another name."""
+    for name in _VERSIONS:
+        if details.get(name):
+            return str(details[name])
+    return ""
 
 
 def open_system(address: str) -> tuple[Any, str]:
@@ -127,14 +192,3 @@ def open_system(address: str) -> tuple[Any, str]:
     except (ImportError, ValueError) as error:
         raise DataError(f"{address} cannot be reached: {reason_of(error)}.") from error
     return system, str(path)
-
-
-def _changed(details: dict[str, Any]) -> float:
-    """When a file was last changed: each of fsspec's systems calls it by another name."""
-    for name in ("mtime", "LastModified", "last_modified", "updated"):
-        value = details.get(name)
-        if isinstance(value, datetime):
-            return value.timestamp()
-        if isinstance(value, (int, float)):
-            return float(value)
-    return 0.0

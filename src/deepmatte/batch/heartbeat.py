@@ -21,7 +21,7 @@ SCHEMA = (
     "CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, host TEXT, process INTEGER, seen REAL);"
 )
 # Seconds between two signs of life, and after which a run without one counts as dead.
-_PULSE, _DEAD = 10.0, 60.0
+PULSE, DEAD = 10.0, 60.0
 
 
 class Heartbeat:
@@ -55,9 +55,9 @@ class Heartbeat:
         if row is None:
             return False
         host, process, seen = row
-        if host == self._host and not _is_running(process):
+        if host == self._host and not is_running(process):
             return False
-        return bool(time.time() - seen < _DEAD)
+        return bool(time.time() - seen < DEAD)
 
     def _sign(self, connection: sqlite3.Connection) -> None:
         connection.execute(
@@ -69,12 +69,12 @@ class Heartbeat:
         """Give a sign of life every few seconds, whatever the run is at."""
         # The run itself meets the same errors, and says them.
         with contextlib.suppress(DataError), contextlib.closing(Database(path)) as database:
-            while not self._closing.wait(_PULSE):
+            while not self._closing.wait(PULSE):
                 with contextlib.suppress(sqlite3.Error):
                     self._sign(database.connection)
 
 
-def _is_running(process: int) -> bool:
+def is_running(process: int) -> bool:
     """Whether a process of this machine is there."""
     if os.name == "nt":
         return True  # os.kill would end it; its signs of life tell soon enough

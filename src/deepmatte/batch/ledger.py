@@ -212,6 +212,24 @@ class Ledger:
         lines = tuple(notes.splitlines())
         return Finding(error, seconds, width, height, unknown, haze, lines, thumbnail)
 
+    def failures_below(self, name: str) -> dict[str, str]:
+        """The sentences about what failed in a shard, by name."""
+        with self._database.named_errors():
+            rows = self._database.connection.execute(
+                "SELECT name, error FROM pictures WHERE state = 'failed' AND name > ? AND name < ?",
+                (f"{name}/", f"{name}0"),  # 0 is the character after /
+            ).fetchall()
+        return dict(rows)
+
+    def copy_to(self, path: str) -> None:
+        """Write a copy of the file as it is at one moment.
+
+        Raises:
+            DataError: it cannot be written.
+        """
+        with self._database.named_errors(), contextlib.closing(sqlite3.connect(path)) as copy:
+            self._database.connection.backup(copy)
+
     def is_alone(self) -> bool:
         """Whether no other run is alive; forgets those that are dead."""
         with self._database.transaction() as connection:

@@ -69,10 +69,11 @@ class Run:
             DataError: the ledger cannot be written.
         """
         began = time.monotonic()
-        for folder in {os.path.dirname(target) for job in jobs for _, target in job.outputs}:
+        folders = {os.path.dirname(target) for job in jobs for _, target in job.outputs}
+        for folder in folders:
             os.makedirs(folder, exist_ok=True)
         if self.ledger.is_alone():
-            _remove_remains(jobs, self.ledger.began)
+            remove_remains(folders, self.ledger.began)
         self.tally.left += len(jobs)
         try:
             waiting = list(jobs)
@@ -144,7 +145,7 @@ class Run:
             raise _EndedError("the first failure ends it (--fail-fast)")
 
     def _look_at(self, job: Job) -> Made:
-        return Made(key(job.name), fingerprint(job), self._settings.fingerprint(job))
+        return Made(key(job.name), fingerprint(job), self._settings.fingerprint(job.outputs))
 
 
 class _EndedError(Exception):
@@ -160,9 +161,9 @@ def _has_outputs(job: Job) -> bool:
     return all(os.path.exists(target) for _, target in job.outputs)
 
 
-def _remove_remains(jobs: Sequence[Job], before: float) -> None:
+def remove_remains(folders: Iterable[str], before: float) -> None:
     """Remove the temporary files that processes left which were killed before some time."""
-    for folder in {os.path.dirname(target) for job in jobs for _, target in job.outputs}:
+    for folder in folders:
         for path in Path(folder).glob(".deepmatte-*.part"):
             with contextlib.suppress(OSError):  # another process has removed it
                 if path.stat().st_mtime < before:

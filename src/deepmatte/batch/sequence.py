@@ -1,31 +1,41 @@
-"""The frames of a shot from files or a video, their trimaps, and their mattes to files."""
+"""The frames of a shot to mattes in files or in a video.
+
+Each matte depends on the one before. So a frame counts as changed where a frame before it has
+changed, and a run that was stopped goes on from the last matte, which is kept unrounded; see
+`checkpoint`.
+"""
 
 from __future__ import annotations
 
-import glob
-import itertools
 import os
-import re
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from deepmatte.batch import addresses
-from deepmatte.batch.jobs import PARTNER_ENDINGS, SUFFIXES, Output, Partner
-from deepmatte.batch.ledger import Finding
+from deepmatte.batch import addresses, checkpoint, frames
+from deepmatte.batch.checkpoint import Checkpoint
+from deepmatte.batch.frames import Planned
+from deepmatte.batch.jobs import SUFFIXES, Output
+from deepmatte.batch.ledger import NAME, Finding, Ledger, Made, key
 from deepmatte.batch.measures import described
+from deepmatte.batch.run import remove_remains
 from deepmatte.batch.settings import Settings
 from deepmatte.batch.shot import Failure, Frame, matte_shot
-from deepmatte.batch.steps import encoder, load_matter, open_partner
-from deepmatte.batch.video import ALPHA_SUFFIXES, VideoWriter, read_video
-from deepmatte.batch.video import SUFFIXES as VIDEO_SUFFIXES
+from deepmatte.batch.steps import encoder, load_matter
+from deepmatte.batch.tally import Tally, Watcher
+from deepmatte.batch.video import ALPHA_SUFFIXES, VideoWriter
 from deepmatte.errors import DataError, ImageError
-from deepmatte.images import Depth, Picture, open_image
+from deepmatte.images import Depth
 from deepmatte.matting import Matte
+from deepmatte.types import Floats
 
 # Frames that are encoded and written while the next ones are matted.
 _WRITTEN_AT_A_TIME = 2
+# Seconds between two checkpoints.
+_PERIOD = 5.0
 
 
 @dataclass(frozen=True)
@@ -37,207 +47,229 @@ class Sequence:
         partners: the folder of the trimaps or masks; None takes those beside the frames.
         out: a folder, or the video file to write the cut-outs to.
         patterns: pairs of an output's kind and the pattern of its name; none for a video file.
+        settings: of all frames.
+        steady: whether alpha is held where nothing moves.
+        threads: of the network.
+        memory: bytes that the process may take for a frame, or None for no limit.
     """
 
     source: str
     partners: str | None
     out: str
     patterns: tuple[tuple[Output, str], ...]
+    settings: Settings
+    steady: bool = True
+    threads: int = 1
+    memory: int | None = None
+
+    @property
+    def is_video(self) -> bool:
+        """Whether a video is to be written."""
+        return self.out.lower().endswith(ALPHA_SUFFIXES)
+
+    @property
+    def folder(self) -> str:
+        """Where the outputs and the ledger are."""
+        return os.path.dirname(self.out) or "." if self.is_video else self.out
+
+    def made(self, name: str, inputs: str) -> Made:
+        """A frame for the ledger, or the whole shot."""
+        settings = self.settings.fingerprint(self.patterns)
+        return Made(key(name), inputs, f"{settings} {'steady' if self.steady else 'not steady'}")
+
+    def targets(self, name: str) -> Iterator[tuple[Output, str]]:
+        """The files of a frame."""
+        stem, suffix = os.path.splitext(name)
+        if suffix.lower() not in SUFFIXES:  # of a video's frames, which are no files
+            stem = name
+        for kind, pattern in self.patterns:
+            yield kind, os.path.join(self.out, pattern.format(stem=stem, name=name))
 
 
-def is_sequence(source: str) -> bool:
-    """Whether a name says by itself that it is a shot: ``shot.####.png``, or a video file."""
-    return "#" in os.path.basename(source) or is_video(source)
-
-
-def is_video(path: str) -> bool:
-    """Whether a name is that of a video file."""
-    return path.lower().endswith(VIDEO_SUFFIXES)
-
-
-def matte_sequence(
-    sequence: Sequence,
-    settings: Settings,
-    threads: int,
-    tell: Callable[[str, Finding], None],
-    *,
-    steady: bool = True,
-) -> None:
-    """Matte a shot, frame after frame.
+def matte_sequence(sequence: Sequence, tally: Tally, watcher: Watcher) -> None:
+    """Matte what is left of a shot, frame after frame.
 
     Args:
         sequence: the shot.
-        settings: of all frames.
-        threads: of the network.
-        tell: is told of each frame that has ended.
-        steady: whether alpha is held where nothing moves.
+        tally: counts the frames.
+        watcher: is told of each frame that has ended.
 
     Raises:
-        ImageError: a frame cannot be read, or an output cannot be written.
-        TrimapError: a trimap makes no sense.
-        DataError: there are no frames, the settings crop, or PyAV is missing.
+        ImageError: an output cannot be written, or a frame of a video has no matte.
+        DataError: there are no frames, the settings crop, PyAV is missing, or another run is at
+            this shot.
     """
-    if settings.framing.crop is not None:
+    if sequence.settings.framing.crop is not None:
         raise DataError("A crop would move the subject from frame to frame; expected none.")
-    matter = load_matter(settings, threads, None)
-    segmenter = settings.segmenter if settings.partner == "subject" else None
-    times: dict[str, int] = {}
-    frames = _frames(sequence, settings, times)
-    ended = matte_shot(frames, matter, segmenter=segmenter, steady=steady)
-    if sequence.out.lower().endswith(ALPHA_SUFFIXES):
-        _to_video(ended, sequence, settings, times, tell)
-    else:
-        _to_files(ended, sequence, settings, tell)
-
-
-def _to_video(
-    ended: Iterable[tuple[Frame, Matte] | Failure],
-    sequence: Sequence,
-    settings: Settings,
-    times: dict[str, int],
-    tell: Callable[[str, Finding], None],
-) -> None:
-    if not is_video(sequence.source):
+    if sequence.is_video and not frames.is_video(sequence.source):
         raise DataError(
             f"{sequence.out} takes its rate and sound from a video; {sequence.source} is none:"
             " expected a folder to write to."
         )
-    with VideoWriter(sequence.out, sequence.source) as writer:
-        for end in ended:
-            if isinstance(end, Failure):
-                raise ImageError(f"{end.error.rstrip('.')}; a video needs every frame.")
-            frame, matte = end
-            depth: Depth = 8 if matte.picture.levels.dtype == "uint8" else 16
-            cutout = matte.framed(settings.framing).levels("cutout", depth)
-            writer.write(cutout, times.pop(frame.name))
-            tell(frame.name, replace(described(matte, 0.0), thumbnail=b""))
+    planned = frames.plan(sequence.source, sequence.partners, sequence.settings.partner)
+    os.makedirs(sequence.folder, exist_ok=True)
+    with closing(Ledger(os.path.join(sequence.folder, NAME))) as ledger:
+        target = sequence.out if sequence.is_video else sequence.source
+        whole = sequence.made(os.path.basename(target.rstrip("/")), planned[-1].inputs)
+        run = _Run(sequence, planned, ledger, tally, watcher)
+        if sequence.is_video and not ledger.left([whole], lambda _: whole, _exists(target)):
+            tally.known += len(planned)
+            return
+        if ledger.claim([whole]) == ["theirs"]:
+            raise DataError(f"Another run is at {sequence.source}; expected one at a time.")
+        if ledger.is_alone():
+            remove_remains({sequence.folder}, ledger.began)
+        if sequence.is_video:
+            run.to_video()
+        else:
+            run.to_files()
+        failed = f"{len(tally.failures)} frames failed." if tally.failures else None
+        ledger.write([(whole, Finding(failed))])
 
 
-def _to_files(
-    ended: Iterable[tuple[Frame, Matte] | Failure],
-    sequence: Sequence,
-    settings: Settings,
-    tell: Callable[[str, Finding], None],
-) -> None:
-    os.makedirs(sequence.out, exist_ok=True)
-    waiting: list[Future[None]] = []
-    with ThreadPoolExecutor(_WRITTEN_AT_A_TIME) as writers:
-        for end in ended:
+def _exists(path: str) -> Callable[[object], bool]:
+    return lambda _: os.path.exists(path)
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """A frame that has come to its end.
+
+    Attributes:
+        index: of the frame.
+        finding: what came of it.
+        alpha: float32 (H, W), or None where it failed.
+        written: its files while they are being written, if there are any to write.
+    """
+
+    index: int
+    finding: Finding
+    alpha: Floats | None = None
+    written: Future[None] | None = None
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run over the frames of a shot, with the ledger open."""
+
+    sequence: Sequence
+    planned: list[Planned]
+    ledger: Ledger
+    tally: Tally
+    watcher: Watcher
+
+    def to_video(self) -> None:
+        """Write the cut-outs of all frames to one video."""
+        times: dict[str, int] = {}
+        with VideoWriter(self.sequence.out, self.sequence.source) as writer:
+            for end in self._matted(self.planned, times, None):
+                if isinstance(end, Failure):
+                    raise ImageError(f"{end.error.rstrip('.')}; a video needs every frame.")
+                frame, matte = end
+                depth: Depth = 8 if matte.picture.levels.dtype == "uint8" else 16
+                framed = matte.framed(self.sequence.settings.framing)
+                writer.write(framed.levels("cutout", depth), times.pop(frame.name))
+                self._tell(frame.name, replace(described(matte, 0.0), thumbnail=b""))
+
+    def to_files(self) -> None:
+        """Write the frames that are left; those before them are matted again where they must."""
+        left = {frame.name for frame in self.ledger.left(self.planned, self._made, self._is_there)}
+        self.tally.known += len(self.planned) - len(left)
+        numbers = [index for index, frame in enumerate(self.planned) if frame.name in left]
+        if not numbers:
+            return
+        kept = self._checkpoint(numbers[0])
+        latest, saved = kept, time.monotonic()
+        with ThreadPoolExecutor(_WRITTEN_AT_A_TIME) as writers:
+            frames_ended = self._ended(self.planned[: numbers[-1] + 1], left, kept, writers)
+            is_whole = True
+            for ended in _later(frames_ended, _WRITTEN_AT_A_TIME):
+                frame = self.planned[ended.index]
+                if ended.written is not None:
+                    ended.written.result()
+                if frame.name in left:
+                    self.ledger.write([(self._made(frame), ended.finding)])
+                    self._tell(frame.name, ended.finding)
+                is_whole = is_whole and ended.alpha is not None
+                if is_whole and ended.alpha is not None:
+                    latest = Checkpoint(ended.index, self._made_of(ended.index), ended.alpha)
+                    if time.monotonic() - saved > _PERIOD:
+                        latest.save(self.sequence.folder)
+                        saved = time.monotonic()
+        if latest is not None:
+            latest.save(self.sequence.folder)
+
+    def _ended(
+        self,
+        planned: list[Planned],
+        left: set[str],
+        kept: Checkpoint | None,
+        writers: ThreadPoolExecutor,
+    ) -> Iterator[_Ended]:
+        """The frames after the checkpoint as they are matted; files of those left are begun."""
+        began = time.monotonic()
+        first = 0 if kept is None else kept.index + 1
+        for index, end in enumerate(self._matted(planned, {}, kept), first):
+            now = time.monotonic()
+            seconds, began = now - began, now
             if isinstance(end, Failure):
-                tell(end.name, Finding(end.error))
+                yield _Ended(index, Finding(end.error, seconds))
                 continue
             frame, matte = end
-            waiting.append(writers.submit(_write, frame, matte, sequence, settings))
-            if len(waiting) > _WRITTEN_AT_A_TIME:
-                waiting.pop(0).result()
-            tell(frame.name, replace(described(matte, 0.0), thumbnail=b""))
-        for future in waiting:
-            future.result()
+            finding = replace(described(matte, seconds), thumbnail=b"")
+            written = None
+            if frame.name in left:
+                written = writers.submit(self._write, frame.name, matte)
+            yield _Ended(index, finding, matte.predicted, written)
 
-
-def _write(frame: Frame, matte: Matte, sequence: Sequence, settings: Settings) -> None:
-    stem, suffix = os.path.splitext(frame.name)
-    if suffix.lower() not in SUFFIXES:  # of a video's frames, which are no files
-        stem = frame.name
-    contents = []
-    framed = matte.framed(settings.framing)
-    for kind, pattern in sequence.patterns:
-        target = os.path.join(sequence.out, pattern.format(stem=stem, name=frame.name))
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        contents.append((target, encoder(framed, kind, target, settings)()))
-    addresses.write(contents)
-
-
-# --- frames -------------------------------------------------------------------------------------
-
-
-def _frames(sequence: Sequence, settings: Settings, times: dict[str, int]) -> Iterator[Frame]:
-    """The frames, each opened when it is its turn; ``times`` gets those of a video's."""
-    if is_video(sequence.source):
-        partners = _partners(sequence, settings.partner, folder=None)
-        stem = Path(sequence.source).stem
-        for number, (time, levels) in enumerate(read_video(sequence.source), 1):
-            name = f"{stem}.{number:06}"
-            times[name] = time
-            picture = Picture(levels)
-            yield _frame(name, str(number), picture, partners, settings)
-        return
-    paths = frame_paths(sequence.source)
-    partners = _partners(sequence, settings.partner, folder=os.path.dirname(paths[0]))
-    for path in paths:
-        yield _frame(os.path.basename(path), _number(path), open_image(path), partners, settings)
-
-
-def _frame(
-    name: str, number: str, picture: Picture, partners: dict[str, str], settings: Settings
-) -> Frame:
-    partner = partners.get(number)
-    if partner is None:
-        return Frame(name, picture)
-    return Frame(name, picture, open_partner(partner, partner, picture, settings)[0])
-
-
-def frame_paths(source: str) -> list[str]:
-    """The files of a shot, in order: of ``shot.####.png``, or of a folder.
-
-    Raises:
-        DataError: there are none, or two have one number.
-    """
-    if os.path.isdir(source):
-        found = [str(path) for path in Path(source).iterdir() if _is_frame(path)]
-    else:
-        folder, name = os.path.split(source)
-        parts = [re.escape(part) for part in re.split(r"#+", name)]
-        widths = [len(run) for run in re.findall(r"#+", name)]
-        pattern = parts[0] + "".join(
-            rf"\d{{{width},}}{part}" for width, part in zip(widths, parts[1:], strict=True)
+    def _matted(
+        self, planned: list[Planned], times: dict[str, int], kept: Checkpoint | None
+    ) -> Iterator[tuple[Frame, Matte] | Failure]:
+        settings = self.sequence.settings
+        start = 0 if kept is None else kept.index
+        return matte_shot(
+            frames.opened(planned, start, settings, times),
+            load_matter(settings, self.sequence.threads, self.sequence.memory),
+            segmenter=settings.segmenter,
+            steady=self.sequence.steady,
+            before=None if kept is None else kept.alpha,
         )
-        files = glob.glob(os.path.join(glob.escape(folder) or ".", "*"))
-        found = [path for path in files if re.fullmatch(pattern, os.path.basename(path))]
-        found = [path if folder else os.path.basename(path) for path in found]
-    if not found:
-        raise DataError(f"There is no frame in {source}; expected files such as shot.0001.png.")
-    found.sort(key=_order)
-    for path, other in itertools.pairwise(found):
-        if _number(path) == _number(other):
-            raise DataError(f"{path} and {other} are one frame; expected one file for each.")
-    return found
+
+    def _checkpoint(self, first: int) -> Checkpoint | None:
+        """The checkpoint, if it lies before the first frame that is left and nothing changed."""
+        kept = checkpoint.load(self.sequence.folder)
+        if kept is None or kept.index >= first or kept.made_of != self._made_of(kept.index):
+            return None
+        return kept
+
+    def _made_of(self, index: int) -> str:
+        made = self._made(self.planned[index])
+        return f"{made.inputs} {made.settings}"
+
+    def _made(self, frame: Planned) -> Made:
+        return self.sequence.made(frame.name, frame.inputs)
+
+    def _is_there(self, frame: Planned) -> bool:
+        return all(os.path.exists(target) for _, target in self.sequence.targets(frame.name))
+
+    def _write(self, name: str, matte: Matte) -> None:
+        contents = []
+        framed = matte.framed(self.sequence.settings.framing)
+        for kind, target in self.sequence.targets(name):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            contents.append((target, encoder(framed, kind, target, self.sequence.settings)()))
+        addresses.write(contents)
+
+    def _tell(self, name: str, finding: Finding) -> None:
+        self.tally.count(name, finding)
+        self.watcher(name, finding)
 
 
-def _is_frame(path: Path) -> bool:
-    return (
-        path.suffix.lower() in SUFFIXES
-        and not path.name.startswith(".")
-        and not path.stem.lower().endswith(PARTNER_ENDINGS)
-    )
-
-
-def _number(path: str) -> str:
-    """The number that ends a frame's name, without leading zeros; else the name."""
-    stem = Path(path).stem
-    for ending in PARTNER_ENDINGS:
-        stem = stem.removesuffix(ending)
-    digits = re.search(r"\d+$", stem)
-    return str(int(digits[0])) if digits else stem
-
-
-def _order(path: str) -> tuple[int, str]:
-    number = _number(path)
-    return (int(number), "") if number.isdigit() else (0, number)
-
-
-def _partners(sequence: Sequence, kind: Partner, folder: str | None) -> dict[str, str]:
-    """The trimaps or masks by the numbers of their frames."""
-    if kind == "subject":
-        return {}
-    where = sequence.partners or folder
-    if where is None:
-        raise DataError(f"Where are the trimaps of {sequence.source}? Expected --trimaps FOLDER.")
-    found: dict[str, str] = {}
-    for path in sorted(Path(where or ".").iterdir()):
-        is_named = path.stem.lower().endswith(f".{kind}")
-        if path.suffix.lower() in SUFFIXES and (is_named or sequence.partners is not None):
-            other = found.setdefault(_number(path.name), str(path))
-            if other != str(path):
-                raise DataError(f"{other} and {path} belong to one frame; expected one of them.")
-    return found
+def _later(items: Iterable[_Ended], count: int) -> Iterator[_Ended]:
+    """The same items, each when so many others have come after it."""
+    waiting: deque[_Ended] = deque()
+    for item in items:
+        waiting.append(item)
+        if len(waiting) > count:
+            yield waiting.popleft()
+    yield from waiting

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from deepmatte.batch.jobs import Job, Partner
+from deepmatte.batch.addresses import stamp
+from deepmatte.batch.jobs import Job, Output, Partner
 from deepmatte.framing import UNFRAMED, Framing
 
 if TYPE_CHECKING:
@@ -45,21 +47,17 @@ class Settings:
     straight: bool = False
     framing: Framing = UNFRAMED
 
-    def fingerprint(self, job: Job) -> str:
-        """One line that differs where the settings of a job differ, or a file that they name."""
+    def fingerprint(self, outputs: Iterable[tuple[Output, str]]) -> str:
+        """One line that differs where the settings differ, or a file that they name.
+
+        Args:
+            outputs: pairs of an output's kind and its name or pattern.
+        """
         files = [name for name in (self.model, self.over) if name and os.path.isfile(name)]
-        names = [(kind, os.path.basename(path)) for kind, path in job.outputs]
-        return json.dumps([asdict(self), [_stamp(name) for name in files], names])
+        names = [(kind, os.path.basename(path)) for kind, path in outputs]
+        return json.dumps([asdict(self), [stamp(name) for name in files], names])
 
 
 def fingerprint(job: Job) -> str:
     """One line that differs where the files of a job have changed: their sizes and times."""
-    return " ".join(_stamp(path) for path in (job.picture, job.partner) if path is not None)
-
-
-def _stamp(path: str) -> str:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return "missing"
-    return f"{status.st_size}:{status.st_mtime_ns}"
+    return " ".join(stamp(path) for path in (job.picture, job.partner) if path is not None)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from deepmatte.batch import addresses
@@ -39,16 +40,6 @@ class Shard:
     source: str
     target: str
     patterns: tuple[tuple[Output, str], ...]
-
-    def as_row(self) -> dict[str, Any]:
-        """As JSON can hold it."""
-        return asdict(self)
-
-    @staticmethod
-    def of_row(row: dict[str, Any]) -> Shard:
-        """The shard of `as_row`."""
-        patterns = tuple((kind, pattern) for kind, pattern in row["patterns"])
-        return Shard(row["name"], row["source"], row["target"], patterns)
 
 
 def matte_shard(shard: Shard, settings: Settings) -> list[tuple[str, Finding]]:
@@ -143,7 +134,8 @@ def _matte_table(shard: Shard, settings: Settings) -> list[tuple[str, Finding]]:
             f"{shard.source} cannot be read as parquet: {reason_of(error)}."
         ) from error
     writer = None
-    for batch in table.iter_batches(_ROWS):
+    empty = [] if table.metadata.num_rows else [pa.RecordBatch.from_pylist([], table.schema_arrow)]
+    for batch in itertools.chain(table.iter_batches(_ROWS), empty):
         columns = {name: batch.column(name).to_pylist() for name in batch.schema.names}
         made = stage(columns)
         kept = [name for name in batch.schema.names if name in made.column_names]
@@ -155,7 +147,7 @@ def _matte_table(shard: Shard, settings: Settings) -> list[tuple[str, Finding]]:
             found.append((f"{shard.name}/{len(found)}", _finding(row)))
     if writer is not None:
         writer.close()
-        _write(shard.target, written.getvalue())
+    _write(shard.target, written.getvalue())
     return found
 
 

@@ -60,28 +60,39 @@ class Failure:
 
 
 def matte_shot(
-    frames: Iterable[Frame],
+    frames: Iterable[Frame | Failure],
     matter: Matter,
     *,
     segmenter: str | None = None,
     steady: bool = True,
+    before: Floats | None = None,
 ) -> Iterator[tuple[Frame, Matte] | Failure]:
     """Matte frames in order; no more than two are in memory at a time.
 
     Args:
-        frames: in order. The first, and the first after each cut, has a trimap.
+        frames: in order, those that cannot be opened included. The first, and the first after each
+            cut, has a trimap.
         matter: the network.
         segmenter: looks for the subject in these frames if they have none; see
             `deepmatte.find_subject`.
         steady: whether alpha is held where nothing moves.
+        before: float32 (H, W), the alpha of the first frame, which was matted earlier: the frames
+            are matted from the second on.
 
     Yields:
         Each frame and its matte, or why it has none. The first matte after a cut says so in its
         notes.
     """
     tracker = Tracker()
-    before: Floats | None = None
-    for frame in frames:
+    waiting = iter(frames)
+    if before is not None:
+        first = next(waiting, None)
+        if isinstance(first, Frame):
+            tracker.follow(first.picture.levels)
+    for frame in waiting:
+        if isinstance(frame, Failure):
+            yield frame
+            continue
         motion = tracker.follow(frame.picture.levels)
         is_cut = motion is not None and motion.is_cut
         carried = None

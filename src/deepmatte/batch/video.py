@@ -65,6 +65,21 @@ def read_video(path: str) -> Iterator[tuple[int, NDArray[Any]]]:
         raise ImageError(f"{path} cannot be read as a video: {reason_of(error)}.") from error
 
 
+def count_frames(path: str) -> int:
+    """How many frames a video has; it is decoded for that, because what a file says may be wrong.
+
+    Raises:
+        ImageError: there is no such file, it is no video, or it is damaged.
+    """
+    try:
+        with _opened(path) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            return sum(1 for _ in container.decode(stream))
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path} cannot be read as a video: {reason_of(error)}.") from error
+
+
 def _opened(path: str) -> Any:
     """A video to read from."""
     try:

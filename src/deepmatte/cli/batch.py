@@ -159,8 +159,7 @@ def batch(
         Literal["local", "ray"],
         typer.Option(
             help="ray shares the work out on a Ray cluster: IN and OUT may be addresses such as "
-            "s3://bucket/photos, IN may hold .tar or .parquet shards, and what is done is seen "
-            "by the outputs."
+            "s3://bucket/photos, IN may hold .tar or .parquet shards."
         ),
     ] = "local",
     address: Annotated[
@@ -188,10 +187,10 @@ def batch(
     sources = reading.read_sources(paths, partner, trimaps or masks, patterns, watch)
     settings = Settings(
         partner=partner,
-        model=model,
+        model=reading.full_path(model),
         quality=quality,
         device=device,
-        over=over,
+        over=None if over is None else reading.full_path(over),
         resize_trimap=resize_trimap,
         segmenter=reading.choose_segmenter(segmenter) if subject else None,
         depth=depth,
@@ -202,7 +201,7 @@ def batch(
         raise typer.BadParameter("needs --engine ray.", param_hint="--address")
     wishes = Wishes(processes, threads, memory, skip_missing, fail_fast, watch, report)
     if frames or (len(sources.pictures) == 1 and sequence.is_sequence(sources.pictures[0])):
-        is_done = sequence.go(sources, settings, threads, steady)
+        is_done = sequence.go(sources, settings, wishes, steady=steady)
     elif engine == "ray":
         is_done = cluster.go(sources, settings, wishes, address)
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -24,7 +26,9 @@ def go(sources: Sources, settings: Settings, wishes: Wishes, address: str | None
     """
     from rich.console import Console
 
-    from deepmatte.batch import cluster
+    from deepmatte.batch import inventory, ray_job
+    from deepmatte.batch.cluster import ClusterRun
+    from deepmatte.batch.out_ledger import OutLedger
     from deepmatte.batch.progress import Meter, summary
     from deepmatte.batch.tally import Tally
 
@@ -35,20 +39,35 @@ def go(sources: Sources, settings: Settings, wishes: Wishes, address: str | None
             param_hint="--engine ray",
         )
     reading.check_settings(settings, None)
-    remaining = cluster.find(sources)
-    reading.refuse_gaps(
-        remaining.pairing, sources, wishes.skip_missing, shards=remaining.has_shards
-    )
-    tally = Tally(known=remaining.known)
-    if remaining.jobs or remaining.shards:
-        cores = cluster.connect(address)
-        began = time.monotonic()
-        with Meter(len(remaining.jobs) or None, Console(stderr=True)) as meter:
-            found = cluster.matte_on_ray(remaining, settings, wishes.processes or cores)
-            for name, finding in found:
-                tally.count(name, finding)
-                meter.count(name, finding)
-        tally.seconds = time.monotonic() - began
-    for line in summary(tally, len(remaining.pairing.unpaired)):
+    sources = _absolute(sources)
+    found = inventory.find(sources)
+    reading.refuse_gaps(found.pairing, sources, wishes.skip_missing, shards=bool(found.shards))
+    tally = Tally()
+    began = time.monotonic()
+    with OutLedger(sources.out) as kept:
+        run = ClusterRun(found, settings, kept, tally)
+        left = run.left_to_do()
+        if left:
+            cores = ray_job.connect(address)
+            total = None if found.shards else len(left)
+            with Meter(total, Console(stderr=True)) as meter:
+                run.matte(left, wishes.processes or cores, meter.count)
+    tally.seconds = time.monotonic() - began
+    for line in summary(tally, len(found.pairing.unpaired)):
         typer.echo(line, err=True)
     return tally.is_complete
+
+
+def _absolute(sources: Sources) -> Sources:
+    """Paths of this machine in full: workers run in folders of their own."""
+    from deepmatte.batch.addresses import is_remote
+
+    def full(name: str) -> str:
+        return name if is_remote(name) else os.path.abspath(name)
+
+    return dataclasses.replace(
+        sources,
+        pictures=tuple(map(full, sources.pictures)),
+        partners=None if sources.partners is None else full(sources.partners),
+        out=full(sources.out),
+    )

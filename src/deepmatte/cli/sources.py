@@ -87,6 +87,11 @@ def choose_partner(trimaps: str | None, masks: str | None, subject: bool) -> Par
     return "trimap" if masks is None else "mask"
 
 
+def full_path(name: str) -> str:
+    """The absolute path of a file that is there; any other word as it is."""
+    return os.path.abspath(name) if os.path.isfile(name) else name
+
+
 def choose_segmenter(name: str | None) -> str:
     """The segmenter that is asked for, or else the best; refused where it cannot be used."""
     from deepmatte.subject import segmenters
