@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -34,6 +35,10 @@ fsspec = pytest.importorskip("fsspec", reason="needs deepmatte[cluster]")
 pytest.importorskip("webdataset", reason="needs deepmatte[cluster]")
 
 from deepmatte.batch import addresses  # noqa: E402
+from deepmatte.batch.inventory import find  # noqa: E402
+from deepmatte.batch.jobs import Sources  # noqa: E402
+from deepmatte.batch.ledger import Finding, Made  # noqa: E402
+from deepmatte.batch.out_ledger import OutLedger  # noqa: E402
 from deepmatte.batch.settings import Settings  # noqa: E402
 from deepmatte.batch.shards import Shard, matte_shard  # noqa: E402
 
@@ -213,6 +218,46 @@ def test_addresses_of_this_machine_need_no_engine_and_others_do(scene: Scene) ->
     assert "--engine ray" in refused.stderr
 
 
+def test_a_ledger_in_object_storage_is_kept_and_has_one_writer_at_a_time(bucket: str) -> None:
+    made, other = Made("1.png", "10:tag", "settings"), Made("2.png", "10:tag", "settings")
+    with OutLedger(f"{bucket}/kept") as kept:
+        assert kept.ledger.claim([made, other]) == ["mine", "mine"]
+        kept.ledger.write([(made, Finding())])
+        with pytest.raises(deepmatte.MattingError, match="is writing to s3://photos/kept"):
+            OutLedger(f"{bucket}/kept")
+
+    with OutLedger(f"{bucket}/kept") as kept:
+        left = kept.ledger.left([made, other], lambda made: made, lambda _: True)
+
+    assert left == [other]
+    assert sorted(addresses.listing(f"{bucket}/kept")) == []  # nothing but names with a dot
+
+
+def test_what_a_folder_holds_is_seen_by_size_and_content(scene: Scene, bucket: str) -> None:
+    for name in ("in/a/1.png", "in/2.png", "in/a/3.png", "trimaps/a/1.trimap.png", "trimaps/2.png"):
+        addresses.write([(f"{bucket}/seen/{name}", name.encode())])
+    sources = Sources(
+        pictures=(f"{bucket}/seen/in",),
+        partner="trimap",
+        partners=f"{bucket}/seen/trimaps",
+        out=f"{bucket}/seen/out",
+        patterns=(("cutout", "{stem}.cutout.png"),),
+    )
+
+    found = find(sources)
+
+    assert [job.name for job in found.pairing.jobs] == ["2.png", "a/1.png"]
+    assert found.pairing.jobs[1].partner == f"{bucket}/seen/trimaps/a/1.trimap.png"
+    assert found.pairing.jobs[1].outputs == (("cutout", f"{bucket}/seen/out/a/1.cutout.png"),)
+    assert found.pairing.unpaired == {"a/3.png": "(has no trimap)"}
+    addresses.write([(f"{bucket}/seen/trimaps/2.png", b"3.png")])
+    again = find(sources)
+    assert again.inputs["a/1.png"] == found.inputs["a/1.png"]
+    assert again.inputs["2.png"] != found.inputs["2.png"]
+    with pytest.raises(deepmatte.MattingError, match="in/ is read by this batch"):
+        find(dataclasses.replace(sources, out=f"{bucket}/seen/in/"))
+
+
 # --- a cluster ----------------------------------------------------------------------------------
 
 
@@ -302,3 +347,28 @@ def test_a_cluster_that_loses_a_machine_does_every_picture_once(
 
     assert mended.returncode == 0, mended.stderr
     assert f"{len(broken)} done, {len(whole)} done before, 0 failed" in mended.stderr
+
+    settings = subprocess.run((*words, *options, "--quality", "high"), capture_output=True)
+    assert f"{len(names)} done, 0 failed" in settings.stderr.decode()
+
+
+@pytest.mark.slow
+def test_shards_are_done_once_and_their_failures_are_said_again(
+    scene: Scene, cutout: bytes, tmp_path: Path
+) -> None:
+    pytest.importorskip("ray", reason="needs deepmatte[cluster]")
+    picture, trimap = scene.picture.read_bytes(), scene.trimap.read_bytes()
+    members = {"1.png": picture, "1.trimap.png": trimap, "2.png": b"none", "2.trimap.png": trimap}
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/0.tar").write_bytes(tar_of(members))
+    words = (sys.executable, "-m", "deepmatte", "batch", "in", "out", "--engine", "ray")
+
+    first = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    written = (tmp_path / "out/0.tar").stat().st_mtime_ns
+    second = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+
+    assert (first.returncode, second.returncode) == (1, 1), first.stderr
+    assert "1 done, 1 failed" in first.stderr
+    assert "0 done, 1 done before, 1 failed" in second.stderr
+    assert (tmp_path / "out/0.tar").stat().st_mtime_ns == written
+    assert members_of((tmp_path / "out/0.tar").read_bytes())["1.cutout.png"] == cutout
