@@ -25,8 +25,11 @@ import requests
 import schemathesis
 from hypothesis import given, settings
 from PIL import Image
+from test_round_trips import dng
 
 import deepmatte
+from deepmatte.framing import Framing
+from deepmatte.images import encode_image
 
 if TYPE_CHECKING:
     from conftest import Scene
@@ -163,6 +166,43 @@ def test_a_program_written_for_remove_bg_is_understood(server: Server, scene: Sc
     assert set(pixels(white.content)[0, 0]) == {255}
 
 
+def test_an_answer_is_framed_and_deep_as_matte_does_it(server: Server, scene: Scene) -> None:
+    files = {"image": scene.picture, "trimap": scene.trimap}
+    framing = Framing(crop=(4, 0.0), longest=50, shadow=0.4)
+    expected = deepmatte.matte(scene.picture, scene.trimap).framed(framing)
+
+    ours = server.ask(files=files, data={"crop": "4", "resize": "50", "shadow": "40%"})
+    theirs = server.ask(
+        files=files,
+        data={"crop": "true", "crop_margin": "4px", "add_shadow": "true", "resize": "50"},
+    )
+    deep = server.ask(files=files, data={"output": "alpha", "format": "tif", "depth": "16"})
+
+    np.testing.assert_array_equal(pixels(ours.content), np.asarray(expected.cutout()))
+    assert theirs.content == ours.content
+    assert (ours.headers["x-width"], ours.headers["x-height"]) == ("50", "50")
+    assert deep.headers["content-type"] == "image/tiff"
+    assert pixels(deep.content).dtype == np.uint16
+
+
+def test_exr_and_raw_are_taken_and_exr_is_given(server: Server, scene: Scene) -> None:
+    openexr = pytest.importorskip("OpenEXR")
+    pytest.importorskip("rawpy")
+    plate = encode_image(scene.image, ".exr")
+    asked = {"format": "exr", "depth": "float", "straight": "true"}
+
+    answer = server.ask(files={"image": plate, "trimap": scene.trimap}, data=asked)
+    raw = server.ask(data=dng(np.full((90, 120, 3), 20000, np.uint16)), params={"box": "9,9,80,80"})
+    large = server.ask(data=encode_image(np.zeros((1200, 1000)), ".exr"), params={"subject": "1"})
+
+    stored = openexr.File(io.BytesIO(answer.content)).channels()["RGBA"].pixels
+    expected = deepmatte.matte(plate, scene.trimap).levels("cutout", "float")
+    np.testing.assert_allclose(stored[..., 3], expected[..., 3], atol=1e-6)
+    assert answer.headers["content-type"] == "image/x-exr"
+    assert (raw.status_code, "no subject" in raw.text) in ((200, False), (422, True)), raw.text
+    assert large.status_code == 413
+
+
 @pytest.mark.parametrize(
     ("change", "status", "said"),
     [
@@ -186,6 +226,11 @@ def test_a_program_written_for_remove_bg_is_understood(server: Server, scene: Sc
         ({"data": {"output": "composite"}}, 422, "without a background"),
         ({"data": {"subject": "yes"}}, 422, "expected true or false"),
         ({"data": {"size": "preview"}}, 422, "the picture's own size"),
+        ({"data": {"crop": "9999"}}, 422, "too wide; expected at most 500px"),
+        ({"data": {"crop": "wide"}}, 422, "'wide' is no margin"),
+        ({"data": {"resize": "0"}}, 422, "resize='0'; expected a whole number"),
+        ({"data": {"shadow": "4"}}, 422, "'4' is no opacity"),
+        ({"data": {"depth": "float"}}, 422, "PNG holds 8 or 16"),
         ({"data": {"box": "20,8,100,82"}}, 422, "trimap and subject came"),
         ({"data": {"format": "x" * 9000}}, 400, "."),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from deepmatte.images import Depth
 from deepmatte.service.orders import Format, Output, Quality
 from deepmatte.service.work import MEDIA_TYPES
 from deepmatte.version import __version__
@@ -21,6 +22,34 @@ _TEXTS: dict[str, dict[str, Any]] = {
     "format": {
         "enum": list(get_args(Format)),
         "description": "Of the answer, png if left out; zip holds color.jpg and alpha.png.",
+    },
+    "depth": {
+        "enum": [str(depth) for depth in get_args(Depth)],
+        "description": "Bits of each colour; as the picture if left out, half for exr. png holds 8"
+        " and 16, tif also float, exr half and float.",
+    },
+    "straight": {
+        "enum": ["true", "false"],
+        "description": "Do not multiply the colours of an exr by alpha.",
+    },
+    "crop": {
+        "type": "string",
+        "description": "A margin around the subject to crop to: pixels (20) or a share of its size"
+        " (5%); or true, with the margin in crop_margin.",
+    },
+    "crop_margin": {
+        "type": "string",
+        "description": "remove.bg's name for the margin: 20px or 5%; at most 500px or 50%.",
+    },
+    "resize": {
+        "type": "string",
+        "pattern": "^[1-9][0-9]{0,5}$",
+        "description": "Pixels of the longer side; nothing is enlarged.",
+    },
+    "shadow": {
+        "type": "string",
+        "description": "The opacity of a soft shadow below the subject (0.4, 40%), or true."
+        " remove.bg's name is add_shadow.",
     },
     "quality": {
         "enum": list(get_args(Quality)),

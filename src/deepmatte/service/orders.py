@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from deepmatte.errors import DataError
-from deepmatte.images import parse_colour
+from deepmatte.framing import Framing, margin_of, opacity_of
+from deepmatte.images import Depth, check_depth, parse_colour
 from deepmatte.subject.segmenters import Box, Point
 
 Output: TypeAlias = Literal["cutout", "alpha", "foreground", "composite"]
-Format: TypeAlias = Literal["png", "webp", "jpg", "zip"]
+Format: TypeAlias = Literal["png", "webp", "jpg", "tif", "avif", "exr", "zip"]
 Quality: TypeAlias = Literal["normal", "high"]
 
 FILES = ("image", "trimap", "mask", "background")
@@ -25,26 +26,37 @@ _SYNONYMS = {
     "bg_color": "background",
     "channels": "output",
     "roi": "box",
+    "add_shadow": "shadow",
 }
-_VALUES = {
+_VALUES: Mapping[str, Mapping[str, Any]] = {
     "output": {"rgba": "cutout"},
-    "format": {"auto": "png", "jpeg": "jpg"},
+    "format": {"auto": "png", "jpeg": "jpg", "tiff": "tif"},
+    "depth": {"8": 8, "16": 16},
 }
 TEXTS = (
     "background",
     "box",
+    "crop",
+    "crop_margin",
+    "depth",
     "format",
     "output",
     "point",
     "quality",
+    "resize",
     "resize_trimap",
+    "shadow",
     "size",
+    "straight",
     "subject",
 )
 """Fields of a request that are text; `size` is remove.bg's."""
 
 _FULL_SIZES = ("auto", "full", "original", "4k", "50MP")
 _NUMBER = r"-?[0-9]{1,9}"
+# The widest margin, as of remove.bg: pixels, and a share of the subject.
+_WIDEST = (500, 0.5)
+_SHADOW = 0.4  # the opacity that `shadow=true` asks for
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,9 @@ class Order:
         background: a colour, or a picture's file, to put the subject on.
         output: what is wanted.
         format: of the answer.
+        depth: bits of each colour of the answer; None as `deepmatte.Matte.save` takes it.
+        straight: whether the colours of an EXR are not multiplied by alpha.
+        framing: how the answer is cropped, resized and shadowed.
         quality: of the matte.
         resize_trimap: whether a trimap of another size is fitted to the picture.
     """
@@ -74,6 +89,9 @@ class Order:
     background: str | bytes | None
     output: Output
     format: Format
+    depth: Depth | None
+    straight: bool
+    framing: Framing
     quality: Quality
     resize_trimap: bool
 
@@ -89,6 +107,7 @@ def order(
         finds: whether the subject is to be found where nothing is said about it.
 
     Raises:
+        ImageError: the format cannot hold the depth.
         DataError: a field is unknown, has a wrong value or is said twice, or there is no picture,
             or nothing that says what its subject is.
     """
@@ -119,6 +138,7 @@ def order(
             f"output={output} {'without' if background is None else 'with'} a background; expected"
             " a background with output=composite, and with nothing else."
         )
+    kind: Format = _choice(fields, "format", get_args(Format), "png")
     return Order(
         image=given["image"],
         trimap=given.get("trimap"),
@@ -128,7 +148,10 @@ def order(
         box=box,
         background=background,
         output=output,
-        format=_choice(fields, "format", get_args(Format), "png"),
+        format=kind,
+        depth=_depth(fields, kind),
+        straight=_flag(fields, "straight"),
+        framing=_framing(fields),
         quality=_choice(fields, "quality", get_args(Quality), "normal"),
         resize_trimap=_flag(fields, "resize_trimap"),
     )
@@ -150,8 +173,16 @@ def _choice(fields: Mapping[str, str], name: str, known: tuple[Any, ...], defaul
     text = fields.get(name, default)
     value = _VALUES.get(name, {}).get(text, text)
     if value not in known:
-        raise DataError(f"{name}={text!r}; expected one of {', '.join(known)}.")
+        raise DataError(f"{name}={text!r}; expected one of {', '.join(map(str, known))}.")
     return value
+
+
+def _depth(fields: Mapping[str, str], kind: Format) -> Depth | None:
+    if "depth" not in fields:
+        return None
+    depth: Depth = _choice(fields, "depth", get_args(Depth), "")
+    check_depth(".jpg" if kind == "zip" else f".{kind}", depth, "The answer")
+    return depth
 
 
 def _flag(fields: Mapping[str, str], name: str) -> bool:
@@ -159,6 +190,24 @@ def _flag(fields: Mapping[str, str], name: str) -> bool:
     if text not in ("true", "false", "1", "0"):
         raise DataError(f"{name}={text!r}; expected true or false.")
     return text in ("true", "1")
+
+
+def _framing(fields: Mapping[str, str]) -> Framing:
+    """Crop, size and shadow; remove.bg's crop is true or false and has a margin beside it."""
+    margin, crop = fields.get("crop", "false"), None
+    if margin.lower() == "true":
+        margin = fields.get("crop_margin", "0")
+    if margin.lower() != "false":
+        crop = margin_of(margin)
+        if crop[0] > _WIDEST[0] or crop[1] > _WIDEST[1]:
+            raise DataError(f"The margin {margin!r} is too wide; expected at most 500px or 50%.")
+    size = fields.get("resize")
+    if size is not None and not re.fullmatch(r"[1-9][0-9]{0,5}", size):
+        raise DataError(f"resize={size!r}; expected a whole number of pixels.")
+    shadow = fields.get("shadow", "false").lower()
+    opacities = {"true": _SHADOW, "false": 0.0}
+    opacity = opacities[shadow] if shadow in opacities else opacity_of(shadow)
+    return Framing(crop, None if size is None else int(size), opacity)
 
 
 def _point(text: str) -> Point:

@@ -7,7 +7,6 @@ import io
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from deepmatte import trimap
 from deepmatte.errors import ImageError, MattingError
@@ -22,6 +21,9 @@ MEDIA_TYPES = {
     "png": "image/png",
     "webp": "image/webp",
     "jpg": "image/jpeg",
+    "tif": "image/tiff",
+    "avif": "image/avif",
+    "exr": "image/x-exr",
     "zip": "application/zip",
 }
 
@@ -33,8 +35,8 @@ class Done:
     Attributes:
         content: of a file.
         media_type: of the file.
-        width: of the picture, pixels.
-        height: of the picture, pixels.
+        width: of what is in it, pixels.
+        height: of what is in it, pixels.
         notes: sentences about anything that a user should know.
     """
 
@@ -95,8 +97,8 @@ class Worker:
         with _named(order):
             self._check_sizes(order)
             picture = open_image(order.image)
-            matte = self._matte(order, picture, progress)
-            height, width = picture.shape
+            matte = self._matte(order, picture, progress).framed(order.framing)
+            height, width = matte.alpha.shape
             content = _zipped(matte) if order.format == "zip" else _encoded(matte, order)
         return Done(content, MEDIA_TYPES[order.format], width, height, matte.notes)
 
@@ -155,13 +157,20 @@ def _named(order: Order) -> Iterator[None]:
 
 
 def _encoded(matte: Matte, order: Order) -> bytes:
-    depth = matte.depth_for(f".{order.format}")
+    depth = order.depth or matte.depth_for(f".{order.format}")
     if order.output in ("alpha", "foreground", "cutout"):
         pixels = matte.levels(order.output, depth)
     else:
         assert order.background is not None
         pixels = matte.composite_levels(order.background, depth)
-    return _file(matte, pixels, order.format)
+    return encode_image(
+        pixels,
+        f".{order.format}",
+        name="The answer",
+        metadata=matte.picture.metadata,
+        depth=depth,
+        straight=order.straight,
+    )
 
 
 def _zipped(matte: Matte) -> bytes:
@@ -169,9 +178,6 @@ def _zipped(matte: Matte) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
         for name, pixels in (("color.jpg", matte.colours), ("alpha.png", matte.alpha)):
-            archive.writestr(zipfile.ZipInfo(name), _file(matte, pixels, name[-3:]))
+            data = encode_image(pixels, name[-4:], metadata=matte.picture.metadata)
+            archive.writestr(zipfile.ZipInfo(name), data)
     return packed.getvalue()
-
-
-def _file(matte: Matte, pixels: Any, ending: str) -> bytes:
-    return encode_image(pixels, f".{ending}", metadata=matte.picture.metadata)
