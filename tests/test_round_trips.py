@@ -209,6 +209,13 @@ def test_jpeg_xl_is_exact_and_in_srgb(tmp_path: Path) -> None:
     save_image(tmp_path / "cutout.jxl", pixels)
     with Image.open(tmp_path / "cutout.jxl") as image:
         np.testing.assert_array_equal(np.asarray(image), pixels)
+    opened = open_image(tmp_path / "cutout.jxl")
+    np.testing.assert_array_equal(opened.levels, pixels[..., :3])
+    assert opened.alpha is not None
+    np.testing.assert_array_equal(np.rint(opened.alpha * 255), pixels[..., 3])
+    save_image(tmp_path / "described.jxl", pixels, metadata=Metadata(xmp=XMP, dpi=(300, 300)))
+    described = open_image(tmp_path / "described.jxl").metadata
+    assert (described.xmp, described.dpi) == (XMP, (300, 300))
     # Its profile cannot be stored, so the colours are converted.
     save_image(tmp_path / "wide.jxl", pixels, metadata=Metadata(icc_profile=wide_profile()))
     converted = ImageCms.profileToProfile(
@@ -300,6 +307,33 @@ def linear_exr(path: Path, pixels: NDArray[Any], **attributes: Any) -> None:
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **attributes}
     channels = "Y" if pixels.ndim == 2 else "RGBA"[: pixels.shape[2]]
     OpenEXR.File(header, {channels: np.ascontiguousarray(pixels)}).write(str(path))
+
+
+@pytest.mark.parametrize("size", [(8, 8), (256, 64), (33, 21), (40, 30), (600, 3), (1, 9000)])
+@pytest.mark.parametrize("kind", ["uint8", "uint16"])
+def test_a_jpeg_xl_of_another_writer_is_opened(
+    tmp_path: Path, size: tuple[int, int], kind: str
+) -> None:
+    pytest.importorskip("pillow_jxl")
+    imageio = pytest.importorskip("OpenImageIO")
+    path, (width, height) = tmp_path / "other.jxl", size
+    pixels = np.random.default_rng(0).integers(0, 65536, (height, width, 3)).astype(np.uint16)
+    pixels = pixels if kind == "uint16" else (pixels >> 8).astype(np.uint8)
+    spec = imageio.ImageSpec(width, height, 3, kind)
+    spec["compression"] = "jpegxl:100"  # without loss
+    output = imageio.ImageOutput.create(str(path))
+    assert output.open(str(path), spec)
+    output.write_image(pixels)
+    output.close()
+
+    picture = open_image(path)
+
+    assert read_size(path.read_bytes()) == size
+    shown = pixels if kind == "uint8" else np.rint(pixels / 257)
+    np.testing.assert_allclose(picture.levels.astype(float), shown, atol=1)
+    assert picture.notes == (() if kind == "uint8" else ("The JPEG XL was read with 8 bits only.",))
+    with pytest.raises(ImageError, match=r"damaged|cannot be read"):
+        open_image(path.read_bytes()[: len(path.read_bytes()) // 2])
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
@@ -433,7 +467,7 @@ def test_a_raw_file_is_developed_to_srgb() -> None:
         ("pillow_heif", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 40, "install pillow-heif"),
         ("rawpy", b"FUJIFILMCCD-RAW 0201" + b"\0" * 99, "needs rawpy"),
         ("OpenEXR", b"\x76\x2f\x31\x01" + b"\0" * 40, r"deepmatte\[exr\]"),
-        ("nothing", b"\0\0\0\x0cJXL \r\n\x87\n" + b"\0" * 40, "JPEG XL"),
+        ("pillow_jxl", b"\xff\x0a\x08\x70" + b"\0" * 40, "needs pillow-jxl-plugin"),
     ],
 )
 def test_a_format_without_its_library_names_it(module: str, data: bytes, message: str) -> None:

@@ -240,6 +240,29 @@ def test_photoshop_gets_alpha_as_a_layer_mask(matter: deepmatte.Matter, describe
         assert merged.info["icc_profile"] == wide_profile()
 
 
+def test_a_photo_of_sixteen_bits_gives_a_psd_of_sixteen(
+    matter: deepmatte.Matter, scene: Scene
+) -> None:
+    psd_tools = pytest.importorskip("psd_tools")
+    imageio = pytest.importorskip("OpenImageIO")
+    photo = (scene.image.astype(np.uint16) * 257) ^ 0x55
+    matte = matter(photo, scene.trimap)
+    path = scene.folder / "layers.psd"
+    matte.save_layers(path)
+
+    subject, below = matte.layers()
+    layers = {layer.name: layer for layer in psd_tools.PSDImage.open(path)}
+    for name, colours in (("Subject", subject.colours), ("Photo", photo)):
+        stored = np.rint(layers[name].numpy("color") * 65535)
+        np.testing.assert_array_equal(stored, colours)
+    mask = np.rint(layers["Subject"].numpy("mask")[..., 0] * 65535)
+    np.testing.assert_array_equal(mask, subject.alpha)
+    assert below.colours.dtype == np.uint16
+    other = imageio.ImageInput.open(str(path))  # whose pictures are the flat one and the layers
+    np.testing.assert_array_equal(other.read_image(1, 0, 0, 3, "uint16"), photo)
+    np.testing.assert_array_equal(other.read_image(2, 0, 0, 3, "uint16"), subject.colours)
+
+
 def test_layers_need_a_layered_format(matter: deepmatte.Matter, scene: Scene) -> None:
     with pytest.raises(deepmatte.ImageError, match=r"\.ora or \.psd"):
         matter(scene.picture, scene.trimap).save_layers(scene.folder / "layers.png")

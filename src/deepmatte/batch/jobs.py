@@ -18,7 +18,7 @@ SUFFIXES = frozenset(
     f".{name}"
     for name in (
         *("png", "jpg", "jpeg", "jfif", "mpo", "webp", "tif", "tiff"),
-        *("avif", "heic", "heif", "bmp", "gif", "exr"),
+        *("avif", "heic", "heif", "jxl", "bmp", "gif", "exr"),
     )
 )
 """Of the files in a folder that are taken for pictures; a file that is named may have any."""

@@ -15,7 +15,7 @@ import functools
 import importlib
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from deepmatte.images.arrays import (
 )
 from deepmatte.images.damage import check_png, grey_below, is_blank_below
 from deepmatte.images.files import name_of, read_bytes, reason_of
+from deepmatte.images.jxl import is_jxl, jxl_header, open_jxl
 from deepmatte.images.kinds import check_kind, refused_tiff
 from deepmatte.images.light import light_to_srgb
 from deepmatte.images.metadata import (
@@ -55,7 +56,7 @@ from deepmatte.images.quiet import quietly, silently
 from deepmatte.images.raw import develop, is_raw, raw_size
 
 READABLE = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "AVIF", "HEIF", "BMP", "GIF")
-LOSSY = frozenset({"JPEG", "MPO", "WEBP", "AVIF", "HEIF"})
+LOSSY = frozenset({"JPEG", "MPO", "WEBP", "AVIF", "HEIF", "JXL"})
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -101,6 +102,8 @@ def decode(source: Source, *, labels: bool = False, admit: Admit = admit_all) ->
             with quietly():
                 metadata = Metadata(exif=kept_exif_of_tiff(data))
             return Decoded(developed, None, name, metadata)
+        if is_jxl(data):
+            return _decode_jxl(data, name, labels, admit)
         check_kind(data, name, heif="HEIF" in _readable_formats())
         try:
             image = open_header(data)
@@ -120,6 +123,16 @@ def _decode_exr(data: bytes, name: str, labels: bool, admit: Admit) -> Decoded:
     return Decoded(light_to_srgb(found.colour), found.alpha, name, metadata)
 
 
+def _decode_jxl(data: bytes, name: str, labels: bool, admit: Admit) -> Decoded:
+    header = jxl_header(data, name)
+    check_size(header.size, name)
+    admit(header.size[::-1])
+    decoded = _decode_pil(open_jxl(data), data, name, labels, admit)
+    if not header.is_deep or decoded.colour.dtype != np.uint8:
+        return decoded
+    return replace(decoded, notes=(*decoded.notes, "The JPEG XL was read with 8 bits only."))
+
+
 def header_size(data: bytes, name: str) -> tuple[int, int]:
     """(width, height) of any picture file, by its header alone.
 
@@ -130,6 +143,8 @@ def header_size(data: bytes, name: str) -> tuple[int, int]:
         return exr.exr_size(data, name)
     if is_raw(data):
         return raw_size(data, name)
+    if is_jxl(data):
+        return jxl_header(data, name).size
     return open_header(data).size
 
 
@@ -235,6 +250,8 @@ def without_profile(data: bytes) -> bytes:
 
 def _orientation(image: Image.Image) -> int:
     """The EXIF orientation still to be applied; 1 (upright) if it is unreadable."""
+    if image.format == "JXL":  # turned already, by its own header, which overrules EXIF's
+        return 1
     try:
         orientation = image.getexif().get(EXIF_ORIENTATION, 1)
     except Exception:  # damaged EXIF must not stop the picture

@@ -6,7 +6,6 @@ the new one, never half of one.
 
 from __future__ import annotations
 
-import importlib
 import io
 import os
 from dataclasses import replace
@@ -20,6 +19,7 @@ from deepmatte.errors import ImageError, MattingError
 from deepmatte.images import deep, exr
 from deepmatte.images.arrays import to_levels
 from deepmatte.images.files import name_of, reason_of, write_files
+from deepmatte.images.jxl import register_jxl
 from deepmatte.images.light import convert_colours
 from deepmatte.images.metadata import NO_METADATA, Metadata, exif_to_write, fits_jpeg
 from deepmatte.images.picture import Target
@@ -199,7 +199,7 @@ def _format_for(suffix: str, name: str) -> str:
     if kind == "EXR":
         exr.check_exr()
     elif kind == "JXL":
-        _register_jxl()
+        register_jxl()
     elif kind not in Image.SAVE:
         known = ", ".join(suffix for suffix, kind in SUFFIXES.items() if _is_at_hand(kind))
         if dotted(suffix) in (".ora", ".psd"):
@@ -210,15 +210,6 @@ def _format_for(suffix: str, name: str) -> str:
 
 def _is_at_hand(kind: str) -> bool:
     return kind in Image.SAVE or kind in ("JXL", "EXR")
-
-
-def _register_jxl() -> None:
-    try:
-        importlib.import_module("pillow_jxl")
-    except ImportError as error:
-        raise ImageError(
-            'JPEG XL needs pillow-jxl-plugin: pip install "deepmatte[formats]".'
-        ) from error
 
 
 def _check_pixels(pixels: NDArray[Any]) -> None:

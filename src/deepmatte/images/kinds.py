@@ -41,8 +41,6 @@ def check_kind(data: bytes, name: str, *, heif: bool) -> None:
         raise ImageError(
             f"{name} is a HEIC picture; opening it needs pillow-heif: pip install pillow-heif."
         )
-    if data.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")):
-        raise ImageError(f"{name} is a JPEG XL picture, which can be written only; use a PNG.")
     kind = next((kind for sign, kind in _SIGNATURES if data.startswith(sign)), "")
     if brand and brand not in (b"avif", b"avis"):
         kind = "a video"

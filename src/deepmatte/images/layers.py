@@ -150,22 +150,59 @@ def _store(file: zipfile.ZipFile, path: str, data: bytes) -> None:
 
 def _photoshop(layers: Sequence[Layer], metadata: Metadata) -> bytes:
     from psd_tools import PSDImage
-    from psd_tools.constants import Resource
-    from psd_tools.psd.image_resources import ImageResource
+    from psd_tools.constants import ColorMode, Resource
+    from psd_tools.psd.document import PSD
+    from psd_tools.psd.header import FileHeader
+    from psd_tools.psd.image_data import ImageData
+    from psd_tools.psd.image_resources import ImageResource, ImageResources
 
-    # The flattened picture, for programs without layers.
-    document = PSDImage.frompil(Image.fromarray(to_levels(_merged(layers), np.uint8)))
+    merged = _merged(layers)  # for programs without layers
+    height, width, channels = merged.shape
+    header = FileHeader(
+        channels=channels,
+        height=height,
+        width=width,
+        depth=8 * merged.itemsize,
+        color_mode=ColorMode.RGB,
+    )
+    flat = ImageData()
+    flat.set_data([_big_endian(merged[..., index]) for index in range(channels)], header)
+    document = PSDImage(PSD(header=header, image_data=flat, image_resources=ImageResources.new()))
     for key, data in _resources(metadata).items():
         document.image_resources[Resource(key)] = ImageResource(key=key, data=data)
     for layer in reversed(layers):
-        image = Image.fromarray(np.ascontiguousarray(to_levels(layer.colours, np.uint8)))
-        added = document.create_pixel_layer(image, name=layer.name)
+        added = document.create_pixel_layer_from_array(layer.colours, name=layer.name)
         added.visible = layer.visible
         if layer.alpha is not None:
             added.create_mask(Image.fromarray(to_levels(layer.alpha, np.uint8)))
     stream = io.BytesIO()
     document.save(stream)
-    return stream.getvalue()
+    return stream.getvalue() if header.depth == 8 else _with_deep_masks(stream, layers)
+
+
+def _with_deep_masks(stream: io.BytesIO, layers: Sequence[Layer]) -> bytes:
+    """A PSD whose masks, which psd-tools makes of 8 bits, have the layers' 16."""
+    from psd_tools.constants import ChannelID
+    from psd_tools.psd.document import PSD
+
+    stream.seek(0)
+    file = PSD.read(stream)
+    stored = file.layer_and_mask_information.layer_info
+    for layer, record, planes in zip(
+        reversed(layers), stored.layer_records, stored.channel_image_data, strict=True
+    ):
+        for info, plane in zip(record.channel_info, planes, strict=True):
+            if info.id == ChannelID.USER_LAYER_MASK and layer.alpha is not None:
+                height, width = layer.alpha.shape
+                mask = _big_endian(layer.alpha)
+                info.length = 2 + plane.set_data(mask, width, height, file.header.depth)
+    written = io.BytesIO()
+    file.write(written)
+    return written.getvalue()
+
+
+def _big_endian(levels: NDArray[Any]) -> bytes:
+    return levels.astype(levels.dtype.newbyteorder(">")).tobytes()
 
 
 def _resources(metadata: Metadata) -> dict[int, bytes]:
