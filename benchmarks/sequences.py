@@ -74,7 +74,7 @@ def _shot(
     scale = _SIDE / max(matte.shape)
     size = round(matte.shape[1] * scale), round(matte.shape[0] * scale)
     colours = cv2.resize(open_image(image).rgb, size, interpolation=cv2.INTER_AREA)
-    matte = cv2.resize(matte, size, interpolation=cv2.INTER_AREA)
+    matte = np.asarray(cv2.resize(matte, size, interpolation=cv2.INTER_AREA), np.float32)
     behind = cv2.resize(open_image(background).rgb, size, interpolation=cv2.INTER_AREA)
     chance = np.random.default_rng(0)
     centre = size[0] / 2, size[1] / 2

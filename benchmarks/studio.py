@@ -32,7 +32,7 @@ from processes import alone
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-WINDOW = {"width": 1280, "height": 720}
+WIDTH, HEIGHT = 1280, 720
 PAINTING = 3.0  # seconds
 STROKES = 7
 STROKE = 200  # CSS pixels
@@ -83,7 +83,7 @@ def measure(quick: bool) -> Results:
     rows = []
     with studio() as address, chromium() as browser:
         for case in QUICK if quick else CASES:
-            page = browser.new_page(viewport=WINDOW)
+            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
             page.set_default_timeout(300_000)
             page.on("filechooser", lambda _: None)  # so that none is missed
             with tempfile.TemporaryDirectory() as name:

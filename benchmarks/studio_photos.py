@@ -36,7 +36,7 @@ from deepmatte.images import open_alpha
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-WINDOW = {"width": 1600, "height": 1000}
+WIDTH, HEIGHT = 1600, 1000
 GOOD = 1.3
 KNOWN = ("o_0530e2e7", "o_0c33063a", "o_1a9abc07", "o_1f836c45", "o_3a9a5e7c")
 
@@ -84,11 +84,11 @@ def main() -> None:
     with studio() as address, chromium() as browser:
         wanted = arguments.only or ""
         for name in filter(lambda name: wanted in name, KNOWN):
-            page = browser.new_page(viewport=WINDOW)
+            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
             counts.append(play_known(page, address, arguments.data, name, arguments.most, out))
             page.close()
         for photo in filter(lambda photo: wanted in photo.name, BY_EYE):
-            page = browser.new_page(viewport=WINDOW)
+            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
             counts.append(play_by_eye(page, address, arguments.data, photo, out))
             page.close()
     print(f"\nMedian of {len(counts)} photos: {statistics.median(counts):g} strokes.")
@@ -249,7 +249,8 @@ def alpha_of(page: Page) -> NDArray[np.float32]:
     with page.expect_download() as event:
         page.locator("#save-menu [data-command=saveAlpha]").click()
     data = Path(event.value.path()).read_bytes()
-    return np.asarray(Image.open(io.BytesIO(data)), np.float32) / 255
+    levels = np.asarray(Image.open(io.BytesIO(data)), np.float32)
+    return np.asarray(levels / np.float32(255))
 
 
 if __name__ == "__main__":

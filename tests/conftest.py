@@ -39,8 +39,8 @@ def scene(tmp_path: Path) -> Scene:
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     distance = np.hypot(rows - HEIGHT / 2, columns - WIDTH / 2)
     alpha = np.clip((32 - distance) / 8, 0, 1).astype(np.float32)  # (H, W)
-    foreground = np.broadcast_to(np.float32([0.9, 0.5, 0.1]), (HEIGHT, WIDTH, 3))
-    background = np.float32([0.1, 0.2, 0.7]) + 0.2 * (columns / WIDTH)[..., None]
+    foreground = np.broadcast_to(np.array([0.9, 0.5, 0.1], np.float32), (HEIGHT, WIDTH, 3))
+    background = np.array([0.1, 0.2, 0.7], np.float32) + 0.2 * (columns / WIDTH)[..., None]
     mixed = alpha[..., None] * foreground + (1 - alpha[..., None]) * background
     image = np.rint(mixed * 255).astype(np.uint8)
     labels = np.full((HEIGHT, WIDTH), 128, np.uint8)

@@ -68,7 +68,7 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 def alpha_in(path: Path) -> NDArray[np.float32]:
     with Image.open(path) as cutout:
-        return np.asarray(cutout, np.float32)[..., -1] / 255
+        return np.asarray(np.asarray(cutout)[..., -1] / np.float32(255))
 
 
 def test_a_trimap_is_carried_to_the_frames_that_have_none(shot: Path) -> None:

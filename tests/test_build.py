@@ -69,9 +69,9 @@ def assert_one_sentence(done: subprocess.CompletedProcess[str]) -> str:
 
 def by_the_rule(foreground: Path, alpha: Path, background: Path) -> NDArray[np.uint8]:
     """The rule word by word, pixel by pixel, in Python's own (double precision) numbers."""
-    front = Image.open(foreground)
-    front.info.pop("transparency", None)
-    front = front.convert("RGB")
+    stored = Image.open(foreground)
+    stored.info.pop("transparency", None)
+    front = stored.convert("RGB")
     behind = Image.open(background).convert("RGB")
     levels = Image.open(alpha).convert("RGB").getchannel(0)
     w, h = front.size
@@ -81,12 +81,13 @@ def by_the_rule(foreground: Path, alpha: Path, background: Path) -> NDArray[np.u
         size = (math.ceil(bw * ratio), math.ceil(bh * ratio))
         behind = behind.resize(size, Image.Resampling.BICUBIC)
     behind = behind.crop((0, 0, w, h))
+    shares, fronts, behinds = (np.asarray(image).tolist() for image in (levels, front, behind))
     composite = np.zeros((h, w, 3), np.uint8)
     for y in range(h):
         for x in range(w):
-            a = levels.getpixel((x, y)) / 255
+            a = shares[y][x] / 255
             for channel in range(3):
-                f, b = front.getpixel((x, y))[channel], behind.getpixel((x, y))[channel]
+                f, b = fronts[y][x][channel], behinds[y][x][channel]
                 composite[y, x, channel] = int(a * f + (1 - a) * b)
     return composite
 

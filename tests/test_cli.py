@@ -122,9 +122,8 @@ def test_matte_writes_every_output_with_profile_and_resolution(scene: Scene) -> 
     }
     options = [part for option, (name, _) in targets.items() for part in (option, name)]
 
-    done = run(
-        *("matte", scene.picture, scene.trimap, "--over", "#00b140", *options), folder=scene.folder
-    )
+    words = ["matte", str(scene.picture), str(scene.trimap), "--over", "#00b140", *options]
+    done = run(*words, folder=scene.folder)
 
     assert done.returncode == 0, done.stderr
     for name, mode in targets.values():

@@ -25,6 +25,7 @@ from torch.nn import functional  # noqa: E402
 
 from deepmatte import networks  # noqa: E402
 from deepmatte.errors import DataError  # noqa: E402
+from deepmatte.images.arrays import to_unit  # noqa: E402
 from deepmatte.networks.convert import convert  # noqa: E402
 from deepmatte.networks.dim import DeepImageMatting, DimConfig  # noqa: E402
 
@@ -121,9 +122,9 @@ class Public:
             return functional.conv2d(x, weight, state[f"{name}.bias"], padding=padding)
 
         def normed(name: str, x: Tensor) -> Tensor:
-            values = [state[f"{name}.{part}"] for part in ("running_mean", "running_var")]
+            mean, variance = state[f"{name}.running_mean"], state[f"{name}.running_var"]
             scale, shift = state[f"{name}.weight"], state[f"{name}.bias"]
-            return functional.batch_norm(x, *values, scale, shift, training=False, eps=1e-5)
+            return functional.batch_norm(x, mean, variance, scale, shift, training=False, eps=1e-5)
 
         image, before, places = x[:, :3], {}, {}
         for stage, channels in ENCODER.items():
@@ -140,18 +141,18 @@ class Public:
             x = normed("backbone.encoder.bn", x)
         x = functional.relu(convolved(self.other("deconv6_1"), functional.relu(x)))
         for stage in DECODER:
-            x = functional.max_unpool2d(x, places[stage], kernel_size=2, stride=2)
+            x = functional.max_unpool2d(x, places[stage], kernel_size=[2, 2], stride=[2, 2])
             x = x + before[stage] if self.skips else x
             x = functional.relu(convolved(self.other(f"deconv{stage}_1"), x))
         raw = convolved(self.other("deconv1"), x)
         if self.layout == "indexnet":
             return raw.clamp(0, 1)
         if not self.refined:
-            return torch.sigmoid(raw)
+            return Tensor.sigmoid(raw)
         x = torch.cat([image, torch.sigmoid(raw)], dim=1)
         for number in (1, 2, 3):
             x = functional.relu(convolved(self.other(f"refine_conv{number}"), x))
-        return torch.sigmoid(raw + convolved(self.other("refine_pred"), x))
+        return Tensor.sigmoid(raw + convolved(self.other("refine_pred"), x))
 
 
 PUBLIC = {
@@ -181,7 +182,7 @@ def test_a_converted_checkpoint_gives_the_original_alpha(public: Public, tmp_pat
     torch.save({"state_dict": state, "epoch": 12}, tmp_path / "checkpoint.pth")
     rng = np.random.default_rng(3)
     image = rng.random((64, 96, 3), np.float32)
-    trimap = rng.choice(np.uint8([0, 128, 255]), (64, 96))
+    trimap = rng.choice(np.array([0, 128, 255], np.uint8), (64, 96))
     inputs = torch.cat(
         [torch.from_numpy(image).permute(2, 0, 1), torch.from_numpy(trimap / np.float32(255))[None]]
     )[None]
@@ -415,7 +416,7 @@ def test_from_a_checkpoint_to_a_matte(scene: Scene) -> None:
     _run("matte", scene.picture, scene.trimap, "--model", exported, "--alpha", folder / "alpha.png")
 
     alpha = np.asarray(Image.open(folder / "alpha.png")) / 255
-    expected = networks.load(converted).infer(scene.image.astype(np.float32) / 255, scene.labels)
+    expected = networks.load(converted).infer(to_unit(scene.image), scene.labels)
     assert alpha.shape == expected.shape
     assert expected[scene.labels == 128].std() > 0.01
     # A rounding error may move a maximum to the next pixel, and one feature with it.

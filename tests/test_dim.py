@@ -47,27 +47,38 @@ WITH_ALL = DimConfig(
 )
 
 
+def _bias_of(network: DeepImageMatting) -> Tensor:
+    """That of the coarse prediction."""
+    bias = network.encoder_decoder.prediction.bias
+    assert bias is not None
+    return bias
+
+
 def _lively(config: DimConfig) -> DeepImageMatting:
     """A network in eval mode with predictions all over 0..1 and lived-in batch norms."""
     torch.manual_seed(5)
     network = DeepImageMatting(config).eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
             nn.init.normal_(module.running_mean, std=0.2)
             nn.init.uniform_(module.running_var, 0.5, 1.5)
     with torch.no_grad():
         inputs = torch.rand(1, 4, 64, 64)
         spread = network.encoder_decoder(inputs).std()
         network.encoder_decoder.prediction.weight /= 3 * spread
-        network.encoder_decoder.prediction.bias.fill_(0.3)
+        _bias_of(network).fill_(0.3)
         if network.refinement is not None:
-            network.refinement[-1].weight /= 50
+            last = network.refinement[-1]
+            assert isinstance(last, nn.Conv2d)
+            last.weight /= 50
     return network
 
 
 def _scene(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     rng = np.random.default_rng(height * 10_007 + width)
-    trimap = rng.choice(np.uint8([0, 128, 255]), (height, width))
+    trimap = rng.choice(np.array([0, 128, 255], np.uint8), (height, width))
     return rng.random((height, width, 3), np.float32), trimap
 
 
@@ -108,7 +119,7 @@ def test_the_forward_is_the_papers() -> None:
     assert weights[0].shape == (256, 32, 7, 7)  # fc6, 4096 x 512 at full width
     x = convolved(convolved(x).relu()).relu()
     for place in reversed(places):
-        x = convolved(functional.max_unpool2d(x, place, 2)).relu()
+        x = convolved(functional.max_unpool2d(x, place, [2, 2])).relu()
     coarse = convolved(x).clamp(0, 1)
     x = torch.cat([seen[:, :3], 255 * coarse], dim=1)
     for _ in range(3):
@@ -128,22 +139,24 @@ def test_the_forward_is_the_papers() -> None:
 def test_gradients_reach_every_weight(config: DimConfig) -> None:
     network = _lively(config).train()
     alpha, coarse = network(torch.rand(2, 4, 64, 64))
-    (alpha.mean() + coarse.mean()).backward()  # type: ignore[no-untyped-call]
+    (alpha.mean() + coarse.mean()).backward()
 
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
-    assert network.encoder_decoder.conv1[0].convolution.weight.grad.abs().sum() > 0
+    first = _convolution(network.encoder_decoder.conv1[0]).weight.grad
+    assert first is not None
+    assert first.abs().sum() > 0
 
 
 def test_what_is_clipped_still_learns() -> None:
     network = _lively(DimConfig(width=SMALL, refinement="none"))
-    network.encoder_decoder.prediction.bias.data.fill_(100)
+    _bias_of(network).data.fill_(100)
     alpha, _ = network(torch.rand(1, 4, 32, 32))
     alpha.sum().backward()
 
     assert (alpha == 1).all()
-    assert network.encoder_decoder.prediction.bias.grad == alpha.numel()
+    assert _bias_of(network).grad == alpha.numel()
 
 
 def test_recomputed_activations_give_the_same_gradients() -> None:
@@ -206,7 +219,7 @@ def test_wrong_arrays_are_refused() -> None:
         (image, np.minimum(trimap, 254), "254"),
     ):
         with pytest.raises(DataError, match=match):
-            network.infer(wrong, labels)
+            network.infer(wrong, labels)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -280,6 +293,12 @@ def test_pictures_are_cut_into_windows_as_if_they_were_whole(exported: Exported)
 # -- ImageNet's weights -------------------------------------------------------------------------
 
 
+def _convolution(block: nn.Module) -> nn.Conv2d:
+    convolution = block.convolution
+    assert isinstance(convolution, nn.Conv2d)
+    return convolution
+
+
 def _encoder(config: DimConfig = PAPER) -> EncoderDecoder:
     return DeepImageMatting(config).encoder_decoder
 
@@ -288,7 +307,8 @@ def _view(shape: tuple[int, ...], scale: float = 0.05) -> Tensor:
     """Random weights as overlapping views of one array, for the sake of small files."""
     strides = (101, 53, 17, 3)[: len(shape)]
     size = 1 + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
-    return (torch.randn(size) * scale).as_strided(shape, strides)
+    view: Tensor = (torch.randn(size) * scale).as_strided(shape, strides)
+    return view
 
 
 SHAPES = [(64, 4), (64, 64), (128, 64), (128, 128), (256, 128), (256, 256), (256, 256)]
@@ -316,7 +336,7 @@ def test_torchvisions_weights_with_a_classifier(tmp_path: Path) -> None:
 
     assert loaded == ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6")
     convolutions = [
-        module.convolution
+        _convolution(module)
         for stage in (encoder.conv1, encoder.conv2, encoder.conv3, encoder.conv4, encoder.conv5)
         for module in stage
     ]
@@ -324,12 +344,13 @@ def test_torchvisions_weights_with_a_classifier(tmp_path: Path) -> None:
     for index, convolution in zip(TORCHVISION, convolutions, strict=True):
         expected = state[f"features.{index}.weight"]
         assert torch.equal(convolution.weight[:, : expected.shape[1]], expected)
+        assert convolution.bias is not None
         assert torch.equal(convolution.bias, state[f"features.{index}.bias"])
     features = torch.rand(1, 512, 7, 7)
     dense = functional.linear(
         features.flatten(1), state["classifier.0.weight"], state["classifier.0.bias"]
     )
-    centre = encoder.fc6[0].convolution(features)[0, :, 3, 3]
+    centre = _convolution(encoder.fc6[0])(features)[0, :, 3, 3]
     assert torch.allclose(centre, dense[0], atol=1e-3)
 
 
@@ -366,18 +387,19 @@ def test_keras_weights_see_what_keras_shows_them(naming: str, tmp_path: Path) ->
     ours = (image - Tensor([0.485, 0.456, 0.406])) / Tensor([0.229, 0.224, 0.225])
     inputs = torch.cat([ours, torch.rand(5, 5, 1)], dim=2).permute(2, 0, 1)[None]
     assert torch.allclose(
-        encoder.conv1[0].convolution(inputs)[0, :, 2, 2], expected, rtol=1e-4, atol=1e-4
+        _convolution(encoder.conv1[0])(inputs)[0, :, 2, 2], expected, rtol=1e-4, atol=1e-4
     )
     for (kernel, bias), stage, number in zip(
         kernels[1:], *np.transpose(places[1:]).tolist(), strict=True
     ):
-        convolution = encoder.get_submodule(f"conv{stage}")[number].convolution
+        convolution = _convolution(getattr(encoder, f"conv{stage}")[number])
         assert np.array_equal(convolution.weight.detach(), kernel.transpose(3, 2, 0, 1))
+        assert convolution.bias is not None
         assert np.array_equal(convolution.bias.detach(), bias)
     assert ("fc6" in loaded) == (naming != "nested")
     if naming != "nested":
         features = torch.rand(7, 7, 512)
-        centre = encoder.fc6[0].convolution(features.permute(2, 0, 1)[None])[0, :, 3, 3]
+        centre = _convolution(encoder.fc6[0])(features.permute(2, 0, 1)[None])[0, :, 3, 3]
         assert torch.allclose(centre, features.flatten() @ fc1, atol=1e-3)
 
 
@@ -386,16 +408,16 @@ def test_what_does_not_fit_stays_as_it_was(tmp_path: Path) -> None:
     state = _torchvision()
     torch.save(state, path)
     encoder = _encoder(STAGE_ONE)
-    before = encoder.fc6[0].convolution.weight.clone()
+    before = _convolution(encoder.fc6[0]).weight.clone()
 
     assert "fc6" not in load_imagenet(encoder, path)
-    assert torch.equal(encoder.fc6[0].convolution.weight, before)
+    assert torch.equal(_convolution(encoder.fc6[0]).weight, before)
 
     narrow = _encoder(DimConfig(width=SMALL))
-    before = narrow.conv1[0].convolution.weight.clone()
+    before = _convolution(narrow.conv1[0]).weight.clone()
     with pytest.raises(DataError, match=r"\(64, 4, 3, 3\); expected \(4, 4, 3, 3\)"):
         load_imagenet(narrow, path)
-    assert torch.equal(narrow.conv1[0].convolution.weight, before)
+    assert torch.equal(_convolution(narrow.conv1[0]).weight, before)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

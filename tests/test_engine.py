@@ -21,7 +21,9 @@ from deepmatte.machine import usable_cores
 from deepmatte.solver.budget import KEPT
 from deepmatte.solver.engine import Engine
 from deepmatte.solver.inputs import NetworkInputs
+from deepmatte.solver.predictor import Predictor
 from deepmatte.solver.runtime import OnnxNetwork, Progress
+from deepmatte.types import Floats
 from deepmatte.weights import catalogue
 
 
@@ -36,8 +38,8 @@ def _scene(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.uin
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     distance = np.hypot((rows / height - 0.5) * 2, (columns / width - 0.5) * 2)
     alpha = np.clip((0.7 - distance) * 6 + 0.5, 0, 1)[..., None]
-    ground = np.float32([0.1, 0.3, 0.6]) + rng.normal(0, 0.05, (height, width, 3))
-    image = alpha * np.float32([0.9, 0.2, 0.1]) + (1 - alpha) * ground
+    ground = np.array([0.1, 0.3, 0.6], np.float32) + rng.normal(0, 0.05, (height, width, 3))
+    image = alpha * np.array([0.9, 0.2, 0.1], np.float32) + (1 - alpha) * ground
     trimap = np.full((height, width), 128, np.uint8)
     trimap[distance < 0.45], trimap[distance > 0.9] = 255, 0
     return image.clip(0, 1).astype(np.float32), trimap
@@ -60,7 +62,7 @@ def test_any_size_works_and_known_pixels_are_exact(engine: Engine, size: tuple[i
 def test_the_trimap_has_the_last_word(engine: Engine) -> None:
     rng = np.random.default_rng(0)
     image = rng.random((80, 90, 3), np.float32)
-    trimap = rng.choice(np.uint8([0, 128, 255]), (80, 90))
+    trimap = rng.choice(np.array([0, 128, 255], np.uint8), (80, 90))
 
     alpha = engine(image, trimap)
 
@@ -176,26 +178,28 @@ print(held() - held_before)
 def test_the_network_keeps_memory_for_windows_of_few_shapes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    freed = []
+    freed: list[bool] = []
     run = OnnxNetwork.run
-    monkeypatch.setattr(
-        OnnxNetwork,
-        "run",
-        lambda self, inputs, p, *, frees: freed.append(frees) or run(self, inputs, p, frees=frees),
-    )
-    small, other = _scene(64, 96), _scene(96, 96)
-    monkeypatch.setattr("deepmatte.solver.engine.KEPT", 64 * 96 * NetworkInputs.memory)
-    engine = Engine()
 
-    for scene in (small, small, other, small, small):
-        engine(*scene)
-    Engine(memory=10**9)(*small)
+    def noting(self: OnnxNetwork, inputs: Floats, progress: Progress, *, frees: bool) -> Floats:
+        freed.append(frees)
+        return run(self, inputs, progress, frees=frees)
+
+    monkeypatch.setattr(OnnxNetwork, "run", noting)
+    channels = len(NetworkInputs.channels)
+    small, other = (np.zeros((channels, height, 96), np.float32) for height in (64, 96))
+    kept = 64 * 96 * NetworkInputs.memory
+
+    predict = Predictor("lite", "cpu", 1, mirrors=False, kept=kept)
+    for window in (small, small, other, small, small):
+        predict(window, Progress())
+    Predictor("lite", "cpu", 1, mirrors=False, kept=0)(small, Progress())
 
     assert freed == [False, False, True, False, False, True]
 
 
 def test_a_far_foreground_is_still_seen(engine: Engine) -> None:
-    red = np.float32([0.9, 0.1, 0.1])
+    red = np.array([0.9, 0.1, 0.1], np.float32)
     image = np.full((100, 900, 3), 0.2, np.float32)
     image[:, 850:] = image[40:60, 100:120] = red
     trimap = np.zeros((100, 900), np.uint8)
@@ -229,7 +233,7 @@ def test_bad_settings_are_one_sentence(tmp_path: Path) -> None:
         ({"quality": "low"}, "normal, high"),
     ):
         with pytest.raises(ModelError, match=expected) as caught:
-            Engine(**arguments)  # type: ignore[arg-type]
+            Engine(**arguments)
         assert "\n" not in str(caught.value)
 
 

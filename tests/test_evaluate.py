@@ -325,9 +325,9 @@ def test_methods_by_their_names(tmp_path: Path) -> None:
     found = [method.name for method in methods]
     assert found == ["lite", *CLASSICAL, "lite-high", "mattes"]
     lite, high = (methods[found.index(name)] for name in ("lite", "lite-high"))
-    for method, quality in ((lite, "normal"), (high, "high")):
-        assert isinstance(method, NetworkMethod)
-        assert method.quality == quality
+    assert isinstance(lite, NetworkMethod)
+    assert isinstance(high, NetworkMethod)
+    assert (lite.quality, high.quality) == ("normal", "high")
     assert lite.identity != high.identity
     assert isinstance(methods[-1], Predictions)
 
@@ -411,8 +411,8 @@ def test_groups_in_one_command(folder: Path) -> None:
     # Three pictures below each other; picture, trimap, truth and prediction beside each other.
     assert levels_in(folder / "report" / "worst.jpg").shape == (12 + 3 * 242, 12 + 4 * 212, 3)
 
-    table = folder / "split.tsv"
-    table.write_text("name\tsize\na\tsmall\nb\tsmall\n", encoding="utf-8")
+    split = folder / "split.tsv"
+    split.write_text("name\tsize\na\tsmall\nb\tsmall\n", encoding="utf-8")
     bad = run(".", "--method", "prior", "--groups", "split.tsv", "-o", "other", folder=folder)
     assert bad.returncode == 1
     assert bad.stderr.startswith("deepmatte: split.tsv has no group for 1 of 3 pictures of .: c.")

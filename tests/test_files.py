@@ -40,7 +40,12 @@ def test_a_pipe_without_a_buffer_gets_everything() -> None:
 
 def test_a_pipe_whose_reader_leaves_is_an_error() -> None:
     reading, writing = os.pipe()
-    reader = threading.Thread(target=lambda: (os.read(reading, 10), os.close(reading)))
+
+    def read_a_little() -> None:
+        os.read(reading, 10)
+        os.close(reading)
+
+    reader = threading.Thread(target=read_a_little)
     reader.start()
     with (
         open(writing, "wb", buffering=0) as end,

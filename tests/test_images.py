@@ -24,6 +24,7 @@ from PIL import Image, ImageCms, features
 from deepmatte.errors import ImageError, TrimapError
 from deepmatte.images import (
     Metadata,
+    Picture,
     open_alpha,
     open_image,
     open_levels,
@@ -201,7 +202,8 @@ class TestFormats:
         stored = Image.fromarray(gradient()).convert(mode)
         if kind in ("JPEG", "MPO") and mode == "P":  # which has no palettes
             stored = stored.convert("L")
-        options = {"WEBP": {"lossless": True}, "JPEG": {"quality": 100}}.get(kind, {})
+        every: dict[str, dict[str, Any]] = {"WEBP": {"lossless": True}, "JPEG": {"quality": 100}}
+        options = every.get(kind, {})
         picture = open_image(encoded(stored, kind, **options))
         expected = np.asarray(stored.convert("RGB")) / 255
         tolerance = 0.35 if mode in ("1", "P") and kind in ("JPEG", "MPO", "AVIF") else 0.04
@@ -220,7 +222,7 @@ class TestFormats:
         expected = np.asarray(stored.convert("RGBA")) / 255
         np.testing.assert_allclose(picture.rgb, expected[..., :3], atol=1e-6)
         assert picture.alpha is not None
-        np.testing.assert_allclose(picture.alpha, expected[..., 3], atol=1e-6)
+        np.testing.assert_allclose(alpha_of(picture), expected[..., 3], atol=1e-6)
 
     def test_a_transparent_palette_entry_becomes_alpha(self) -> None:
         stored = Image.frombytes("P", (3, 1), bytes((0, 1, 2)))
@@ -229,7 +231,7 @@ class TestFormats:
         np.testing.assert_array_equal(one.alpha, [[1, 0, 1]])
         np.testing.assert_array_equal(np.rint(one.rgb[0, ::2] * 255), [[10, 20, 30], [70, 80, 90]])
         soft = open_image(encoded(stored, "PNG", transparency=bytes((0, 51, 255))))
-        np.testing.assert_allclose(soft.alpha, [[0, 0.2, 1]], atol=1e-6)
+        np.testing.assert_allclose(alpha_of(soft), np.array([[0, 0.2, 1]]), atol=1e-6)
 
     def test_a_colour_key_becomes_alpha_at_any_depth(self) -> None:
         for dtype in (np.uint8, np.uint16):
@@ -283,7 +285,7 @@ class TestDepth:
             expected = np.repeat(expected, 3, axis=2)
         np.testing.assert_allclose(picture.rgb, expected[..., :3], atol=1e-6)
         if channels == 4:
-            np.testing.assert_allclose(picture.alpha, expected[..., 3], atol=1e-6)
+            np.testing.assert_allclose(alpha_of(picture), expected[..., 3], atol=1e-6)
         else:
             assert picture.alpha is None
 
@@ -291,7 +293,7 @@ class TestDepth:
         pixels = random_pixels(5, 6, 2, dtype=np.uint16)
         picture = open_image(png(pixels, 4))
         np.testing.assert_allclose(picture.rgb[..., 2] * 65535, pixels[..., 0], rtol=1e-6)
-        np.testing.assert_allclose(picture.alpha * 65535, pixels[..., 1], rtol=1e-6)
+        np.testing.assert_allclose(alpha_of(picture) * 65535, pixels[..., 1], rtol=1e-6)
 
     def test_sixteen_bit_levels_are_neither_clipped_nor_scaled(self) -> None:
         levels = np.array([[0, 300, 32768, 65535]], np.uint16)
@@ -304,8 +306,10 @@ class TestDepth:
         stored = np.array([[[1000, 5000, 10000, 20000], [0, 0, 0, 0]]], np.uint16)
         data = cv2.imencode(".tiff", stored[..., [2, 1, 0, 3]])[1].tobytes()
         picture = open_image(tiff_tagged(data, 338, 1))  # extra sample: associated alpha
-        np.testing.assert_allclose(picture.rgb[0], [[0.05, 0.25, 0.5], [0, 0, 0]], atol=1e-4)
-        np.testing.assert_allclose(picture.alpha, [[20000 / 65535, 0]], atol=1e-6)
+        np.testing.assert_allclose(
+            picture.rgb[0], np.array([[0.05, 0.25, 0.5], [0, 0, 0]]), atol=1e-4
+        )
+        np.testing.assert_allclose(alpha_of(picture), np.array([[20000 / 65535, 0]]), atol=1e-6)
 
     def test_opencv_says_nothing_on_stderr(self, capfd: pytest.CaptureFixture[str]) -> None:
         data = cv2.imencode(".tiff", random_pixels(4, 4, 4, dtype=np.uint16))[1].tobytes()
@@ -314,9 +318,14 @@ class TestDepth:
         assert capfd.readouterr().err == ""
 
 
+def alpha_of(picture: Picture) -> NDArray[np.float32]:
+    assert picture.alpha is not None
+    return picture.alpha
+
+
 def turned(upright: NDArray[Any], orientation: int) -> NDArray[Any]:
     """What a camera stores so that `orientation` makes it upright again, as the EXIF table says."""
-    return {
+    ways: dict[int, NDArray[Any]] = {
         1: upright,
         2: upright[:, ::-1],
         3: upright[::-1, ::-1],
@@ -325,7 +334,8 @@ def turned(upright: NDArray[Any], orientation: int) -> NDArray[Any]:
         6: np.rot90(upright, 1),
         7: upright[::-1, ::-1].swapaxes(0, 1),
         8: np.rot90(upright, -1),
-    }[orientation]
+    }
+    return ways[orientation]
 
 
 def tiff_tagged(data: bytes, tag: int, value: int) -> bytes:
@@ -379,7 +389,7 @@ class TestOrientation:
             assert picture.rgb.shape == (5, 7, 3)
             np.testing.assert_allclose(picture.rgb * 65535, upright[..., :3], rtol=1e-6)
             if channels == 4:
-                np.testing.assert_allclose(picture.alpha * 65535, upright[..., 3], rtol=1e-6)
+                np.testing.assert_allclose(alpha_of(picture) * 65535, upright[..., 3], rtol=1e-6)
 
 
 class TestMetadata:
@@ -429,7 +439,7 @@ class TestMetadata:
     @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
     def test_grey_goes_through_its_profile_but_labels_do_not(self, dtype: type) -> None:
         top = np.iinfo(dtype).max
-        levels = np.linspace(0, top, 8).astype(dtype)[None]
+        levels: NDArray[Any] = np.linspace(0, top, 8).astype(dtype)[None]
         data = encoded(Image.fromarray(levels), "TIFF", icc_profile=grey_profile(1.0))
         picture = open_image(data)
         linear = np.linspace(0, 1, 8)
@@ -493,7 +503,7 @@ class TestGreys:
     def test_the_grey_of_an_opaque_picture_is_a_mask(self) -> None:
         grey = np.array([[0, 51, 255]], np.uint8)
         opaque = np.dstack([grey, grey, grey, np.full_like(grey, 255)])
-        np.testing.assert_allclose(open_alpha(opaque), [[0, 0.2, 1]], atol=1e-6)
+        np.testing.assert_allclose(open_alpha(opaque), np.array([[0, 0.2, 1]]), atol=1e-6)
 
     def test_integers_of_zero_and_one_are_a_mask(self) -> None:
         for dtype in (np.uint8, np.int32, np.uint16):
@@ -607,7 +617,7 @@ class TestSaving:
     @needs_avif
     def test_avif_keeps_alpha(self, tmp_path: pathlib.Path) -> None:
         save_image(tmp_path / "cutout.avif", self.rgba)
-        alpha = open_image(tmp_path / "cutout.avif").alpha
+        alpha = alpha_of(open_image(tmp_path / "cutout.avif"))
         np.testing.assert_allclose(alpha * 255, self.rgba[..., 3], atol=4)
 
     def test_grey_stays_grey_and_drops_a_profile_for_colours(self, tmp_path: pathlib.Path) -> None:

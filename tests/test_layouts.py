@@ -40,7 +40,7 @@ trimaps = arrays.arrays(
 def disc(height: int = 60, width: int = 80) -> NDArray[np.float32]:
     rows, columns = np.mgrid[:height, :width]
     distance = np.hypot(rows - height / 2, columns - width / 2)
-    return np.clip((20 - distance) / 4, 0, 1).astype(np.float32)
+    return np.asarray(np.clip((20 - distance) / 4, 0, 1), np.float32)
 
 
 def put(*paths: Path) -> None:

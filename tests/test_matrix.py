@@ -64,7 +64,8 @@ def smooth(height: int = HEIGHT, width: int = WIDTH) -> NDArray[np.uint8]:
     rows, columns = np.mgrid[:height, :width]
     down, across = rows / max(1, height - 1), columns / max(1, width - 1)
     planes = (60 + 120 * across, 40 + 150 * down, 200 - 90 * across * down, 30 + 200 * across)
-    return np.rint(np.stack(planes, axis=2)).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.rint(np.stack(planes, axis=2)).astype(np.uint8)
+    return levels
 
 
 def stored(pixels: Pixels, mode: str) -> tuple[Image.Image, Pixels, Pixels | None]:

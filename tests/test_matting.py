@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pickle
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def test_every_kind_of_source_gives_the_same_matte(
 ) -> None:
     expected = matter(scene.picture, scene.trimap).alpha
     with scene.picture.open("rb") as picture, scene.trimap.open("rb") as trimap:
-        sources = {
+        sources: dict[str, tuple[Any, Any]] = {
             "path": (scene.picture, scene.trimap),
             "string": (str(scene.picture), str(scene.trimap)),
             "bytes": (scene.picture.read_bytes(), scene.trimap.read_bytes()),
@@ -140,11 +140,12 @@ def test_what_the_results_carry_can_be_saved_with_them(
     matter: deepmatte.Matter, scene: Scene, name: str
 ) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    for options in ({"icc_profile": profile, "dpi": (300, 300)}, {}):
+    every: list[dict[str, Any]] = [{"icc_profile": profile, "dpi": (300, 300)}, {}]
+    for options in every:
         Image.fromarray(scene.image).save(scene.picture, **options)
         result = matter(scene.picture, scene.trimap).over("white")
 
-        result.save(scene.folder / name, **result.info)
+        result.save(scene.folder / name, **{str(key): value for key, value in result.info.items()})
 
         saved = open_image(scene.folder / name)
         assert saved.metadata.icc_profile == options.get("icc_profile")
@@ -240,7 +241,7 @@ def test_a_matter_can_be_pickled(scene: Scene) -> None:
 
 
 def test_the_function_takes_what_a_matter_takes(scene: Scene) -> None:
-    words = {"quality": "high", "memory": "1GB", "threads": 1}
+    words: dict[str, Any] = {"quality": "high", "memory": "1GB", "threads": 1}
 
     matte = deepmatte.matte(scene.picture, scene.trimap, **words)
 

@@ -6,6 +6,7 @@ import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,7 +100,7 @@ def literal_gradient(prediction: Bytes, alpha: Bytes, trimap: Bytes) -> float:
     norm = math.sqrt(sum(weight**2 for weight in kernel.values()))
     height, width = alpha.shape
 
-    def amplitude(matte: Bytes, row: int, column: int) -> np.float32:
+    def amplitude(matte: Bytes, row: int, column: int) -> Any:
         low, high = int(matte.min()), int(matte.max())
         across = down = 0.0
         for (y, x), weight in kernel.items():
@@ -143,7 +144,7 @@ def literal_connectivity(prediction: Bytes, alpha: Bytes, trimap: Bytes) -> floa
             if pixel not in largest:
                 last.setdefault(pixel, single((step - 1) / 10))
 
-    def degree(matte: Bytes, pixel: tuple[int, int]) -> np.float32:
+    def degree(matte: Bytes, pixel: tuple[int, int]) -> Any:
         distance = single(matte[pixel]) / single(255) - last.get(pixel, single(1))
         return single(1) - distance * single(distance >= single(0.15))
 
@@ -255,8 +256,11 @@ def test_known_pixels_reach_connectivity_only_by_its_thresholds(
 
 def test_known_pixels_do_count_in_connectivity_where_they_join_regions() -> None:
     alpha = np.full((1, 5), 255, np.uint8)
-    trimap = np.uint8([[0, 0, 0, 128, 128]])
-    joined, parted = np.uint8([[255, 255, 255, 200, 200]]), np.uint8([[255, 255, 0, 200, 200]])
+    trimap = np.array([[0, 0, 0, 128, 128]], np.uint8)
+    joined, parted = (
+        np.array([[255, 255, 255, 200, 200]], np.uint8),
+        np.array([[255, 255, 0, 200, 200]], np.uint8),
+    )
     parted[0, 0] = parted[0, 1] = 255
 
     assert connectivity(joined, alpha, trimap) != connectivity(parted, alpha, trimap)

@@ -50,7 +50,9 @@ def test_the_untrained_network_returns_the_prior() -> None:
 
 def test_the_encoder_is_the_imagenet_one() -> None:
     network = LiteMatting()
-    before = network.encoder.stem[1].weight.clone()
+    norm = network.encoder.stem[1]
+    assert isinstance(norm, torch.nn.BatchNorm2d)
+    before = norm.weight.clone()
     network.encoder.load_imagenet()
     network.eval()
     skips = network.encoder(torch.rand(1, 3, 64, 96))

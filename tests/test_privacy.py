@@ -172,8 +172,8 @@ def test_training_and_export(tmp_path: Path) -> None:
     assert training.finish() == []
     assert (run / "checkpoint.pt").exists()
 
-    arguments = ("export", str(run / "checkpoint.pt"), "-o", str(network))
-    assert watch(tmp_path / "export", *COMMAND, *arguments).finish() == []
+    words = ("export", str(run / "checkpoint.pt"), "-o", str(network))
+    assert watch(tmp_path / "export", *COMMAND, *words).finish() == []
     assert network.exists()
 
 

@@ -33,7 +33,7 @@ from deepmatte.evaluation.worst_sheet import worst_rows, worst_sheets
 from deepmatte.images import open_alpha, open_image, save_image
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Dialog, Page
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 SCRIPT = "</script><script>alert(2)</script><!--"
@@ -41,7 +41,7 @@ METHODS = ("network", "classical", SCRIPT)
 TRIMAPS = ("Trimap1", "Trimap2")
 PICTURES = ("cat", "dog", HOSTILE, "fern")
 # SAD by trimap, picture and method; None: failed. The other metrics are made of it below.
-SAD = {
+SAD: dict[str, dict[str, tuple[float | None, ...]]] = {
     "Trimap1": {
         "cat": (1.0, 2.0, 3.0),
         "dog": (9.0, 4.0, 4.0),
@@ -709,7 +709,12 @@ def test_the_page_sorts_filters_and_shows_text_as_text(page: Page, report: Path)
     page.on("request", lambda request: requests.append(request.url))
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on("console", lambda message: trouble.append(message.text))
-    page.on("dialog", lambda dialog: (trouble.append(dialog.message), dialog.dismiss()))
+
+    def refuse(dialog: Dialog) -> None:
+        trouble.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", refuse)
     page.goto((report / "report.html").as_uri())
 
     # The first method's SAD, the failure before any number.

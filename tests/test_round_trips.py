@@ -19,6 +19,7 @@ from deepmatte.errors import ImageError
 from deepmatte.images import (
     Depth,
     Metadata,
+    Picture,
     encode_image,
     open_alpha,
     open_image,
@@ -35,12 +36,18 @@ AP1 = (0.713, 0.293, 0.165, 0.83, 0.128, 0.044, 0.32168, 0.33767)
 """ACEScg's primaries and white."""
 
 
+def alpha_of(picture: Picture) -> NDArray[np.float32]:
+    assert picture.alpha is not None
+    return picture.alpha
+
+
 def cutout(dtype: type = np.uint16, channels: int = 4) -> NDArray[Any]:
     """Smooth colours and an alpha from 0 to 1, (40, 60, channels)."""
     down, across = np.mgrid[0:40, 0:60]
     planes = [across / 59, down / 39, 1 - across / 118 - down / 78, (across + down) / 98]
     unit = np.stack(planes[:channels], axis=2)  # (H, W, C)
-    return np.rint(unit * np.iinfo(dtype).max).astype(dtype)
+    levels: NDArray[Any] = np.rint(unit * np.iinfo(dtype).max).astype(dtype)
+    return levels
 
 
 def read(path: Path) -> tuple[NDArray[Any], Any]:
@@ -120,7 +127,7 @@ def test_exact_formats_come_back_exactly(
     else:
         np.testing.assert_allclose(open_image(path).rgb, unit[..., :3], atol=1e-6)
     if channels == 4:
-        np.testing.assert_allclose(open_image(path).alpha, unit[..., 3], atol=1e-6)
+        np.testing.assert_allclose(alpha_of(open_image(path)), unit[..., 3], atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -347,7 +354,7 @@ def test_an_exr_is_opened_as_display_values(tmp_path: Path, dtype: type) -> None
 
     tolerance = 2e-3 if dtype is np.float16 else 1e-5
     np.testing.assert_allclose(picture.levels, unit[..., :3], atol=tolerance)
-    np.testing.assert_allclose(picture.alpha, alpha[..., 0], atol=tolerance)
+    np.testing.assert_allclose(alpha_of(picture), alpha[..., 0], atol=tolerance)
     # An alpha hint or trimap in an EXR is no light.
     linear_exr(tmp_path / "hint.exr", unit[..., 3].astype(dtype))
     np.testing.assert_allclose(open_alpha(tmp_path / "hint.exr"), unit[..., 3], atol=tolerance)

@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 import requests
 import schemathesis
+import schemathesis.core.result
 from hypothesis import given, settings
 from PIL import Image
 from test_round_trips import dng
@@ -353,7 +354,7 @@ def test_who_hangs_up_leaves_the_line(scene: Scene) -> None:
         files = {"image": ("a", _large(scene)), "mask": ("b", _large_mask(scene))}
         request = requests.Request("POST", f"{server.url}/matte", files=files).prepare()
         assert isinstance(request.body, bytes)
-        head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+        head = "".join(f"{name}: {value!s}\r\n" for name, value in request.headers.items())
         message = f"POST /matte HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode() + request.body
         gone = [server.connect() for _ in range(3)]
         for connection in gone:
@@ -448,6 +449,7 @@ def test_requests_made_from_the_document_never_fail_the_server(server: Server) -
         ask()
 
     for result in schema.get_all_operations():
+        assert isinstance(result, schemathesis.core.result.Ok)
         operation = result.ok()
         fuzz(operation, modes[0])
         if operation.method == "post":  # of the others nothing can be wrong

@@ -23,6 +23,7 @@ torch = pytest.importorskip("torch", reason="needs deepmatte[train]")
 
 import onnx  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from torch.utils.data import Dataset  # noqa: E402
 
 from deepmatte import images, networks  # noqa: E402
 from deepmatte.networks.dim import DeepImageMatting, DimConfig  # noqa: E402
@@ -325,7 +326,7 @@ def test_a_killed_process_that_composes_is_one_sentence(
         train(training)
 
 
-class _Deadly(torch.utils.data.Dataset[Any]):
+class _Deadly(Dataset[Any]):
     """Samples whose process the system kills."""
 
     def __init__(self, samples: Any) -> None:

@@ -207,7 +207,7 @@ def test_forced_colours_show_what_is_chosen(browser: Browser, server: Server, sc
     colour = "(label) => getComputedStyle(label).backgroundColor"
     for kind in ("label", "tool", "view"):
         radios = page.locator(f"input[name={kind}]")
-        shown = {True: set(), False: set()}
+        shown: dict[bool, set[str]] = {True: set(), False: set()}
         for radio in radios.all():
             if radio.is_visible() or radio.evaluate("input => input.offsetParent !== null"):
                 chosen = radio.is_checked()
@@ -249,20 +249,20 @@ def test_every_drop_is_answered(page: Page, scene: Scene, tmp_path: Path) -> Non
     Image.fromarray(trimap).save(tmp_path / "a.trimap.png")
     Image.fromarray(trimap[::-1]).save(tmp_path / "b_mask.png")
     drop(page, *(tmp_path / name for name in ("a.png", "a.trimap.png", "b.png", "b_mask.png")))
-    name = page.locator("#picture-name")
-    expect(name).to_have_text("a.png", timeout=PATIENCE)
+    shown = page.locator("#picture-name")
+    expect(shown).to_have_text("a.png", timeout=PATIENCE)
     settled(page)  # its trimap came with it
     assert np.array_equal(trimap_of(page, tmp_path), trimap)
     row = page.get_by_role("region", name="Photos")
     expect(row.get_by_role("listitem")).to_have_count(2)
     drop(page, tmp_path / "c.png", tmp_path / "b.png")  # more of them, while one is open
-    expect(name).to_have_text("c.png", timeout=PATIENCE)
+    expect(shown).to_have_text("c.png", timeout=PATIENCE)
     expect(row.get_by_role("listitem")).to_have_count(4)
     row.get_by_title("Open b.png").first.click()
-    expect(name).to_have_text("b.png", timeout=PATIENCE)
+    expect(shown).to_have_text("b.png", timeout=PATIENCE)
     settled(page)  # its mask has waited with it
     row.get_by_title("Open a.png").click()
-    expect(name).to_have_text("a.png", timeout=PATIENCE)
+    expect(shown).to_have_text("a.png", timeout=PATIENCE)
     settled(page)
     assert np.array_equal(trimap_of(page, tmp_path), trimap)
 
@@ -465,7 +465,7 @@ def test_axe_finds_nothing(page: Page, scene: Scene) -> None:
     assert found() == []
     draw_box(page)
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         page.keyboard.press("2")
         assert found() == []
     page.keyboard.press("Control+Shift+s")

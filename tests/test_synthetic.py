@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -12,6 +15,7 @@ from deepmatte.training.synthetic.optics import defocus, motion_blur
 from deepmatte.training.synthetic.paint import THINNEST, Sheet
 from deepmatte.training.synthetic.strands import StrandStyle, grow, paint
 
+Drawn = Callable[..., Any]
 HEIGHT, WIDTH = 160, 208
 
 
@@ -33,7 +37,9 @@ def check_layer(layer: Layer) -> None:
 
 
 @pytest.mark.parametrize("kind", list(KINDS), ids=lambda kind: kind.__name__)
-def test_every_kind_is_a_valid_layer_with_opaque_soft_and_clear_parts(kind) -> None:
+def test_every_kind_is_a_valid_layer_with_opaque_soft_and_clear_parts(
+    kind: Drawn,
+) -> None:
     opaque, soft, clear = [], [], []
     for seed in range(6):
         layer = kind(np.random.default_rng(seed), HEIGHT, WIDTH, noise_texture)
@@ -48,7 +54,7 @@ def test_every_kind_is_a_valid_layer_with_opaque_soft_and_clear_parts(kind) -> N
 
 
 @pytest.mark.parametrize("kind", list(KINDS), ids=lambda kind: kind.__name__)
-def test_same_seed_gives_the_same_arrays_and_another_seed_others(kind) -> None:
+def test_same_seed_gives_the_same_arrays_and_another_seed_others(kind: Drawn) -> None:
     first = kind(np.random.default_rng(3), HEIGHT, WIDTH, noise_texture)
     np.random.seed(12)
     again = kind(np.random.default_rng(3), HEIGHT, WIDTH, noise_texture)
@@ -60,7 +66,7 @@ def test_same_seed_gives_the_same_arrays_and_another_seed_others(kind) -> None:
 
 @pytest.mark.parametrize("kind", list(KINDS), ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("blur", [None, defocus, motion_blur])
-def test_colours_have_no_fringe_where_alpha_is_low(kind, blur) -> None:
+def test_colours_have_no_fringe_where_alpha_is_low(kind: Drawn, blur: Drawn | None) -> None:
     """Composites over black and white give alpha back, and the colours keep their brightness.
 
     A premultiplied foreground would be darker the lower alpha is. Edges are compared with edges:
@@ -94,7 +100,7 @@ def test_colour_of_faint_edges_is_that_of_the_object_beside_them() -> None:
     for blur in (defocus, motion_blur):
         blurred_colour, blurred_alpha = blur(rng, (colour, alpha))
         assert ((blurred_alpha > 0.01) & (blurred_alpha < 0.99)).any()
-        expected = np.broadcast_to(np.float32((0.9, 0.4, 0.2)), blurred_colour.shape)
+        expected = np.broadcast_to(np.array((0.9, 0.4, 0.2), np.float32), blurred_colour.shape)
         np.testing.assert_allclose(blurred_colour, expected, atol=2e-3)
 
 
@@ -149,7 +155,7 @@ def test_no_strand_in_the_frame_draws_nothing() -> None:
 def test_a_line_covers_its_width(width: float) -> None:
     """Also one thinner than a pixel: its coverage, not more, is spread over the pixels it meets."""
     sheet = Sheet(80, 80)
-    sheet.line(np.float32([[-10, 13], [90, 57]]), width, np.ones(3, np.float32))
+    sheet.line(np.array([[-10, 13], [90, 57]], np.float32), width, np.ones(3, np.float32))
 
     across = sheet.layer()[1].sum(axis=0).mean() * np.cos(np.arctan2(44, 100))
 
@@ -158,9 +164,9 @@ def test_a_line_covers_its_width(width: float) -> None:
 
 def test_what_is_painted_later_hides_what_was_there() -> None:
     sheet = Sheet(40, 40)
-    red, blue = np.float32([1, 0, 0]), np.float32([0, 0, 1])
-    sheet.polygon(np.float32([[5, 5], [34, 5], [34, 34], [5, 34]]), red)
-    sheet.line(np.float32([[-5, 20], [45, 20]]), 3.7, blue)
+    red, blue = np.array([1, 0, 0], np.float32), np.array([0, 0, 1], np.float32)
+    sheet.polygon(np.array([[5, 5], [34, 5], [34, 34], [5, 34]], np.float32), red)
+    sheet.line(np.array([[-5, 20], [45, 20]], np.float32), 3.7, blue)
 
     colour, alpha = sheet.layer()
 

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 torch = pytest.importorskip("torch", reason="needs deepmatte[train]")
+
+from torch import Tensor  # noqa: E402
 
 from deepmatte import images, networks  # noqa: E402
 from deepmatte.cli.app import app  # noqa: E402
@@ -135,7 +138,7 @@ def test_an_alpha_of_another_size_is_named(tmp_path: Path) -> None:
 # --- samples ------------------------------------------------------------------------------------
 
 
-def planes(sample: torch.Tensor) -> tuple[NDArray[np.float32], ...]:
+def planes(sample: Tensor) -> tuple[NDArray[np.float32], ...]:
     """Image, trimap, alpha, foreground, background of the first crop, channels first."""
     crop = sample[0].float().numpy()
     return crop[:3], crop[3], crop[4], crop[5:8], crop[8:]
@@ -340,7 +343,7 @@ def test_a_stage_needs_the_network_of_the_one_before(stages: tuple[DimTraining, 
     ],
 )
 def test_settings_that_cannot_be_trained_are_refused(
-    stages: tuple[DimTraining, ...], changes: dict[str, object], message: str
+    stages: tuple[DimTraining, ...], changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
         dataclasses.replace(stages[0], **changes)
@@ -378,7 +381,7 @@ def test_the_best_network_is_kept(
 
 @pytest.mark.parametrize("changes", [{"checkpointing": True}, {"accumulate": 2}])
 def test_saving_memory_changes_nothing(
-    stages: tuple[DimTraining, ...], changes: dict[str, object]
+    stages: tuple[DimTraining, ...], changes: dict[str, Any]
 ) -> None:
     stage = dataclasses.replace(stages[0], out=stages[0].out / "plain")
     train(stage)

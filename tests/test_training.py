@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -325,12 +326,13 @@ def test_an_earlier_checkpoint_is_not_overwritten(
     [("crop", 100), ("crop", 512), ("precision", "float8"), ("device", "tpu")],
 )
 def test_settings_that_cannot_be_trained_are_refused(
-    photos: Path, cutouts: Path, tmp_path: Path, name: str, value: object
+    photos: Path, cutouts: Path, tmp_path: Path, name: str, value: Any
 ) -> None:
     training = _toy(photos, cutouts, tmp_path)
+    changes: dict[str, Any] = {name: value}
 
     with pytest.raises(DataError, match=str(value)):
-        dataclasses.replace(training, **{name: value})
+        dataclasses.replace(training, **changes)
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04"])

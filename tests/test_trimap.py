@@ -347,7 +347,7 @@ class TestFromScribbles:
         for seed in (1, 12345):
             cv2.setRNGSeed(seed)
             trimaps.append(from_box(photo, (16, 16, 64, 64), width=1))
-        np.testing.assert_array_equal(*trimaps)
+        np.testing.assert_array_equal(trimaps[0], trimaps[1])
 
     def test_strokes_that_meet_in_one_pixel_of_the_small_copy(self) -> None:
         strokes = np.full((1000, 1000), U, np.uint8)

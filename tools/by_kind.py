@@ -11,6 +11,7 @@ import argparse
 import json
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from deepmatte.evaluation.results import METRICS
 from deepmatte.images import open_image, save_image
@@ -22,7 +23,7 @@ def kind_of(row: dict[str, object]) -> str:
     return str(row["picture"]).split("-")[0]
 
 
-def table(rows: list[dict]) -> str:
+def table(rows: list[dict[str, Any]]) -> str:
     """Mean SAD and MSE of each method, a line a kind."""
     methods = list(dict.fromkeys(row["method"] for row in rows))
     heads = ["kind", *(f"{method}, SAD / MSE" for method in methods)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import typer.main
 from typer.testing import CliRunner
@@ -31,7 +32,7 @@ def page() -> str:
 
 def _commands() -> Iterator[list[str]]:
     """The words of each command, those of a group before those of its members."""
-    waiting = [([], typer.main.get_command(app))]
+    waiting: list[tuple[list[str], Any]] = [([], typer.main.get_command(app))]
     while waiting:
         words, command = waiting.pop(0)
         yield words

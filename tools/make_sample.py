@@ -74,7 +74,9 @@ NOSE = (590, 492)
 def garden(rng: np.random.Generator) -> Floats:
     """Leaves and lights far out of focus: float32 (H, W, 3), 0..255."""
     down = np.linspace(0, 1, HEIGHT, dtype=np.float32)[:, None, None]
-    picture = (1 - down) * np.float32([150, 172, 120]) + down * np.float32([52, 74, 44])
+    picture = (1 - down) * np.array([150, 172, 120], np.float32) + down * np.array(
+        [52, 74, 44], np.float32
+    )
     picture = np.ascontiguousarray(np.broadcast_to(picture, (HEIGHT, WIDTH, 3)))
     for _ in range(420):
         centre = rng.integers((0, 0), (WIDTH, HEIGHT)).tolist()
@@ -82,7 +84,8 @@ def garden(rng: np.random.Generator) -> Floats:
         tone = rng.choice([[38, 62, 30], [84, 118, 58], [126, 150, 84], [170, 150, 92]])
         colour = (tone * rng.uniform(0.6, 1.3)).tolist()
         cv2.ellipse(picture, centre, axes, float(rng.uniform(0, 180)), 0, 360, colour, -1)
-    picture = cv2.filter2D(picture, -1, _disc(34), borderType=cv2.BORDER_REFLECT)
+    blurred = cv2.filter2D(picture, -1, _disc(34), borderType=cv2.BORDER_REFLECT)
+    picture = np.asarray(blurred, np.float32)
     for _ in range(46):
         spot = np.zeros((HEIGHT, WIDTH), np.float32)
         centre = (int(rng.integers(0, WIDTH)), int(HEIGHT * rng.beta(1.3, 2.2)))
@@ -97,7 +100,7 @@ def garden(rng: np.random.Generator) -> Floats:
 def _disc(radius: int) -> Floats:
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     inside = (np.hypot(x, y) <= radius).astype(np.float32)
-    return inside / inside.sum()
+    return np.asarray(inside / inside.sum(), np.float32)
 
 
 def noise(rng: np.random.Generator, cell: float) -> Callable[[Floats], Floats]:
@@ -120,7 +123,7 @@ class Canvas:
         self.pixels = np.zeros((HEIGHT * SCALE, WIDTH * SCALE, 4), np.uint8)
 
     def fixed(self, points: Floats) -> NDArray[np.int32]:
-        return np.rint(((points + 0.5) * SCALE - 0.5) * 2**SHIFT).astype(np.int32)
+        return np.asarray(np.rint(((points + 0.5) * SCALE - 0.5) * 2**SHIFT), np.int32)
 
     def strand(self, path: Floats, colour: Floats, thickness: int) -> None:
         """A strand that is dark and thick at its root, light and thin at its tip."""
@@ -133,7 +136,7 @@ class Canvas:
             cv2.polylines(self.pixels, piece, False, shade, thick, cv2.LINE_AA, SHIFT)
 
     def disc(self, centre: tuple[float, float], radius: float, colour: list[float]) -> None:
-        middle = self.fixed(np.float32(centre)).tolist()
+        middle = self.fixed(np.array(centre, np.float32)).tolist()
         reach = round(radius * SCALE * 2**SHIFT)
         cv2.circle(self.pixels, middle, reach, (*colour, 255), -1, cv2.LINE_AA, SHIFT)
 
@@ -147,7 +150,7 @@ class Canvas:
         """Premultiplied colours (H, W, 3), 0..255, and alpha (H, W), 0..1, as a lens draws them."""
         small = cv2.resize(self.pixels, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
         soft = cv2.GaussianBlur(small.astype(np.float32), (0, 0), 0.55)
-        return soft[..., :3], soft[..., 3] / 255
+        return np.asarray(soft[..., :3]), np.asarray(soft[..., 3] / 255, np.float32)
 
 
 def fur(rng: np.random.Generator, canvas: Canvas, part: Part) -> None:
@@ -160,7 +163,7 @@ def fur(rng: np.random.Generator, canvas: Canvas, part: Part) -> None:
     angle = np.deg2rad(part.tilt)
     rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     roots = (unit * part.radii @ rotation + part.centre).astype(np.float32)
-    away = roots - np.float32(part.whorl)
+    away = roots - np.array(part.whorl, np.float32)
     roots = roots[np.argsort(-np.hypot(*away.T))]
     paths = grow(rng, roots, part)
     colours = coats(rng, roots, part)
@@ -171,7 +174,7 @@ def fur(rng: np.random.Generator, canvas: Canvas, part: Part) -> None:
 def grow(rng: np.random.Generator, roots: Floats, part: Part) -> Floats:
     """Paths (N, POINTS, 2) of strands that leave the whorl, sway together and droop."""
     count = len(roots)
-    away = roots - np.float32(part.whorl)
+    away = roots - np.array(part.whorl, np.float32)
     angle = np.arctan2(away[:, 1], away[:, 0]) + 0.5 * noise(rng, 70)(roots)
     angle += rng.normal(0, 0.13, count).astype(np.float32) + 0.35 * noise(rng, 16)(roots)
     bend = 0.7 * noise(rng, 40)(roots) + rng.normal(0, 0.35, count).astype(np.float32)
@@ -196,13 +199,13 @@ def coats(rng: np.random.Generator, roots: Floats, part: Part) -> Floats:
     stripes = np.sin(roots[:, 0] / 26 + 3.2 * noise(rng, 130)(roots)) + 0.5 * noise(rng, 45)(roots)
     dark = np.clip(0.5 * stripes, 0, 0.75)[:, None] * (1 - part.pale)
     colour = WARM + dark * (DARK - WARM)
-    normal = (roots - np.float32(part.centre)) / np.float32(part.radii)
+    normal = (roots - np.array(part.centre, np.float32)) / np.array(part.radii, np.float32)
     fade = np.clip(2.6 * (1.0 - np.hypot(*normal.T)), 0.1, 1)
     pale = np.clip(part.pale * fade + 0.25 * noise(rng, 60)(roots), 0, 1)[:, None]
     colour = colour + pale * (CREAM - colour)
     light = 0.86 - 0.20 * normal[:, 0] - 0.22 * normal[:, 1]
     gain = light * rng.normal(1, 0.13, len(roots))
-    return np.clip(colour * gain[:, None], 8, 252).astype(np.float32)
+    return np.asarray(np.clip(colour * gain[:, None], 8, 252), np.float32)
 
 
 def face(rng: np.random.Generator, canvas: Canvas) -> None:
@@ -210,7 +213,9 @@ def face(rng: np.random.Generator, canvas: Canvas) -> None:
     for x, y in EYES:
         canvas.disc((x, y), 47, [26.0, 17.0, 12.0])
         for ring in range(24):  # the iris: dark at its rim, lit from below
-            bright = np.float32([58, 40, 14]) + np.float32([5.2, 4.0, 1.3]) * ring
+            bright = (
+                np.array([58, 40, 14], np.float32) + np.array([5.2, 4.0, 1.3], np.float32) * ring
+            )
             canvas.disc((x, y + ring / 5), 43 - 0.75 * ring, bright.tolist())
         canvas.disc((x, y + 2), 27, [10.0, 9.0, 8.0])
         canvas.disc((x - 13, y - 15), 8, [236.0, 242.0, 248.0])
@@ -221,7 +226,9 @@ def face(rng: np.random.Generator, canvas: Canvas) -> None:
     canvas.disc((NOSE[0] - 8, NOSE[1] - 8), 4, [206.0, 158.0, 148.0])
     for side in (-1, 1):
         for index in range(7):
-            root = np.float32([NOSE[0] + side * (34 + 7 * (index % 3)), NOSE[1] + 20 + 6 * index])
+            root = np.array(
+                [NOSE[0] + side * (34 + 7 * (index % 3)), NOSE[1] + 20 + 6 * index], np.float32
+            )
             reach = rng.uniform(290, 430)
             rise = -0.42 + 0.13 * index + rng.normal(0, 0.04)
             along = np.linspace(0, 1, POINTS, dtype=np.float32)
@@ -232,15 +239,15 @@ def face(rng: np.random.Generator, canvas: Canvas) -> None:
                 ],
                 axis=1,
             )
-            canvas.strand(path.astype(np.float32), np.float32([222, 216, 204]), 3)
+            canvas.strand(path.astype(np.float32), np.array([222, 216, 204], np.float32), 3)
 
 
 def lid(rng: np.random.Generator, canvas: Canvas, eye: tuple[float, float]) -> None:
     """Short hairs around an eye that hang over its rim."""
     for turn in rng.uniform(0, 2 * np.pi, 900):
-        outward = np.float32([np.cos(turn), np.sin(turn)])
+        outward = np.array([np.cos(turn), np.sin(turn)], np.float32)
         lean = outward * rng.uniform(0.3, 1.0) + rng.normal(0, 0.35, 2).astype(np.float32)
-        root = np.float32(eye) + outward * np.float32(rng.uniform(43, 56))
+        root = np.array(eye, np.float32) + outward * np.float32(rng.uniform(43, 56))
         along = np.linspace(0, 1, POINTS, dtype=np.float32)[:, None]
         path = root + along * lean * np.float32(rng.uniform(12, 26))
         colour = (DARK + rng.uniform(0, 0.7) * (WARM - DARK)).astype(np.float32)
@@ -257,7 +264,7 @@ def render(seed: int) -> tuple[Floats, Floats]:
     face(rng, canvas)
     colours, alpha = canvas.layer()
     picture = colours + (1 - alpha[..., None]) * behind
-    grain = cv2.GaussianBlur(rng.normal(0, 4.0, picture.shape).astype(np.float32), (0, 0), 0.6)
+    grain = cv2.GaussianBlur(np.asarray(rng.normal(0, 4.0, picture.shape), np.float32), (0, 0), 0.6)
     return np.clip((picture + grain) / 255, 0, 1), alpha
 
 

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmatte.evaluation.methods import open_methods, predict
+from deepmatte.evaluation.methods import Predictions, open_methods, predict
 from deepmatte.training.pictures import Pictures
 from deepmatte.training.scenes import Sources
 from deepmatte.trimap import BACKGROUND, FOREGROUND, UNKNOWN
@@ -59,6 +59,7 @@ def main() -> None:
     print("| method | side |" + "".join(f" {width} px |" for width in WIDTHS))
     print("|---|---|" + "---|" * len(WIDTHS))
     for method in open_methods(arguments.method or ["lite", "lite-high", "closed-form"]):
+        assert not isinstance(method, Predictions)  # there are no files of mattes here
         for side in arguments.sides:
             cells = []
             for width in WIDTHS:

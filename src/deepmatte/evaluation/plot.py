@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from deepmatte.datasets.trimaps import dilation_of
@@ -13,6 +14,7 @@ from deepmatte.evaluation.tables import LABELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.container import BarContainer
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
@@ -88,7 +90,7 @@ def new_figure(title: str, across: str, upward: str, height: float = 3.6) -> tup
     return figure, axes
 
 
-def add_key(axes: Axes, lines: dict[str, Line2D]) -> None:
+def add_key(axes: Axes, lines: Mapping[str, Line2D | BarContainer]) -> None:
     """Name lines beside the plot, in this order."""
     handles, names = [*lines.values()], [_shown(name) for name in lines]
     key = axes.legend(

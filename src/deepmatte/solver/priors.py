@@ -70,6 +70,7 @@ class Priors:
     Args:
         image: RGB (H, W, 3), uint8, uint16, or float32 in 0..1.
         trimap: uint8 (H, W) of 0 (background), 128 (unknown) and 255 (foreground).
+        blocks: at most so many are prepared; a larger picture's are of several pixels each.
 
     Example:
         >>> image, trimap = np.zeros((40, 60, 3), np.float32), np.full((40, 60), 128, np.uint8)
@@ -77,10 +78,10 @@ class Priors:
         (11, 40, 60)
     """
 
-    def __init__(self, image: NDArray[Any], trimap: Trimap) -> None:
+    def __init__(self, image: NDArray[Any], trimap: Trimap, blocks: int = BLOCKS) -> None:
         self._image, self._trimap = image, trimap
         scale = 1
-        while trimap.size > BLOCKS * scale**2:
+        while trimap.size > blocks * scale**2:
             scale *= 2
         self._scale = scale
         picture, known = _blocks(image, trimap, scale)
