@@ -125,7 +125,7 @@ def render(kind: Callable[[Random], None], rng: Random, side: int) -> NDArray[np
     encoded = np.where(
         colours < 0.0031308, colours * 12.92, 1.055 * colours.clip(0) ** (1 / 2.4) - 0.055
     )
-    return np.rint(np.dstack([encoded.clip(0, 1), alpha]) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.dstack([encoded.clip(0, 1), alpha]) * 255), np.uint8)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -99,7 +100,8 @@ def fern(rng: Random) -> None:
         across = np.cross(way, rng.normal(size=3))
         across /= np.linalg.norm(across)
         envelope = np.sin(np.linspace(0.5, np.pi, len(points))) * rng.uniform(0.25, 0.5)
-        vertices, faces = [], []
+        vertices: list[Any] = []
+        faces: list[Any] = []
         for point, reach in zip(points, envelope, strict=True):
             for side in (-1, 1):
                 _leaf(vertices, faces, point, side * across * reach, way * 0.1 * reach)
@@ -209,7 +211,7 @@ def glass(rng: Random) -> None:
     heights = np.linspace(-0.9, 0.9, 60)
     knots = rng.uniform(0.06, 0.5, 7)
     radii = np.interp(heights, np.linspace(-0.9, 0.9, 7), knots)
-    radii = cv2.GaussianBlur(radii[:, None], (1, 15), 3)[:, 0]
+    radii = np.asarray(cv2.GaussianBlur(radii[:, None], (1, 15), 3)[:, 0], np.float64)
     thick = rng.uniform(0.01, 0.04)
     inner = radii[:3:-1] - thick
     add_turned(

@@ -67,8 +67,7 @@ class Predictor:
             )
         self.inputs: type[NetworkInputs | PictureAndTrimap] = known[self._network.channels]
         self._mirrors = mirrors
-        self._kept = kept
-        self._shapes: set[tuple[int, ...]] = set()  # of the windows whose memory is kept
+        self._memory = _KeptMemory(kept // self.inputs.memory)
         if not ours:
             self._try()
 
@@ -122,7 +121,7 @@ class Predictor:
 
     def _answer(self, inputs: Floats, progress: Progress) -> Floats:
         """Alpha (H, W) of inputs (C, H, W), H and W multiples of `STRIDE`."""
-        frees = self._frees(inputs.shape[1:])
+        frees = self._memory.overflows(inputs.shape[1:])
         try:
             alpha = self._network.run(inputs[None], progress, frees=frees)
         except CancelledError:
@@ -139,17 +138,25 @@ class Predictor:
             )
         return np.asarray(alpha[0, 0].clip(0, 1), np.float32)
 
-    def _frees(self, shape: tuple[int, ...]) -> bool:
-        """Whether a window of this shape is the last before the network's memory is given back.
 
-        A window takes the memory that earlier ones of its shape took. Without a limit it would
-        grow with every new shape.
-        """
+class _KeptMemory:
+    """The memory that the network keeps: a window takes what earlier ones of its shape took.
+
+    Args:
+        pixels: of all shapes together, for which memory may be kept. Without a limit it would grow
+            with every new shape.
+    """
+
+    def __init__(self, pixels: int) -> None:
+        self._pixels = pixels
+        self._shapes: set[tuple[int, ...]] = set()
+
+    def overflows(self, shape: tuple[int, ...]) -> bool:
+        """Whether a window (h, w) is the last before the memory has to be given back."""
         shapes = {*self._shapes, shape}
-        pixels = sum(height * width for height, width in shapes)
-        frees = pixels * self.inputs.memory > self._kept
-        self._shapes = set() if frees else shapes
-        return frees
+        full = sum(height * width for height, width in shapes) > self._pixels
+        self._shapes = set() if full else shapes
+        return full
 
 
 def _raise_if_memory(error: Exception) -> None:

@@ -219,14 +219,8 @@ class DimTraining(Training[DeepImageMatting]):
         return network
 
     def initialise(self, network: DeepImageMatting) -> None:
-        if self.stage == "refinement" and network.refinement is not None:
-            # The paper does not say how the refinement starts. As nothing: drawn at random it would
-            # spoil the alpha that it is given, and spend its time on making that good again.
-            prediction = network.refinement[-1]
-            assert isinstance(prediction, nn.Conv2d)
-            assert prediction.bias is not None
-            nn.init.zeros_(prediction.weight)
-            nn.init.zeros_(prediction.bias)
+        if self.stage == "refinement":
+            _start_as_identity(network)
         if self.start is not None:
             fresh = "refinement" if self.stage == "refinement" else None
             checkpoint.start_from(self.start, network, fresh=fresh)
@@ -265,9 +259,8 @@ class DimTraining(Training[DeepImageMatting]):
         loss = crops.new_zeros(())
         if self.stage != "refinement":
             scalars["alpha"] = losses.alpha_prediction(coarse, alpha, unknown)
-            scalars["composition"] = losses.compositional(
-                coarse, alpha, foreground, background, unknown
-            )
+            colours = foreground, background
+            scalars["composition"] = losses.compositional(coarse, alpha, *colours, unknown)
             share = self.alpha_weight
             loss = loss + share * scalars["alpha"] + (1 - share) * scalars["composition"]
         if self.stage != "encoder-decoder":
@@ -282,6 +275,21 @@ class DimTraining(Training[DeepImageMatting]):
             alpha=alpha,
             trimap=(unknown * UNKNOWN + known * FOREGROUND).to(torch.uint8),
         )
+
+
+def _start_as_identity(network: DeepImageMatting) -> None:
+    """Set the refinement's last layer to zero: the alpha that it is given stays as it is.
+
+    The paper does not say how the refinement starts. Random weights would first spoil the alpha,
+    and learning to undo that takes time.
+    """
+    if network.refinement is None:
+        return
+    prediction = network.refinement[-1]
+    assert isinstance(prediction, nn.Conv2d)
+    assert prediction.bias is not None
+    nn.init.zeros_(prediction.weight)
+    nn.init.zeros_(prediction.bias)
 
 
 def publish(training: DimTraining, path: Path) -> None:

@@ -77,38 +77,7 @@ class LiteTraining(Training[LiteMatting]):
             checkpoint.start_from(self.start, network)
         else:
             restore(catalogue.find(self.start), network)
-            self._calibrate(network)
-
-    def _calibrate(self, network: LiteMatting) -> None:
-        """Give the batch norms of an exported network the statistics that were folded away.
-
-        The answer stays the same, but in training they would otherwise change it altogether.
-        """
-        seen: dict[nn.BatchNorm2d, list[Tensor]] = {}
-
-        def watch(norm: nn.Module, features: tuple[Tensor]) -> None:
-            assert isinstance(norm, nn.BatchNorm2d)
-            seen.setdefault(norm, []).append(features[0].transpose(0, 1).flatten(1))  # (C, N)
-
-        norms = [
-            module
-            for name, module in network.named_modules()
-            if isinstance(module, nn.BatchNorm2d) and not name.startswith("encoder.")
-        ]
-        hooks = [norm.register_forward_pre_hook(watch) for norm in norms]
-        samples = self.samples(held_out=False)
-        network.eval()
-        with torch.no_grad():
-            for index in range(_CALIBRATION):
-                network(Planes.of(samples[index].float()).inputs)
-            for norm, features in seen.items():
-                values = torch.cat(features, dim=1)
-                variance, mean = torch.var_mean(values, dim=1)
-                norm.running_mean, norm.running_var = mean, variance
-                norm.weight.copy_((variance + norm.eps).sqrt())
-                norm.bias.add_(mean)
-        for hook in hooks:
-            hook.remove()
+            _calibrate(network, self.samples(held_out=False))
 
     def groups(self, network: LiteMatting) -> list[list[nn.Parameter]]:
         encoder = list(network.encoder.parameters())
@@ -163,3 +132,34 @@ class LiteTraining(Training[LiteMatting]):
             alpha=alpha,
             trimap=(unknown * UNKNOWN + known * FOREGROUND).to(torch.uint8),
         )
+
+
+def _calibrate(network: LiteMatting, samples: Crops) -> None:
+    """Give the batch norms of an exported network the statistics that were folded away.
+
+    The answer stays the same, but in training they would otherwise change it altogether.
+    """
+    seen: dict[nn.BatchNorm2d, list[Tensor]] = {}
+
+    def watch(norm: nn.Module, features: tuple[Tensor]) -> None:
+        assert isinstance(norm, nn.BatchNorm2d)
+        seen.setdefault(norm, []).append(features[0].transpose(0, 1).flatten(1))  # (C, N)
+
+    norms = [
+        module
+        for name, module in network.named_modules()
+        if isinstance(module, nn.BatchNorm2d) and not name.startswith("encoder.")
+    ]
+    hooks = [norm.register_forward_pre_hook(watch) for norm in norms]
+    network.eval()
+    with torch.no_grad():
+        for index in range(_CALIBRATION):
+            network(Planes.of(samples[index].float()).inputs)
+        for norm, features in seen.items():
+            values = torch.cat(features, dim=1)
+            variance, mean = torch.var_mean(values, dim=1)
+            norm.running_mean, norm.running_var = mean, variance
+            norm.weight.copy_((variance + norm.eps).sqrt())
+            norm.bias.add_(mean)
+    for hook in hooks:
+        hook.remove()
