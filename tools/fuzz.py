@@ -1,8 +1,9 @@
-"""Fuzzes what deepmatte reads from others: pictures, trimaps, networks and checkpoints.
+"""Fuzzes what deepmatte reads from others: pictures, trimaps, networks, checkpoints, projects.
 
 Sound files are made, some of their bytes changed, and opened in a process of its own, which must
 answer within a while: with a result, or with a `MattingError` of one line. Anything else is printed
-and its input kept. The same seed gives the same inputs.
+and its input kept. The same seed gives the same inputs. Checkpoints need torch, and the studio's
+projects Node.js 20.19 or newer, since the page's own JavaScript reads them.
 
 Example:
     python tools/fuzz.py --seconds 600 --seed 7 --keep failures
@@ -24,8 +25,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import fuzz_projects
 import numpy as np
 from PIL import Image
 
@@ -143,6 +145,11 @@ def changed(content: Content, random: Generator) -> Content:
     return bytes(data)
 
 
+def changed_project(content: Content, random: Generator) -> Content:
+    """Some bytes other, or some values."""
+    return (changed if random.random() < 0.3 else fuzz_projects.changed)(content, random)
+
+
 # --- what is done with them ---------------------------------------------------------------------
 
 
@@ -242,34 +249,46 @@ class Worker:
         return said or f"the process died: exit code {code}"
 
 
+class Kind(NamedTuple):
+    """How a kind of input is made, changed and opened, and its share of all inputs."""
+
+    make: Callable[[], dict[str, Content]]
+    change: Callable[[Content, Generator], Content]
+    work: Callable[[Content, Path], None]
+    share: float
+
+
+KINDS = {
+    "pictures": Kind(pictures, changed, matte, 0.7),
+    "networks": Kind(networks, changed, load, 0.1),
+    "stored": Kind(stored, changed, restore, 0.1),
+    "projects": Kind(fuzz_projects.make, changed_project, fuzz_projects.open_project, 0.1),
+}
+
+
 def main() -> None:
     """Fuzz for some seconds; exit code 1 where anything was found."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--inputs", type=int, help="so many, however long they take")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="folder for inputs that fail")
-    parser.add_argument("--only", choices=("pictures", "networks", "stored"))
+    parser.add_argument("--only", choices=KINDS)
     arguments = parser.parse_args()
-    kinds = {
-        "pictures": (pictures(), matte, 0.8),
-        "networks": (networks(), load, 0.1),
-        "stored": (stored(), restore, 0.1),
-    }
-    if arguments.only:
-        kinds = {arguments.only: kinds[arguments.only]}
-    kinds = {name: kind for name, kind in kinds.items() if kind[0]}
-    shares = np.array([kind[2] for kind in kinds.values()])
+    kinds = {arguments.only: KINDS[arguments.only]} if arguments.only else KINDS
+    sound = {name: kind.make() for name, kind in kinds.items()}
+    names = [name for name, made in sound.items() if made]
+    shares = np.array([kinds[name].share for name in names])
     random = np.random.default_rng(arguments.seed)
     worker, counts, failures = Worker(), Counter[str](), 0
     end = time.monotonic() + arguments.seconds
-    while time.monotonic() < end:
-        name = str(random.choice(list(kinds), p=shares / shares.sum()))
-        sound, work, _ = kinds[name]
-        which = str(random.choice(list(sound)))
-        content = changed(sound[which], random)
-        said = worker.ask(work, content)
+    while counts.total() < arguments.inputs if arguments.inputs else time.monotonic() < end:
+        name = str(random.choice(names, p=shares / shares.sum()))
+        which = str(random.choice(list(sound[name])))
+        content = kinds[name].change(sound[name][which], random)
+        said = worker.ask(kinds[name].work, content)
         counts[name] += 1
         if said:
             failures += 1

@@ -2,6 +2,7 @@
  * The page's beginning: makes the parts and connects them.
  */
 
+import { LARGEST_BRUSH } from "./model/settings.js";
 import { Controls } from "./ui/controls.js";
 import { Cursor, followDivider } from "./canvas/cursor.js";
 import { Dialogs } from "./ui/dialogs.js";
@@ -9,7 +10,7 @@ import { Downloads } from "./ui/downloads.js";
 import { Gestures } from "./ui/gestures.js";
 import { Opening } from "./ui/opening.js";
 import { KeyboardPointer } from "./ui/keyboard_pointer.js";
-import { LARGEST_BRUSH, Painter } from "./ui/painter.js";
+import { Painter } from "./ui/painter.js";
 import { Studio } from "./studio.js";
 import { find } from "./ui/find.js";
 import { listenToKeys } from "./ui/keys.js";

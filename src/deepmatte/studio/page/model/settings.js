@@ -6,14 +6,35 @@ import { Emitter } from "./emitter.js";
 
 const KEY = "deepmatte studio settings";
 
+export const LARGEST_BRUSH = 1000; // pixels
+
 const KEPT = ["theme", "edges", "behind", "colour", "second", "blur", "strength", "split"];
-/** What a project file holds. */
 /** What is done to the edge of the matte. */
 export const REFINING = ["smooth", "feather", "shift", "contrast", "decontaminate"];
+/** What a project file holds. */
 const SHARED = [
   ...["size", "view", "behind", "colour", "second", "blur", "strength", "compare", "split"],
   ...REFINING,
 ];
+
+/** The words that a setting may be, or the lowest and highest number. */
+const ALLOWED = {
+  theme: ["auto", "light", "dark"],
+  view: ["marks", "cutout", "matte"],
+  behind: ["checks", "black", "white", "colour", "gradient", "blur", "picture"],
+};
+const RANGES = {
+  size: [1, LARGEST_BRUSH],
+  blur: [0.5, 12],
+  smooth: [0, 20],
+  feather: [0, 20],
+  shift: [-100, 100],
+  contrast: [0, 100],
+  decontaminate: [0, 100],
+  strength: [0, 100],
+  split: [0, 100],
+};
+const COLOUR = /^#[0-9a-f]{6}$/i;
 
 /** Event "change" (detail: the setting's name). */
 export class Settings extends Emitter {
@@ -77,9 +98,15 @@ export class Settings extends Emitter {
     for (const [name, value] of Object.entries(this.#known(values, SHARED))) this.set(name, value);
   }
 
-  /** Those values that have a known name and the type of the present one. */
+  /** Those values that have a known name and that the page could have set itself. */
   #known(values, names) {
-    const fits = (name) => typeof values?.[name] === typeof this[name];
+    const fits = (name) => {
+      const value = values?.[name];
+      if (typeof value !== typeof this[name]) return false;
+      if (name in RANGES) return value >= RANGES[name][0] && value <= RANGES[name][1];
+      if (name in ALLOWED) return ALLOWED[name].includes(value);
+      return typeof value === "boolean" || COLOUR.test(value);
+    };
     return pick(values ?? {}, names.filter(fits));
   }
 }

@@ -4,7 +4,7 @@
  * in the help are made of it.
  */
 
-import { LARGEST_BRUSH } from "./painter.js";
+import { LARGEST_BRUSH } from "../model/settings.js";
 
 const PHOTOS = "image/*,.heic,.heif,.avif,.tif,.tiff";
 

@@ -17,7 +17,6 @@ const NAMES = { [FOREGROUND]: "Keep", [BACKGROUND]: "Remove", [UNKNOWN]: "Find o
 const LEAST_PRESSURE = 0.1;
 const OPEN_SHARE = 0.3; // of the photo, that an area which is not enclosed has
 const SMALLEST_BOX = 6; // pixels of the picture
-export const LARGEST_BRUSH = 1000;
 
 export class Painter {
   #stroke = null;
