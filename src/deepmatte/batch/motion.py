@@ -1,4 +1,4 @@
-"""How one frame of a shot became the next: motion, where it can be relied on, and cuts.
+"""Motion from one frame of a shot to the next, where it is reliable, and scene cuts.
 
 Source: Kroeger, Timofte, Dai and Van Gool, "Fast Optical Flow using Dense Inverse Search",
 ECCV 2016, as OpenCV has it.
@@ -30,7 +30,7 @@ _CUT = 0.5
 
 @dataclass(frozen=True)
 class Motion:
-    """How the frame before became this one.
+    """The motion from the previous frame to this one.
 
     Attributes:
         source: float32 (H, W, 2): for each pixel of this frame where it was, (x, y).
@@ -107,7 +107,7 @@ def _motion(before: NDArray[np.uint8], now: NDArray[np.uint8], shape: tuple[int,
 def _difference(
     now: NDArray[np.uint8], before: NDArray[np.uint8], source: NDArray[np.float32]
 ) -> Floats:
-    """How much each pixel differs from its partner, 0..1, averaged over its surroundings."""
+    """How much each pixel differs from its match, 0..1, averaged over a window."""
     import cv2
 
     difference = cv2.absdiff(now, _moved(before, source)).max(axis=2).astype(np.float32) / 255

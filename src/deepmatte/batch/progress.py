@@ -1,4 +1,4 @@
-"""How far a batch is, while it runs: on a terminal a bar, elsewhere a line now and then."""
+"""Shows the progress of a batch: a bar on a terminal, elsewhere a line now and then."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Meter:
 
 
 def summary(tally: Tally, skipped: int) -> list[str]:
-    """What a run has come to, in lines for a person."""
+    """A summary of a run, in lines for people."""
     parts = [f"{tally.done} done"]
     if tally.known:
         parts.append(f"{tally.known} done before")

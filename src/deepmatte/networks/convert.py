@@ -193,7 +193,7 @@ def _layout(weights: dict[str, Tensor], wanted: str | None, name: str) -> Layout
 
 
 def _config(layout: Layout, weights: dict[str, Tensor], skips: bool) -> DimConfig:
-    """The variant that the layout and the tensors in the file tell."""
+    """The variant, from the layout and the tensors in the file."""
     norms: dict[Part, str | None] = {"encoder": layout.norm, "fc6": layout.fc6_norm}
     with_norm = tuple(
         part

@@ -1,7 +1,7 @@
 """Deep Image Matting (Xu, Price, Cohen, Huang; CVPR 2017), sections 4.1 and 4.2.
 
-`DimConfig()` is the paper's network. Its other values are what public implementations of it do
-otherwise; `deepmatte.networks.convert` knows which does what, and docs/paper.md tells it.
+`DimConfig()` is the paper's network. Other values are variants of public implementations:
+`deepmatte.networks.convert` reads them, and docs/paper.md lists them.
 
 Spatial sizes in shape comments are fractions of the input's; H and W are multiples of
 `deepmatte.solver.tiles.STRIDE`. Channels are those of the paper's network at full width.
@@ -60,7 +60,7 @@ class DimConfig:
     """Share of the channels of every layer, for experiments; the paper has all."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no network."""
+        """Refuse configurations that are no network."""
         if self.fc6_kernel is not None and (self.fc6_kernel < 1 or self.fc6_kernel % 2 == 0):
             raise DataError(f"fc6_kernel {self.fc6_kernel}: expected an odd number or None")
         if self.fc6_channels < 1 or not self.width > 0:
@@ -226,7 +226,7 @@ class DeepImageMatting(nn.Module):
         return clip(coarse + residual), coarse
 
     def recompute_activations(self) -> None:
-        """Trade time for memory in training: keep each stage's result alone, not what is inside."""
+        """Trade time for memory in training: keep only the result of each stage (checkpointing)."""
         for module in self.modules():
             if isinstance(module, Stage):
                 module.recompute = True
@@ -266,7 +266,7 @@ def normalise(inputs: Tensor) -> Tensor:
 
 
 class _Clip(torch.autograd.Function):
-    """Clip to 0..1 with the gradient of the clipped value handed on as it is.
+    """Clip to 0..1, with a gradient that passes unchanged (straight-through).
 
     Equation 3 is the loss's derivative by the clipped alpha, as it is; with clamp's own, a pixel
     that starts outside 0..1 would never learn.

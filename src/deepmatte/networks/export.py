@@ -142,7 +142,7 @@ class _Alpha(nn.Module):
 
 
 def _forget_origins(model: onnx.ModelProto) -> None:
-    """Drop the stack traces that the exporter writes into every node: paths of this machine."""
+    """Drop the stack traces that the exporter writes into every node: they hold local paths."""
     for part in (model, model.graph, *model.graph.node):
         del part.metadata_props[:]
         part.doc_string = ""

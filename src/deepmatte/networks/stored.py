@@ -1,4 +1,4 @@
-"""Weights that torch saved: read as weights only, and compared with their checksums."""
+"""Reads weights that torch saved: as weights only, and checked against their checksums."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read_weights(path: str | os.PathLike[str], kind: str) -> Any:
 
 
 def check_content(path: str | os.PathLike[str]) -> None:
-    """Compare what torch saved with the checksums that it stores but does not look at.
+    """Check a file against the checksums that torch stores but never reads.
 
     Raises:
         DataError: if a byte has changed.
@@ -52,7 +52,7 @@ def check_content(path: str | os.PathLike[str]) -> None:
 
 
 def _why_unreadable(error: Exception) -> str:
-    """What is wrong with a file that torch does not load as weights only.
+    """Why torch does not load a file as weights only.
 
     Its own words go on to say how to load the file nevertheless, which would run what is in it.
     """

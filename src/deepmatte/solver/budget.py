@@ -1,4 +1,4 @@
-"""How much memory a picture may take, and how large its tiles are therefore."""
+"""How much memory a picture may take, and the tile size that follows from it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Budget:
     """Limits of one engine.
 
     Args:
-        tile: side of the square that a tile holds as many pixels as, at most, or None.
+        tile: the largest tile, as the side of a square with as many pixels; or None.
         memory: bytes that the process may take for a picture, instead of ``tile``, or None.
         smallest_tile: side of the smallest tile that the network can be run in, pixels.
         tile_pixel: bytes that a pixel of a tile takes while the network runs.
@@ -45,7 +45,7 @@ class Budget:
     tile_pixel: int
 
     def __post_init__(self) -> None:
-        """Refuse limits that cannot be kept."""
+        """Refuse limits that cannot be met."""
         if self.tile is not None and self.memory is not None:
             raise ModelError("a tile and a memory: expected one of them, for each sets the other")
         if self.tile is not None and self.tile < self.smallest_tile:

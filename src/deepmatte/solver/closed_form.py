@@ -74,7 +74,7 @@ def closed_form_lines(image: Floats, unknown: Flags, guess: Floats, trust: Float
 
 
 def lines_of(image: Floats, alpha: Floats) -> Floats:
-    """The lines (H, W, 4), as of `closed_form_lines`, of an alpha (H, W) that is known."""
+    """The lines (H, W, 4) of a known alpha (H, W), as `closed_form_lines` returns them."""
     inside = np.ones(alpha.shape, np.float32)
     laplacian = MattingLaplacian(cv2.split(image - _CENTRE), inside, _KNOWN_EPSILON)
     return np.asarray(cv2.merge(laplacian.coefficients(alpha)), np.float32)
@@ -107,7 +107,7 @@ def _solve(
         alpha: (H, W), to start from.
         target: (H, W), the guess by colours.
         weight: (H, W), of it.
-        steps: so many.
+        steps: the most iterations.
     """
     if not sought.any():
         return
@@ -143,7 +143,7 @@ def _solve(
 class _Strips:
     """The columns of a picture's strips that hold what is sought, side by side.
 
-    Each column stands with what its windows' windows see around it. All else is not computed.
+    Each column has the margin that its windows depend on. Nothing else is computed.
 
     Args:
         sought: (H, W), N pixels.
@@ -283,6 +283,6 @@ class MattingLaplacian:
 
 
 def _add_product(total: Floats, first: Floats, second: Floats) -> Floats:
-    """total += first * second, in one pass: what costs is memory, not arithmetic."""
+    """total += first * second, in one pass, because memory access is the bottleneck."""
     cv2.accumulateProduct(first, second, total)
     return total

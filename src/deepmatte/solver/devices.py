@@ -31,7 +31,7 @@ def available_devices() -> list[str]:
 
 
 def device_notes(device: str) -> tuple[str, ...]:
-    """What to say of where a network ran, if it could have been elsewhere: a GPU is idle, say."""
+    """Notes for the user about the device, such as that a GPU was not used."""
     others = [name for name in available_devices() if name not in ("cpu", "coreml", device)]
     if device == "cpu":
         if not others:  # nothing to choose from, and nothing to say

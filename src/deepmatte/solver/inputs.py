@@ -1,4 +1,4 @@
-"""What the networks see: picture and trimap, and for the shipped one priors, window by window.
+"""The networks' inputs, window by window: picture, trimap, and priors for the shipped network.
 
 Training and engine share it.
 """

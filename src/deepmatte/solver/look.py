@@ -1,4 +1,4 @@
-"""One picture through the network, window by window; wide bands are looked at twice."""
+"""Runs the network over one picture, window by window; wide bands are matted twice."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _FIRST_LOOK = 0.3
 
 @dataclass(frozen=True)
 class Look:
-    """A network, and within which limits it looks at a picture.
+    """Runs a network over one picture within limits.
 
     Attributes:
         predict: the network.
         area: pixels of the largest tile.
-        progress: is told how much is done, and ends the work.
+        progress: reports progress and cancels the work.
     """
 
     predict: Predictor
@@ -39,23 +39,23 @@ class Look:
         Args:
             image: (H, W, 3), uint8, uint16, or float32 in 0..1.
             trimap: (H, W).
-            wanted: (H, W), the unknown pixels that alpha is sought at; it is 0 at others.
+            wanted: (H, W), the unknown pixels to compute; alpha is 0 elsewhere.
         """
         alpha: Floats = (trimap == FOREGROUND).astype(np.float32)
         return self._filled(alpha, image, trimap, wanted)
 
     def twice(self, image: NDArray[Any], trimap: Trimap, wanted: Flags) -> Floats:
-        """Alpha as of `once`, where wide bands are narrowed by a first look at them."""
+        """As `once`, but wide bands are narrowed by a first look at them."""
         narrow = self._first_look(image, trimap)
         alpha = ((trimap == FOREGROUND) | (wanted & (narrow == FOREGROUND))).astype(np.float32)
         with self.progress.part(0 if narrow is trimap else _FIRST_LOOK, 1):
             return self._filled(alpha, image, narrow, wanted & (narrow == UNKNOWN))
 
     def _first_look(self, image: NDArray[Any], trimap: Trimap) -> Trimap:
-        """The trimap with that known which a look at its wide bands settles; itself without any.
+        """The trimap with the pixels known that a first look settles; unchanged without wide bands.
 
-        The first look is at half the size, itself narrowed in the same way. Where half would be too
-        little to see anything, it is at the same size.
+        The first look is at half the size, and is narrowed in the same way. Where half the size
+        would be too small, it is at the same size.
         """
         if is_halved(trimap.shape):
             image, labels = halve(image, trimap)
@@ -70,7 +70,7 @@ class Look:
         return narrowed(trimap, coarse, band)
 
     def _filled(self, alpha: Floats, image: NDArray[Any], trimap: Trimap, wanted: Flags) -> Floats:
-        """``alpha``, which is 0 at the wanted pixels, with the network's answers there."""
+        """``alpha`` with the network's answers at the wanted pixels, where it was 0."""
         if not wanted.any():
             return alpha
         inputs = self.predict.inputs(image, trimap)

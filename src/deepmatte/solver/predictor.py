@@ -1,4 +1,4 @@
-"""A window through the network: loaded, padded, mirrored where that is asked, and checked."""
+"""Loads a network and runs it on a window: padded, mirrored if wanted, and checked."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _PATIENCE = 5
 
 
 class Predictor:
-    """Alpha of a window, from what the network sees of it.
+    """Predicts alpha of a window from the network's inputs.
 
     Args:
         model: a shipped network's name, or the path of an ONNX file.
         device: one of `deepmatte.solver.devices.PROVIDERS`.
         threads: of the network.
-        mirrors: whether the answer is the mean of the window's own and its mirror image's.
+        mirrors: whether alpha is the mean over the window and its mirror image.
         kept: bytes that the network may keep from one window to the next.
 
     Attributes:
-        inputs: what the network sees; the ONNX file says which of both it is.
+        inputs: which of the two kinds of inputs the network takes; the ONNX file names it.
 
     Raises:
         ModelError: the network is missing, damaged, made for other inputs, or the device cannot be
@@ -73,7 +73,7 @@ class Predictor:
 
     @property
     def tile_pixel(self) -> int:
-        """Bytes that a pixel of a tile takes while the network runs; a mirrored one is a copy."""
+        """Bytes for each pixel of a tile while the network runs; mirroring needs a copy."""
         return self.inputs.memory + (len(self.inputs.channels) * 4 if self._mirrors else 0)
 
     def __call__(self, window: Floats, progress: Progress) -> Floats:
@@ -81,7 +81,7 @@ class Predictor:
 
         Args:
             window: what `inputs` reads of the picture; padded here to multiples of `STRIDE`.
-            progress: lets another thread end it.
+            progress: lets another thread cancel it.
 
         Raises:
             ModelError: the network fails, or does not answer with an alpha.
@@ -99,7 +99,7 @@ class Predictor:
         return alpha[:height, :width]
 
     def _try(self) -> None:
-        """Run a network that others have made once, on next to nothing.
+        """Run a user's network once on a tiny input.
 
         Raises:
             ModelError: it cannot be run, or takes so long that something is wrong with it.

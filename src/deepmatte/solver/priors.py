@@ -5,9 +5,9 @@ picture to every unknown pixel: the known colours spread inwards, pairs of known
 explain a pixel, alpha read off those, and an approximate closed-form matte. All are plain NumPy and
 OpenCV, all lie in 0..1.
 
-What needs the whole picture is prepared once, in blocks of pixels of a bounded number; the guesses
-are then read window by window at full resolution. So memory goes with the window, not with the
-picture.
+What needs the whole picture is prepared once, on a limited number of blocks of pixels. The guesses
+are then read window by window at full resolution. So memory depends on the size of the window, not
+of the picture.
 
 Source (the others are named in sampling.py and closed_form.py):
     Gortler et al., "The Lumigraph", SIGGRAPH 1996: the push-pull pyramid.
@@ -28,7 +28,6 @@ from deepmatte.solver.resample import grow, shrink
 from deepmatte.solver.sampling import Side, best_pairs, expand
 from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN, Flags, Floats, Trimap, Window
 
-"""Rows and columns of a picture, each from a start to a stop."""
 Sides: TypeAlias = Sequence[Floats | None]
 """What was prepared of the known foreground and of the known background."""
 
@@ -70,7 +69,7 @@ class Priors:
     Args:
         image: RGB (H, W, 3), uint8, uint16, or float32 in 0..1.
         trimap: uint8 (H, W) of 0 (background), 128 (unknown) and 255 (foreground).
-        blocks: at most so many are prepared; a larger picture's are of several pixels each.
+        blocks: the most that are prepared; in larger pictures a block has several pixels.
 
     Example:
         >>> image, trimap = np.zeros((40, 60, 3), np.float32), np.full((40, 60), 128, np.uint8)
@@ -158,8 +157,8 @@ class Priors:
 def _blocks(image: NDArray[Any], trimap: Trimap, scale: int) -> tuple[Floats, list[Floats]]:
     """Means of blocks of ``scale`` x ``scale`` pixels.
 
-    Beyond the picture its edge goes on, up to a size that is a multiple of `ALIGNMENT`. A strip of
-    the picture is read at a time: copies of all of it would be what costs most memory.
+    The picture is padded with its edge to a multiple of `ALIGNMENT`. It is read strip by strip:
+    copies of the whole picture would need the most memory.
 
     Returns:
         The picture (h, w, 3), and for the known foreground and the known background (h, w, 4): the
@@ -201,7 +200,7 @@ def _learn(picture: Floats, known: list[Floats]) -> Trimap:
 def _prepare(
     picture: Floats, unknown: Flags, known: list[Floats], sides: list[Side | None], scale: int
 ) -> list[Floats | None]:
-    """What the known pixels of either side say: see `Priors`; None for a side that has none."""
+    """What is known of each side, see `Priors`; None for a side without known pixels."""
     foreground, background = sides
     sampled: Sequence[Floats | None]
     if foreground is not None and background is not None:
@@ -286,7 +285,7 @@ def _magnify(prepared: Floats, window: Window, scale: int) -> Iterator[Floats]:
 def _by_colours(colours: Floats, foreground: Floats | None, background: Floats | None) -> Floats:
     """Alpha (N,) of colours (3, N) by projecting them on the line between those of both sides.
 
-    Where a side is missing, a colour is the more its own the more it differs from the other's.
+    Where a side is missing, alpha rises with the colour's distance from the other side.
     """
     if background is None:
         assert foreground is not None  # one side is known
@@ -302,7 +301,7 @@ def _by_colours(colours: Floats, foreground: Floats | None, background: Floats |
 def _trust(
     alpha: Floats, colours: Floats, foreground: Floats | None, background: Floats | None
 ) -> Floats:
-    """How far (0..1) alphas `_by_colours` can be believed: colours far apart, little left over.
+    """How far (0..1) to trust alphas `_by_colours`: high for distinct colours and a small residual.
 
     Where a side is missing, a colour that does not differ from the other's may be of either.
     """

@@ -1,4 +1,4 @@
-"""Half the size, a smaller one, a larger one: of what the networks see."""
+"""Resizes what the networks see: to half the size, smaller, larger."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def halve(image: NDArray[Any], trimap: Trimap) -> tuple[Floats, Trimap]:
 
     Args:
         image: (H, W, 3), uint8, uint16, or float32 in 0..1.
-        trimap: (H, W). Half the size a pixel is known where all that it stands for are.
+        trimap: (H, W). A halved pixel is known only if all its four pixels agree.
     """
     height, width = ((side + 1) // 2 for side in trimap.shape)
     small = np.empty((height, width, 3), np.float32)

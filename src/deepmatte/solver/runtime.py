@@ -1,4 +1,4 @@
-"""Runs an exported network with ONNX Runtime; other threads can watch and end it."""
+"""Runs an exported network with ONNX Runtime; other threads can watch and cancel it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deepmatte.solver.devices import session_on
 
 
 class Progress:
-    """One call of an `Engine`, watched and, from any thread, ended.
+    """The progress of one call of an `Engine`; any thread can read it and cancel the call.
 
     Attributes:
         share: how much of the work is done, 0..1.
@@ -34,7 +34,7 @@ class Progress:
         self._stop: Callable[[], None] | None = None
 
     def cancel(self) -> None:
-        """End the call soon; it raises `CancelledError`. Nothing happens if it has ended."""
+        """Cancel the call, which then raises `CancelledError`. Does nothing after its end."""
         self._cancelled = True
         stop = self._stop
         if stop is not None:
@@ -52,7 +52,7 @@ class Progress:
 
     @contextlib.contextmanager
     def part(self, start: float, end: float) -> Iterator[None]:
-        """Within, 0..1 stands for ``start``..``end`` of what it stands for outside."""
+        """In this context 0..1 is mapped to ``start``..``end`` of the enclosing range."""
         outer = self._part
         length = outer[1] - outer[0]
         self._part = outer[0] + length * start, outer[0] + length * end
@@ -67,7 +67,7 @@ class Progress:
 
     @contextlib.contextmanager
     def stopped_by(self, stop: Callable[[], None]) -> Iterator[None]:
-        """While a network runs: how to end it where it is, not only between tiles."""
+        """Also cancel a network while it runs, not only between tiles."""
         self._stop = stop
         self._raise_if_cancelled()  # cancelled before there was anything to stop
         try:
@@ -108,7 +108,7 @@ class OnnxNetwork:
         """Alpha ``(1, 1, H, W)`` of ``inputs`` ``(1, C, H, W)``; from several threads at a time.
 
         Args:
-            inputs: see there.
+            inputs: float32.
             progress: watches and ends it.
             frees: whether the memory that it and runs before it took is given back. The next run
                 takes up to half as long again then, for the system clears each page once more.

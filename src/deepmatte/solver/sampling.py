@@ -121,11 +121,11 @@ class Side:
         return cls(colours, nearest, np.asarray(distance, np.float32))
 
     def nearest(self) -> Floats:
-        """Of each pixel the colour of the nearest known one, (3, h, w)."""
+        """The colour of the nearest known pixel, for each pixel, (3, h, w)."""
         return self.at(self.places)
 
     def at(self, places: Places) -> Floats:
-        """Of each pixel the colour at a place (h * w,), (3, h, w)."""
+        """The colours at places (h * w,), as (3, h, w)."""
         found: Floats = self.colours.take(places, axis=1)
         return found.reshape(3, *self.distance.shape)
 
@@ -175,7 +175,7 @@ def _best(
     own: Places,
     width: int,
 ) -> list[Places]:
-    """Of the candidates (K, n) on either side those (n,) that make the best pair of each pixel."""
+    """The best pair for each pixel, (n,), of candidates (K, n) on each side."""
     ends, far = [], []
     row, column = _row_and_column(own, width)
     for places, side in zip(candidates, sides, strict=True):

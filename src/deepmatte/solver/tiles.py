@@ -1,4 +1,4 @@
-"""Which windows of a picture the network looks at, and how their answers are joined.
+"""Which windows of a picture the network sees, and how their alphas are blended.
 
 A window costs its own pixels and those that the network must see around them. So the unknown
 pixels are cut apart where that saves most, again and again, until every part fits into a tile: a
@@ -36,7 +36,7 @@ Blocks: TypeAlias = int | NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Tile:
-    """A window, and how much its answer counts.
+    """A window and the weights of its alpha.
 
     Attributes:
         window: rows and columns of the picture.

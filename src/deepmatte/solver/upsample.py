@@ -52,7 +52,7 @@ def upsample(
 
 
 def refine(alpha: Floats, image: NDArray[Any], wanted: Flags) -> Iterator[tuple[Window, Floats]]:
-    """Alpha that is already there at full size: halved, and upsampled by the colours.
+    """Alpha that is at full size already: halved, then upsampled by the colours.
 
     Args:
         alpha: (H, W), 0..1.
@@ -85,7 +85,7 @@ class _Strip:
     wanted: Flags
 
     def grown(self, array: Floats) -> Floats:
-        """An array (h, w[, C]) of what is `around`, enlarged: (n, C), of the wanted pixels."""
+        """An array (h, w[, C]) over `around`, enlarged, at the wanted pixels: (n, C)."""
         down, across = (
             full.start - 2 * around.start
             for full, around in zip(self.window, self.around, strict=True)
@@ -95,7 +95,7 @@ class _Strip:
         return grown[down : down + height, across : across + width][self.wanted]
 
     def carried(self, lines: Floats, image: NDArray[Any], plain: Floats) -> Floats:
-        """Alpha (n,): by the lines of what is `around` where it is soft, else the plain one."""
+        """Alpha (n,): by the lines where it is soft, else the plain one."""
         colours = to_unit(image[self.window][self.wanted])
         carried = alpha_of_lines(self.grown(lines), colours)
         # Little by little, or else a tile's least difference would be seen.
@@ -122,7 +122,7 @@ def _strips(wanted: Flags) -> Iterator[_Strip]:
 
 
 def _settled(alpha: Floats) -> Floats:
-    """Alpha, stretched so that what nearly is 0 or 1 is exactly that."""
+    """Alpha stretched, so that values close to 0 or 1 become exactly 0 or 1."""
     settled: Floats = alpha - np.float32(_PLAIN)
     settled *= np.float32(1 / (1 - 2 * _PLAIN))
     return np.clip(settled, 0, 1, out=settled)

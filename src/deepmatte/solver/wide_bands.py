@@ -1,10 +1,10 @@
-"""Wide bands of unknown pixels: where they are, and what a first look at them settles.
+"""Wide bands of unknown pixels: where they are, and which pixels a first look settles.
 
-A network sees only so many pixels around one. In a band that is wider it cannot tell a hole between
-branches from the branch, and most of its work goes into pixels that a glance would settle. So a
-wide band is matted at half of that size first, itself narrowed in the same way, and only what is
-soft there, or near it, stays unknown. Where half would be too little to see anything, the first
-look is at the same size as the second.
+A network has a limited receptive field. In the middle of a wider band it cannot tell a hole between
+branches from a branch, and most of its work goes into easy pixels. So a wide band is matted at half
+the size first, and is narrowed in the same way there. Only pixels that are soft in that first look,
+or near soft ones, stay unknown. Where half the size would be too small, the first look is at the
+same size as the second.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _EVEN = 0.1
 
 
 def is_halved(shape: tuple[int, ...]) -> bool:
-    """Whether a picture of this shape is large enough to be looked at at half the size."""
+    """Whether a picture of this shape is large enough to be halved."""
     return min(shape) >= 2 * SMALLEST
 
 
@@ -59,7 +59,7 @@ def wide(trimap: Trimap, least_share: float) -> Flags:
 
 
 def narrowed(trimap: Trimap, alpha: Floats, wanted: Flags) -> Trimap:
-    """The trimap with those pixels known that a first look settles.
+    """The trimap in which the pixels that a first look settles are known.
 
     Args:
         trimap: (H, W).
@@ -82,7 +82,7 @@ def narrowed(trimap: Trimap, alpha: Floats, wanted: Flags) -> Trimap:
 
 
 def _translucent(wanted: Flags, evenly: Flags) -> Flags:
-    """The connected parts (h, w) of the wanted pixels of which too many are evenly soft."""
+    """Connected parts (h, w) of the wanted pixels in which too many are evenly soft."""
     count, parts = cv2.connectedComponents(wanted.astype(np.uint8))
     pixels, soft = (np.bincount(parts[of], minlength=count) for of in (wanted, wanted & evenly))
     found: Flags = (soft > _TRANSLUCENT * pixels)[parts]
@@ -90,6 +90,6 @@ def _translucent(wanted: Flags, evenly: Flags) -> Flags:
 
 
 def _distance(there: Flags) -> Floats:
-    """From each pixel to the nearest of some; far where there are none."""
+    """The distance of each pixel to the nearest one of a mask; large for an empty mask."""
     distance = cv2.distanceTransform((~there).astype(np.uint8), cv2.DIST_L2, 5)
     return np.asarray(distance, np.float32)

@@ -1,4 +1,4 @@
-"""What the loop needs to know of a training, and what it leaves to each network."""
+"""The settings of a training, and what each network implements for the loop."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ HELD_OUT = 2**62
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a network made of a batch, B crops of H x W pixels.
+    """The loss and the predictions for a batch of B crops of H x W pixels.
 
     Attributes:
-        loss: what is to be reduced, a mean over the crops.
-        scalars: what the log shows of it, each a mean over the crops.
+        loss: to be minimised, a mean over the crops.
+        scalars: values for the log, each a mean over the crops.
         panels: ``(B, 1 or 3, H, W)`` pictures by name, to look at side by side.
         predicted: ``(B, 1, H, W)`` the final alpha, 0..1, known pixels set.
         alpha: ``(B, 1, H, W)`` the true one.
@@ -167,5 +167,5 @@ class Training(abc.ABC, Generic[Network]):
 
 
 def default_device() -> str:
-    """A GPU where there is one: nobody wants it unused in silence."""
+    """A GPU where there is one, else the CPU."""
     return "cuda" if torch.cuda.is_available() else "cpu"

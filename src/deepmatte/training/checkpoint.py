@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, and enough to continue bit for bit."""
+"""Checkpoints: written whole or not at all; a run continues from them bit for bit."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def find(out: Path, *, resume: bool) -> Path | None:
 
 
 def save(state: State, path: Path) -> None:
-    """Write ``state``; whoever stops this on the way finds the earlier file whole.
+    """Write ``state``; if this is interrupted, the earlier file stays whole.
 
     Raises:
         DataError: if weights are not finite; the earlier file stays.
@@ -72,7 +72,7 @@ def load(path: Path) -> State:
 
 
 def check_moments(optimizer: torch.optim.Optimizer) -> None:
-    """See whether an optimiser's state has the shapes of its parameters, which torch does not.
+    """Check that an optimiser's state has the shapes of its parameters; torch does not.
 
     Raises:
         ValueError: if it has not.
@@ -84,7 +84,7 @@ def check_moments(optimizer: torch.optim.Optimizer) -> None:
 
 
 def averaged_weights(path: Path) -> dict[str, Tensor]:
-    """The weights that a run is for, ready for the network's own names.
+    """The resulting weights of a run, under the network's own names.
 
     They are its moving average, or the network's own where none is kept.
 

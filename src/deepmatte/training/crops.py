@@ -1,4 +1,4 @@
-"""A stream of training crops, shared out among processes; and the shipped network's crops.
+"""The stream of training crops, divided among processes, and the shipped network's crops.
 
 Sample ``index`` of seed ``seed`` is always the same, whatever was drawn before it and in whichever
 process: a stopped training continues with exactly the crops that it would have seen.
@@ -159,7 +159,7 @@ def random_trimap(rng: np.random.Generator, alpha: Array) -> NDArray[np.uint8]:
 
 
 def _dilated_subject(rng: np.random.Generator, alpha: Array) -> NDArray[np.uint8]:
-    """The subject dilated, and what is solid in it eroded, each by a distance of its own.
+    """Dilate the subject and erode its solid part, each by its own distance.
 
     Often a thin rim of the subject's inside is left, and in a third of the trimaps none of it: the
     whole subject is unknown, as in Composition-1k.
@@ -181,7 +181,7 @@ def _dilated_subject(rng: np.random.Generator, alpha: Array) -> NDArray[np.uint8
 def _erode(rng: np.random.Generator, known: NDArray[np.bool_], widest: float) -> NDArray[np.bool_]:
     """``known`` less its islands and a margin of at most about ``widest`` pixels.
 
-    Gentler where little would be left: whoever paints a thin thing marks some of it all the same.
+    Less where little would be left, because people mark some of a thin object, too.
     """
     enough = _enough(known)
     island = int(rng.choice([0, 3, 7, 15, 25, 45], p=[0.2, 0.2, 0.2, 0.15, 0.15, 0.1]))
@@ -196,7 +196,7 @@ def _erode(rng: np.random.Generator, known: NDArray[np.bool_], widest: float) ->
 
 
 def _enough(known: NDArray[np.bool_]) -> int:
-    """Fewer known pixels than this nobody would leave: a hundredth of the scene, if there are."""
+    """The fewest known pixels that a person leaves: a hundredth of the scene, if it has them."""
     return min(int(known.sum()), known.size // 100)
 
 
@@ -210,7 +210,7 @@ def _wander(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 def _unbrushed(
     rng: np.random.Generator, known: list[NDArray[np.bool_]], radius: float
 ) -> list[NDArray[np.bool_]]:
-    """What is left of both kinds after dabs of up to ``radius`` pixels along what is unknown."""
+    """The known pixels left after dabs of up to ``radius`` pixels along the unknown ones."""
     points = np.argwhere(~(known[0] | known[1]))
     if not len(points):
         return known
@@ -251,7 +251,7 @@ class Share:
     parts: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be shared equally, for then the shares' mean were not the whole's."""
+        """Refuse unequal shares: their mean would not be the mean of the whole."""
         if self.scenes % (self.processes * self.parts):
             raise DataError(
                 f"{self.scenes} scenes a step for {self.processes} processes in {self.parts} "

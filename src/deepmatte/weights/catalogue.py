@@ -17,7 +17,7 @@ SHA256 = {
 
 
 def find(model: str | os.PathLike[str]) -> bytes:
-    """The ONNX file of a shipped network, or the file that is named.
+    """The bytes of a shipped network's ONNX file, or of the file at a path.
 
     Raises:
         ModelError: if there is no such network or file, or a shipped file is damaged.

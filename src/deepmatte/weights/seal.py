@@ -1,7 +1,7 @@
-"""A checksum at the end of an ONNX file, and what such a file may not hold.
+"""A checksum at the end of an ONNX file, and checks of untrusted files.
 
-ONNX files are protobuf messages, which may be continued by appending: a last entry of the metadata
-says the SHA-256 of all the bytes before it. Readers that do not know it see one more entry.
+An ONNX file is a protobuf message, to which fields can be appended. The last metadata entry holds
+the SHA-256 of all bytes before it. Other readers ignore it.
 """
 
 from __future__ import annotations
