@@ -7,13 +7,11 @@ checkerboard as PNG.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
 from deepmatte.images import convert_colours, encode_exr, encode_image, write_exr
-from deepmatte.images.files import write_files
 from deepmatte.matting import Matte
 from deepmatte.sheet import checkerboard
 
@@ -63,24 +61,3 @@ def shot_file(matte: Matte, folder: Folder) -> bytes:
     if metadata.primaries is None:
         colours = convert_colours(colours, metadata.icc_profile, None)
     return write_exr(colours.astype(np.float16), {"deepmatte:transfer": "sRGB"})
-
-
-def save_shot(matte: Matte, folder: Path, name: str) -> list[Path]:
-    """Write one frame's files, all of them or none; missing folders are created.
-
-    Args:
-        matte: the frame's.
-        folder: of the shot.
-        name: of the frame, without a suffix.
-
-    Returns:
-        What was written.
-
-    Raises:
-        ImageError: a file cannot be written, or OpenEXR is not installed.
-    """
-    files = {folder / path: data for path, data in shot_files(matte, name).items()}
-    for path in files:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    write_files(list(files.items()))
-    return list(files)

@@ -104,8 +104,8 @@ def soft_shadow(alpha: NDArray[np.float32], opacity: float) -> NDArray[np.float3
     fallen = np.zeros_like(alpha)
     fallen[fall:] = alpha[: height - fall] if fall else alpha
     scale = min(1.0, _WIDEST_BLUR / sigma)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(fallen, size, interpolation=cv2.INTER_AREA) if scale < 1 else fallen
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    small = shrink(fallen, size) if scale < 1 else fallen
     # Outside the picture there is no subject to cast a shadow.
     blurred = cv2.GaussianBlur(small, (0, 0), sigma * scale, borderType=cv2.BORDER_CONSTANT)
     full = cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR)

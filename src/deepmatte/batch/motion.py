@@ -65,16 +65,13 @@ class Tracker:
 
 
 def _small(levels: NDArray[Any]) -> NDArray[np.uint8]:
-    import cv2
-
     from deepmatte.images.arrays import to_bytes, to_unit
+    from deepmatte.images.resize import shrink
 
     height, width = levels.shape[:2]
     scale = min(1.0, _SIDE / max(height, width))
     # The flow's coarsest level needs some pixels.
-    size = max(32, round(width * scale)), max(32, round(height * scale))
-    small = cv2.resize(levels, size, interpolation=cv2.INTER_AREA)
-    shrunk: NDArray[Any] = np.asarray(small)
+    shrunk = shrink(levels, (max(32, round(height * scale)), max(32, round(width * scale))))
     return shrunk if shrunk.dtype == np.uint8 else to_bytes(to_unit(shrunk))  # (h, w, 3)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from deepmatte.images import open_image
 from deepmatte.images.arrays import to_bytes, to_unit
-from deepmatte.images.resize import fit
+from deepmatte.images.resize import fit, shrink
 
 # Pixels of the copy that is blurred: more of them look the same.
 _BLURRED_SIDE = 800
@@ -32,20 +32,15 @@ def blurred_surroundings(
     """
     height, width = alpha.shape
     scale = min(1.0, _BLURRED_SIDE / max(height, width))
-    small = (max(1, round(width * scale)), max(1, round(height * scale)))
-    deviation = max(0.5, percent / 100 * max(small))
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    deviation = max(0.5, percent / 100 * max(size))
 
-    def shrink(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(cv2.resize(pixels, small, interpolation=cv2.INTER_AREA), np.float32)
-
-    share = shrink(1 - alpha)[..., None]  # (h, w, 1)
+    share = shrink(1 - alpha, size)[..., None]  # (h, w, 1)
     share = np.where(share > 0.9, share, 0)  # what is mixed with the subject is left out
-    colours = shrink(to_unit(photo)) * share
+    colours = shrink(to_unit(photo), size) * share
     blurred, weight = (cv2.GaussianBlur(part, (0, 0), deviation) for part in (colours, share))
     # Far inside a large subject nothing of the surroundings is near: a wider blur reaches it.
-    wide, wide_weight = (
-        cv2.GaussianBlur(part, (0, 0), max(small) / 4) for part in (colours, share)
-    )
+    wide, wide_weight = (cv2.GaussianBlur(part, (0, 0), max(size) / 4) for part in (colours, share))
     weight, wide_weight = weight[..., None], wide_weight[..., None]
     far = 1e-3 * wide / np.maximum(wide_weight, 1e-6)
     surroundings = (blurred + far) / (weight + 1e-3)

@@ -250,7 +250,7 @@ def _blurred(layer: Array, sigma: float) -> Array:
     if sigma <= 4:
         return np.asarray(cv2.GaussianBlur(layer, (0, 0), sigma), np.float32)
     scale = 2 ** int(np.log2(sigma / 2))
-    small = cv2.resize(layer, tuple(-(-s // scale) for s in shape), interpolation=cv2.INTER_AREA)
+    small = resize.shrink(layer, (-(-shape[1] // scale), -(-shape[0] // scale)))
     small = cv2.GaussianBlur(small, (0, 0), sigma / scale)
     return np.asarray(cv2.resize(small, shape, interpolation=cv2.INTER_CUBIC), np.float32)
 
