@@ -6,7 +6,6 @@ import dataclasses
 import io
 import json
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -19,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from studio_browser import browser  # noqa: F401 (a fixture)
 
 from deepmatte.errors import ImageError
 from deepmatte.evaluation import plot
@@ -672,19 +672,6 @@ def test_dilations_add_a_plot_to_the_report(dilated: Evaluation, tmp_path: Path)
 
 
 # --- in a browser -------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    program = next(filter(None, map(shutil.which, names)), None)
-    if program is None:
-        pytest.skip("there is no Chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
