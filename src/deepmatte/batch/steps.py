@@ -20,6 +20,7 @@ from deepmatte.images.picture import Admit, admit_all
 if TYPE_CHECKING:
     from deepmatte.matting import Matte, Matter
     from deepmatte.solver.engine import Quality
+    from deepmatte.solver.runtime import Progress
     from deepmatte.types import Trimap
 
 
@@ -101,14 +102,18 @@ def open_partner(
         raise TrimapError(f"{name}: {error}") from error
 
 
-def matte_opened(matter: Matter, opened: Opened, settings: Settings) -> Matte:
+def matte_opened(
+    matter: Matter, opened: Opened, settings: Settings, progress: Progress | None = None
+) -> Matte:
     """Matte a picture that is open; without a trimap its subject is looked for."""
     if opened.trimap is not None:
-        matte = matter(opened.picture, opened.trimap)
+        matte = matter(opened.picture, opened.trimap, progress=progress)
         return replace(matte, notes=(*opened.notes, *matte.notes))
     from deepmatte.subject import matte_subject
 
-    return matte_subject(opened.picture, segmenter=settings.segmenter, matter=matter)
+    return matte_subject(
+        opened.picture, segmenter=settings.segmenter, matter=matter, progress=progress
+    )
 
 
 def encoder(matte: Matte, kind: Output, target: str, settings: Settings) -> Callable[[], bytes]:

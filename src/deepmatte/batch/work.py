@@ -7,7 +7,7 @@ import functools
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -26,12 +26,14 @@ from deepmatte.batch.steps import (
 )
 from deepmatte.errors import MattingError
 from deepmatte.solver.budget import saving_memory
+from deepmatte.solver.runtime import Progress
 
 if TYPE_CHECKING:
     from deepmatte.matting import Matte
 
-STAGES = ("decode", "network", "colours", "encode", "write")
-"""Of a picture, in the order in which they come."""
+STAGES = ("decode", "priors", "network", "colours", "encode", "write")
+"""Of a picture, in the order in which they come; "priors" are what the network is given, and what
+makes alpha of full size of its answer."""
 
 # The storage itself has failed, not this picture: whatever came next would fail likewise.
 _STORAGE_ERRORS = frozenset(
@@ -90,7 +92,11 @@ def matte_one(task: Task) -> PictureResult:
             matter = load_matter(
                 task.settings, task.threads, task.memory if task.is_tight else None
             )
-            matte = matte_opened(matter, opened, task.settings)
+        clock = _NetworkClock()
+        with _timed(stages, "priors"):
+            matte = matte_opened(matter, opened, task.settings, clock)
+        stages["network"] += clock.seconds
+        stages["priors"] -= clock.seconds
         _write(task, matte, stages)
         finding = described(matte, time.perf_counter() - began)
     except _TooLargeError as error:
@@ -103,6 +109,24 @@ def matte_one(task: Task) -> PictureResult:
     except Exception as error:  # a fault of deepmatte's own must not end the run
         finding = Finding(f"{task.job.picture}: {type(error).__name__}: {error}")
     return PictureResult(finding, stages)
+
+
+class _NetworkClock(Progress):
+    """Tells how long the network itself has run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds = 0.0
+
+    @contextmanager
+    def stopped_by(self, stop: Callable[[], None]) -> Iterator[None]:
+        """As its parent's, which is entered for as long as the network runs."""
+        with super().stopped_by(stop):
+            began = time.perf_counter()
+            try:
+                yield
+            finally:
+                self.seconds += time.perf_counter() - began
 
 
 class _TooLargeError(MattingError):
