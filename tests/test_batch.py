@@ -257,6 +257,8 @@ def test_missing_and_doubled_trimaps_are_named_before_anything_runs(
     [
         (("photos", "photos", "--trimaps", "trimaps"), "photos is read by this batch"),
         (("photos", "trimaps", "--trimaps", "trimaps"), "trimaps is read by this batch"),
+        (("photos", "photos/sub", "--trimaps", "trimaps"), "holds pictures"),
+        (("photos/*/*.png", "photos/sub", "--trimaps", "trimaps"), "sub is read by this batch"),
         (("photos", "out", "--cutout", "cutout.png"), "expected {stem} or {name}"),
         (("photos", "out", "--cutout", "../{stem}.png"), "leads out of the output folder"),
         (("photos", "out", "--cutout", "{stem}.jpg"), "no alpha channel"),

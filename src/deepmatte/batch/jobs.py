@@ -23,7 +23,7 @@ SUFFIXES = frozenset(
 )
 """Of the files in a folder that are taken for pictures; a file that is named may have any."""
 PARTNER_ENDINGS = (".trimap", ".mask")
-_NAMED_AT_MOST = 10
+_NAMED_AT_MOST = 50
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from deepmatte.batch.jobs import PARTNER_ENDINGS, SUFFIXES, Job, Pairing, Partner, Sources
+from deepmatte.batch.ledger import NAME as LEDGER
 from deepmatte.batch.naming import check_outputs, forget_folders, output_names
 from deepmatte.errors import DataError, ImageError
 
@@ -31,12 +32,8 @@ def pair(sources: Sources) -> Pairing:
             that is read, or over a file that is.
     """
     found = _pictures(sources)
-    for folder in (found.base, sources.partners):
-        if folder is not None and _same(folder, sources.out):
-            raise DataError(
-                f"{sources.out} is read by this batch; expected another folder to write to."
-            )
     jobs, unpaired = [], {}
+    folders = {folder for folder in (found.base, sources.partners) if folder is not None}
     for path in found.paths:
         name = Path(os.path.relpath(path, found.base)).as_posix()
         partner = None
@@ -46,7 +43,12 @@ def pair(sources: Sources) -> Pairing:
                 unpaired[name] = why_unpaired(partners, sources.partner)
                 continue
             partner = partners[0]
+        folders |= {os.path.dirname(file) or "." for file in (path, partner) if file is not None}
         jobs.append(Job(name, path, partner, tuple(output_names(name, sources))))
+    if any(_same(folder, sources.out) for folder in folders):
+        raise DataError(
+            f"{sources.out} is read by this batch; expected another folder to write to."
+        )
     check_outputs(jobs)
     return Pairing(tuple(jobs), unpaired)
 
@@ -91,6 +93,7 @@ def _walk(folder: str, sources: Sources) -> Iterator[str]:
     aside = [sources.out]
     if sources.partners is not None and not _same(sources.partners, folder):
         aside.append(sources.partners)
+    _check_out(folder, sources.out)
     for where, folders, files in os.walk(folder, onerror=_raise):
         folders[:] = sorted(
             name
@@ -99,6 +102,23 @@ def _walk(folder: str, sources: Sources) -> Iterator[str]:
             and not any(_same(os.path.join(where, name), other) for other in aside)
         )
         yield from (os.path.join(where, name) for name in sorted(files) if _is_picture(name))
+
+
+def _check_out(folder: str, out: str) -> None:
+    """Refuse to write among pictures of the folder that is read: they would be left out.
+
+    Raises:
+        DataError: there are pictures in OUT that no batch has written.
+    """
+    inside = os.path.realpath(out).startswith(os.path.join(os.path.realpath(folder), ""))
+    if not inside or os.path.exists(os.path.join(out, LEDGER)):
+        return
+    for where, _, files in os.walk(out):
+        for file in filter(_is_picture, files):
+            raise DataError(
+                f"{out} lies in {folder} and holds pictures ({os.path.join(where, file)}); expected"
+                " an empty or a new folder to write to."
+            )
 
 
 def _raise(error: OSError) -> None:
