@@ -320,6 +320,15 @@ def test_what_exceeds_the_memory_is_said(photos: Path) -> None:
     assert "one.png needs at least 0.30 GB of memory" in failed.stderr
 
 
+def test_what_exceeds_a_share_of_the_memory_is_done_alone(photos: Path) -> None:
+    memory = ("--memory", "700MB", "--processes", "2")  # each picture takes 0.30 GB at least
+
+    done = run("photos", "out", "--trimaps", "trimaps", *memory, folder=photos)
+
+    assert done.returncode == 0, done.stderr
+    assert counted(done.stderr) == {"done": 2, "failed": 0}
+
+
 @pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0, reason="needs a disk of its own to fill"
 )

@@ -96,6 +96,14 @@ class Matter:
     def __reduce__(self) -> tuple[Callable[..., Matter], tuple[Any, ...]]:
         return _made, self._made_of
 
+    def least_memory(self, shape: tuple[int, ...]) -> int:
+        """Bytes that the process takes at least to matte a picture of this shape and save it.
+
+        Args:
+            shape: (height, width).
+        """
+        return self._engine.least_memory(shape)
+
     def __call__(
         self,
         image: Source | Picture,

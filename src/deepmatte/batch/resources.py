@@ -13,6 +13,8 @@ from deepmatte.solver.budget import MEMORY
 # Bytes that a process takes at least, network and libraries included, for a photo of a few
 # megapixels in small tiles.
 _LEAST = 600_000_000
+# Bytes of the process that gives the work out.
+_OWN = 180_000_000
 # Of the memory that is free, if nothing is said.
 _SHARE_OF_FREE = 0.75
 
@@ -57,7 +59,7 @@ def choose_resources(
         memory: bytes for all together, or None for three quarters of what is free.
     """
     cores = usable_cores()
-    most = memory or round(available_memory() * _SHARE_OF_FREE)
+    most = max(0, memory - _OWN) if memory else round(available_memory() * _SHARE_OF_FREE)
     if processes is None:
         each = _LEAST if memory else MEMORY
         processes = max(1, min(cores // (threads or 1), most // each))

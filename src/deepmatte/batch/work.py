@@ -25,11 +25,10 @@ from deepmatte.batch.steps import (
     open_both,
 )
 from deepmatte.errors import MattingError
-from deepmatte.solver.budget import saving_memory
 from deepmatte.solver.runtime import Progress
 
 if TYPE_CHECKING:
-    from deepmatte.matting import Matte
+    from deepmatte.matting import Matte, Matter
 
 STAGES = ("decode", "priors", "network", "colours", "encode", "write")
 """Of a picture, in the order in which they come; "priors" are what the network is given, and what
@@ -85,13 +84,13 @@ def matte_one(task: Task) -> PictureResult:
     began = time.perf_counter()
     shape = (0, 0)
     try:
-        with _timed(stages, "decode"):
-            opened = _opened(task)
-            shape = opened.picture.shape
         with _timed(stages, "network"):
             matter = load_matter(
                 task.settings, task.threads, task.memory if task.is_tight else None
             )
+        with _timed(stages, "decode"):
+            opened = _opened(task, matter)
+            shape = opened.picture.shape
         clock = _NetworkClock()
         with _timed(stages, "priors"):
             matte = matte_opened(matter, opened, task.settings, clock)
@@ -137,11 +136,11 @@ class _TooLargeError(MattingError):
         self.least = least
 
 
-def _opened(task: Task) -> Opened:
+def _opened(task: Task, matter: Matter) -> Opened:
     """A job's files, whose sizes are checked before their pixels are decoded."""
 
     def admit(shape: tuple[int, ...]) -> None:
-        least = saving_memory(shape[0] * shape[1])
+        least = matter.least_memory(shape)
         if least > task.memory:
             raise _TooLargeError(least)
 

@@ -51,6 +51,12 @@ class Budget:
         if self.tile is not None and self.tile < self.smallest_tile:
             raise ModelError(f"tiles of {self.tile} pixels: expected at least {self.smallest_tile}")
 
+    def least(self, shape: tuple[int, ...]) -> int:
+        """Bytes that the process takes at least for a picture of this shape (H, W)."""
+        pixels = shape[0] * shape[1]
+        tile = self.tile_pixel * min(self.smallest_tile**2, pixels)
+        return max(_MATTED + _MATTED_PIXEL * pixels + tile, saving_memory(pixels))
+
     def tile_area(self, shape: tuple[int, ...]) -> int:
         """Pixels of the largest tile for a picture of this shape (H, W).
 
@@ -63,12 +69,10 @@ class Budget:
         taken = _MATTED + _MATTED_PIXEL * pixels
         if self.memory is None:
             return max(TILE**2, (MEMORY - taken) // self.tile_pixel)
-        smallest = self.smallest_tile**2
-        matting = taken + self.tile_pixel * min(smallest, pixels)
-        least = max(matting, saving_memory(pixels))
+        least = self.least(shape)
         if self.memory < least:
             raise ModelError(
                 f"{self.memory / 1e9:.2f} GB of memory are too little for a picture of "
                 f"{shape[1]} x {shape[0]} pixels: expected at least {least / 1e9 + 0.005:.2f} GB"
             )
-        return max(smallest, (self.memory - taken) // self.tile_pixel)
+        return max(self.smallest_tile**2, (self.memory - taken) // self.tile_pixel)

@@ -107,6 +107,10 @@ class Engine:
         progress.advance(1)
         return alpha
 
+    def least_memory(self, shape: tuple[int, ...]) -> int:
+        """Bytes that the process takes at least for a picture of this shape (H, W)."""
+        return self._budget.least(shape)
+
     def admit(self, shape: tuple[int, ...]) -> None:
         """Refuse pictures for which the memory is too little; (H, W), before they are decoded.
 
