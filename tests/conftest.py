@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,11 @@ import deepmatte  # noqa: F401 (before any test loads ONNX Runtime: it switches 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 HEIGHT, WIDTH = 90, 120
+
+# A shell that starts tests in the background has SIGINT ignored, and so would every process that
+# they start: interrupts would never come.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
