@@ -42,6 +42,8 @@ from deepmatte.batch.out_ledger import OutLedger  # noqa: E402
 from deepmatte.batch.settings import Settings  # noqa: E402
 from deepmatte.batch.shards import Shard, matte_shard  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 BUCKET = "s3://photos"
 
 
@@ -310,7 +312,6 @@ def cluster(
                 node.kill()
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs process groups")
 def test_a_cluster_that_loses_a_machine_does_every_picture_once(
     scene: Scene, cutout: bytes, bucket: str, cluster: tuple[str, Node]

@@ -21,6 +21,8 @@ from PIL import Image
 from deepmatte.evaluation.temporal import Steadiness
 from deepmatte.trimap import from_alpha
 
+pytestmark = pytest.mark.slow
+
 HEIGHT, WIDTH, FRAMES = 96, 128, 6
 
 

@@ -20,6 +20,7 @@ pytest.importorskip("torch")
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc"),
     pytest.mark.skipif(not FOLDER.is_dir(), reason="an sdist has no benchmarks"),
 ]

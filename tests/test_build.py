@@ -31,6 +31,8 @@ from deepmatte.datasets.layouts import open_dataset
 from deepmatte.errors import DataError, ImageError
 from deepmatte.images import open_unmanaged
 
+pytestmark = pytest.mark.slow
+
 HEIGHT, WIDTH = 30, 40
 BYTE = st.integers(0, 255)
 

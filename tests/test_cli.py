@@ -21,6 +21,8 @@ import deepmatte
 if TYPE_CHECKING:
     from conftest import Scene
 
+pytestmark = pytest.mark.slow
+
 COMMAND = (sys.executable, "-m", "deepmatte")
 
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux devices")

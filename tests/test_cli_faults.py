@@ -16,6 +16,8 @@ import deepmatte
 if TYPE_CHECKING:
     from conftest import Scene
 
+pytestmark = pytest.mark.slow
+
 COMMAND = (sys.executable, "-m", "deepmatte")
 posix = pytest.mark.skipif(os.name != "posix", reason="pipes and devices of POSIX")
 

@@ -21,6 +21,8 @@ import deepmatte
 if TYPE_CHECKING:
     from conftest import Scene
 
+pytestmark = pytest.mark.slow
+
 PACK = Path(__file__).parents[1] / "integrations" / "comfyui"
 
 runtime = pytest.mark.skipif(

@@ -32,6 +32,8 @@ from deepmatte.networks.dim import DeepImageMatting, DimConfig  # noqa: E402
 if TYPE_CHECKING:
     from conftest import Scene
 
+pytestmark = pytest.mark.slow
+
 Weights = dict[str, Tensor]
 
 ENCODER = {1: (4, 64, 64), 2: (64, 128, 128), 3: (128, 256, 256, 256)}

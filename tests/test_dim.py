@@ -27,6 +27,8 @@ from deepmatte.solver.engine import Engine  # noqa: E402
 from deepmatte.solver.inputs import PictureAndTrimap  # noqa: E402
 from deepmatte.solver.tiles import STRIDE, tiles  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 SMALL = 1 / 16
 
 PAPER = DimConfig()

@@ -25,6 +25,8 @@ import deepmatte
 from deepmatte.cli import main
 from deepmatte.images import encode_image
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "src" / "deepmatte" / "samples"
 # Log and explanation show commands that were run once; these pages show commands to run now.

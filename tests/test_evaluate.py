@@ -33,6 +33,8 @@ from deepmatte.evaluation.methods import (
 from deepmatte.evaluation.results import METRICS, Evaluation, Row
 from deepmatte.weights import catalogue
 
+pytestmark = pytest.mark.slow
+
 COMMAND = (sys.executable, "-m", "deepmatte", "evaluate")
 HEIGHT, WIDTH = 48, 64
 KINDS = ("Trimap1", "Trimap2")

@@ -28,6 +28,7 @@ STRACE = shutil.which("strace")
 LOCAL = ("AF_UNIX", "AF_NETLINK")  # other processes and the kernel of this machine
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(STRACE is None, reason="needs strace"),
     pytest.mark.skipif(sys.platform != "linux", reason="strace is of Linux"),
 ]

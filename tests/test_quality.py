@@ -12,7 +12,13 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize(
-    "tool", [("ruff", "format", "--check"), ("ruff", "check"), ("mypy",)], ids=" ".join
+    "tool",
+    [
+        ("ruff", "format", "--check"),
+        ("ruff", "check"),
+        pytest.param(("mypy",), marks=pytest.mark.slow),
+    ],
+    ids=" ".join,
 )
 def test_the_tool_has_no_complaints(tool: tuple[str, ...]) -> None:
     done = subprocess.run([sys.executable, "-m", *tool], cwd=ROOT, capture_output=True, text=True)

@@ -35,6 +35,8 @@ from deepmatte.images import open_alpha, open_image, save_image
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog, Page
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "<img src=x onerror=alert(1)>"
 SCRIPT = "</script><script>alert(2)</script><!--"
 METHODS = ("network", "classical", SCRIPT)

@@ -35,6 +35,8 @@ from deepmatte.images import encode_image
 if TYPE_CHECKING:
     from conftest import Scene
 
+pytestmark = pytest.mark.slow
+
 COMMAND = (sys.executable, "-m", "deepmatte", "serve", "--port", "0")
 
 

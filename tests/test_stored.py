@@ -32,7 +32,7 @@ from deepmatte.training.lite import LiteTraining  # noqa: E402
 from deepmatte.training.loop import train  # noqa: E402
 from deepmatte.training.recipes import lite  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 
 # --- ONNX ---------------------------------------------------------------------------------------

@@ -40,6 +40,8 @@ from deepmatte.trimap import from_alpha, open_trimap
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
+pytestmark = pytest.mark.slow
+
 
 def pans(page: Page) -> None:
     """Dragging with the space key moves the photo and paints nothing."""

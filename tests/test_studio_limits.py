@@ -21,6 +21,8 @@ import pytest
 
 pytest.importorskip("starlette", reason="needs deepmatte[studio]")
 
+pytestmark = pytest.mark.slow
+
 BOMB = b"RIFF\x1a\0\0\0WEBPVP8L\x0e\0\0\0\x2f" + struct.pack("<I", 16382 | 16382 << 14) + b"\0" * 10
 posix = pytest.mark.skipif(os.name != "posix", reason="limits and files of POSIX")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+import pytest
 from PIL import Image
 from studio_browser import (  # noqa: F401 (fixtures)
     CENTRE,
@@ -49,6 +50,8 @@ from deepmatte.trimap import BACKGROUND, UNKNOWN, from_mask, open_trimap
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
+
+pytestmark = pytest.mark.slow
 
 SAMPLES = Path(deepmatte.__file__).parent / "samples"
 

@@ -35,6 +35,8 @@ from deepmatte import trimap
 if TYPE_CHECKING:
     from conftest import Scene
 
+pytestmark = pytest.mark.slow
+
 COMMAND = (sys.executable, "-m", "deepmatte")
 LARGE = (700, 900)  # more than are matted whole at once
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from studio_browser import (  # noqa: F401 (fixtures)
@@ -42,6 +43,8 @@ from deepmatte.trimap import from_alpha
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow
 
 
 def open_with_alpha(page: Page, scene: Scene, folder: Path) -> None:

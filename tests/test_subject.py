@@ -25,6 +25,8 @@ from deepmatte.subject.segmenters import Hints
 if TYPE_CHECKING:
     from conftest import Scene
 
+pytestmark = pytest.mark.slow
+
 COMMAND = (sys.executable, "-m", "deepmatte", "matte")
 
 people = pytest.mark.skipif(

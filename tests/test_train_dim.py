@@ -31,7 +31,7 @@ from deepmatte.training.dim import CHANNELS, STAGES, DimTraining, dilated_trimap
 from deepmatte.training.loop import train  # noqa: E402
 from deepmatte.training.pictures import Pictures  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 SIDE = 96
 

@@ -38,6 +38,8 @@ from deepmatte.training.recipes import lite  # noqa: E402
 from deepmatte.training.scenes import Sources, compose  # noqa: E402
 from deepmatte.weights import catalogue  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:

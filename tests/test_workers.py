@@ -14,6 +14,8 @@ import pytest
 
 from deepmatte.workers import Death, run
 
+pytestmark = pytest.mark.slow
+
 
 def square(number: int) -> int:
     """Dies of 3 as if the system had killed it, and of 4 by its own will."""
