@@ -199,3 +199,19 @@ def test_too_few_addresses_are_one_sentence(scene: Scene, megabytes: int) -> Non
         assert done.returncode == 1
         assert done.stderr.startswith(b"deepmatte: ")
         assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+def test_too_few_addresses_are_an_error_of_ours_in_python_too(scene: Scene) -> None:
+    code = """
+import deepmatte
+try:
+    deepmatte.Matter()
+except deepmatte.MattingError as error:
+    print(error)
+"""
+    limited = ["sh", "-c", 'ulimit -v 350000; exec "$@"', "sh", sys.executable, "-c", code]
+
+    done = subprocess.run(limited, capture_output=True)
+
+    assert done.stdout.startswith(b"This process may use 0.36 GB of addresses"), done.stderr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -55,7 +55,7 @@ MODES: dict[str, tuple[str, ...]] = {
     "EXR": ("RGB half", "RGB float", "RGBA float"),
 }
 # What an orientation does to the stored pixels; source: EXIF 2.32, tag 0x0112.
-TURNED = {
+TURNED: dict[int, Callable[[Pixels], Pixels]] = {
     1: lambda p: p,
     2: lambda p: p[:, ::-1],
     3: lambda p: p[::-1, ::-1],
@@ -152,7 +152,8 @@ def smooth(height: int, width: int) -> NDArray[np.uint8]:
     rows, columns = np.mgrid[:height, :width]
     down, across = rows / max(1, height - 1), columns / max(1, width - 1)
     planes = (60 + 120 * across, 40 + 150 * down, 200 - 90 * across * down, 30 + 200 * across)
-    return np.rint(np.stack(planes, axis=2)).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.rint(np.stack(planes, axis=2)).astype(np.uint8)
+    return pixels
 
 
 def encoded(pixels: NDArray[np.uint8], case: Case) -> tuple[bytes, Pixels, Pixels | None]:

@@ -58,7 +58,7 @@ class Matter:
 
     Raises:
         ModelError: the model or the device does not exist.
-        MattingError: the text is not an amount of memory.
+        MattingError: the text is not an amount of memory, or `ulimit -v` allows too few addresses.
 
     Example:
         matter = deepmatte.Matter()
@@ -77,7 +77,9 @@ class Matter:
         quality: Quality = "normal",
         transparency: Transparency = "keep",
     ) -> None:
-        from deepmatte.machine import bytes_of
+        from deepmatte.machine import bytes_of, check_address_space
+
+        check_address_space()  # before libraries are loaded, which would crash
         from deepmatte.solver.engine import Engine
         from deepmatte.transparency import SAID
 

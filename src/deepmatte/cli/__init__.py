@@ -40,6 +40,8 @@ def main() -> None:
     except MemoryError:
         _fail("There is not enough memory for this picture.")
     except OSError as error:
+        if _lacks_memory(error):  # numba's, which rembg loads
+            _fail("There is not enough memory to load what this needs.")
         where = "" if error.filename is None else f": {error.filename}"
         _fail(f"{error.strerror or error}{where}.")
 
