@@ -1,12 +1,13 @@
 """How much does `deepmatte serve` bear? A load generator asks it, and its memory is watched.
 
-    python benchmarks/serve.py [--seconds 60] [--connections 2 8 32] [--slow 50]
+    python benchmarks/serve.py [--seconds 60] [--connections 2 8 32] [--slow 50] [--width 600]
+        [--figure memory.svg]
 
-Needs wrk. The picture is the package's own sample at 600 x 450 pixels, sent with its trimap as
-multipart. `--slow` connections send a byte now and then, and some hang up in the middle of a
-request, all the while. For each number of connections: answers with 200 a second, those refused
-with 503, the
-latency of the middle and of the 99th percentile, and the memory before and after.
+Needs wrk. The picture is the package's own sample, sent with its trimap as multipart. `--slow`
+connections send a byte now and then, and some hang up in the middle of a request, all the while.
+For each number of connections: answers with 200 a second, those refused with 503, the latency of
+the middle and of the 99th percentile, and the memory before and after. `--figure` draws the memory
+over the requests.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pathlib import Path
 
 from measuring import table
 from PIL import Image
+from plot import Curve, curves
 
 BOUNDARY = "deepmatte-benchmark"
 LUA = """
@@ -53,25 +55,46 @@ end
 """.replace("BOUNDARY", BOUNDARY)
 
 
-def body() -> bytes:
-    """A request's: the sample and its trimap."""
+def body(width: int) -> bytes:
+    """A request's: the sample at this width and its trimap."""
     folder = resources.files("deepmatte") / "samples"
     parts = b""
     for name, file in (("image", "fur.jpg"), ("trimap", "fur.trimap.png")):
         data = io.BytesIO()
         with Image.open(io.BytesIO((folder / file).read_bytes())) as picture:
-            picture.resize((600, 450), Image.Resampling.NEAREST).save(data, "PNG")
+            size = (width, round(0.75 * width))
+            picture.resize(size, Image.Resampling.NEAREST).save(data, "PNG")
         head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="{name}"'
         parts += head.encode() + b"\r\n\r\n" + data.getvalue() + b"\r\n"
     return parts + f"--{BOUNDARY}--\r\n".encode()
 
 
-def memory(url: str) -> float:
-    """Resident memory of the server, GB."""
+def look(url: str) -> tuple[float, float]:
+    """Pictures that the server has matted so far, and its resident memory in GB."""
     with urllib.request.urlopen(f"{url}/metrics", timeout=60) as answer:
-        found = re.search(r"^process_resident_memory_bytes (\S+)$", answer.read().decode(), re.M)
-    assert found
-    return float(found[1]) / 1e9
+        told = answer.read().decode()
+    done = re.search(r"^deepmatte_request_seconds_count (\S+)$", told, re.M)
+    held = re.search(r"^process_resident_memory_bytes (\S+)$", told, re.M)
+    assert done
+    assert held
+    return float(done[1]), float(held[1]) / 1e9
+
+
+@contextmanager
+def watched(url: str, seen: list[tuple[float, float]]) -> Iterator[None]:
+    """While the server's memory is looked at every few seconds."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(5):
+            with suppress(OSError):
+                seen.append(look(url))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
 
 
 @contextmanager
@@ -105,6 +128,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--connections", type=int, nargs="+", default=[2, 8, 32])
     parser.add_argument("--slow", type=int, default=50)
+    parser.add_argument("--width", type=int, default=600, help="of the picture, pixels")
+    parser.add_argument("--figure", type=Path)
     arguments = parser.parse_args()
     server = subprocess.Popen(
         [sys.executable, "-m", "deepmatte", "serve", "--port", "0", "--queue", "8"],
@@ -113,15 +138,16 @@ def main() -> None:
     )
     assert server.stdout
     url = server.stdout.readline().split()[-1]
-    rows = []
+    rows, seen = [], list[tuple[float, float]]()
     try:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            (folder / "body").write_bytes(body())
+            (folder / "body").write_bytes(body(arguments.width))
             (folder / "load.lua").write_text(LUA)
             for connections in arguments.connections:
-                before = memory(url)
-                with disturbed(int(url.rsplit(":", 1)[1]), arguments.slow):
+                _, before = look(url)
+                port = int(url.rsplit(":", 1)[1])
+                with disturbed(port, arguments.slow), watched(url, seen):
                     command = ["wrk", "-t2", f"-c{connections}", f"-d{arguments.seconds}s"]
                     done = subprocess.run(
                         [*command, "--timeout", "60s", "-s", folder / "load.lua", f"{url}/matte"],
@@ -142,7 +168,7 @@ def main() -> None:
                         f"{middle:.2f}",
                         f"{late:.2f}",
                         f"{before:.2f}",
-                        f"{memory(url):.2f}",
+                        f"{look(url)[1]:.2f}",
                     ]
                 )
     finally:
@@ -150,6 +176,10 @@ def main() -> None:
         server.wait()
     heads = ["connections", "200s a second", "503s", "p50 s", "p99 s", "GB before", "GB after"]
     print(table(heads, rows))
+    if arguments.figure is not None:
+        drawn = [Curve("resident memory", seen)]
+        title = "Memory of deepmatte serve, with slow clients and disconnects"
+        arguments.figure.write_text(curves(title, "pictures matted", "GB", drawn))
 
 
 if __name__ == "__main__":
