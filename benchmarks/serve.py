@@ -138,7 +138,8 @@ def main() -> None:
     )
     assert server.stdout
     url = server.stdout.readline().split()[-1]
-    rows, seen = [], list[tuple[float, float]]()
+    rows: list[list[object]] = []
+    seen: list[tuple[float, float]] = []
     try:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
