@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from typer.testing import CliRunner
 
 import deepmatte
+from deepmatte.cli.app import app
 
 if TYPE_CHECKING:
     from conftest import Scene
@@ -85,11 +87,11 @@ def assert_one_sentence(done: subprocess.CompletedProcess[bytes]) -> str:
         "compose set",
     ],
 )
-def test_help_has_an_example(verb: str, tmp_path: Path) -> None:
-    done = run(*verb.split(), "--help", folder=tmp_path)
+def test_help_has_an_example(verb: str) -> None:
+    done = CliRunner().invoke(app, [*verb.split(), "--help"], prog_name="deepmatte")
 
-    assert done.returncode == 0
-    assert f"  deepmatte {verb}" in done.stdout.decode().split("Example:")[1]
+    assert done.exit_code == 0
+    assert f"  deepmatte {verb}" in done.output.split("Example:")[1]
 
 
 def test_version(tmp_path: Path) -> None:
