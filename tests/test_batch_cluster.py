@@ -256,6 +256,9 @@ def test_what_a_folder_holds_is_seen_by_size_and_content(scene: Scene, bucket: s
     again = find(sources)
     assert again.inputs["a/1.png"] == found.inputs["a/1.png"]
     assert again.inputs["2.png"] != found.inputs["2.png"]
+    addresses.write([(f"{bucket}/seen/in/out/5.png", b"5")])
+    with pytest.raises(deepmatte.MattingError, match=r"holds pictures \(5.png\)"):
+        find(dataclasses.replace(sources, out=f"{bucket}/seen/in/out"))
     with pytest.raises(deepmatte.MattingError, match="in/ is read by this batch"):
         find(dataclasses.replace(sources, out=f"{bucket}/seen/in/"))
 

@@ -266,6 +266,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path) -> None:
         (("none.##.png", "out", "--trimaps", "trimaps"), "no frame in none.##.png"),
         (("shot.####.png", "out.mov", "--trimaps", "trimaps"), "takes its rate and sound from a"),
         (("shot.####.png", "out", "--trimaps", "trimaps", "--crop", "5"), "A crop would move"),
+        (("shot.####.png", ".", "--trimaps", "trimaps"), ". is read by this batch"),
     ],
 )
 def test_what_is_no_shot_is_refused(shot: Path, arguments: tuple[str, ...], said: str) -> None:
@@ -311,6 +312,8 @@ def test_a_video_becomes_a_video_with_alpha_and_keeps_its_sound(video: Path, nam
     assert done.returncode == 0, done.stderr
     again = run("shot.mp4", name, "--trimaps", "trimaps", folder=video.parent)
     assert f"0 done, {FRAMES} done before, 0 failed" in again.stderr
+    over = run(name, name, "--trimaps", "trimaps", folder=video.parent)
+    assert f"{name} is read by this batch" in over.stderr
     with av.open(str(video.parent / name)) as container:
         (pictures,), (sound,) = container.streams.video, container.streams.audio
         assert float(pictures.average_rate) == pytest.approx(12, rel=0.05)

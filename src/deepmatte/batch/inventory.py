@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from deepmatte.batch import addresses
 from deepmatte.batch.jobs import PARTNER_ENDINGS, SUFFIXES, Job, Pairing, Sources
+from deepmatte.batch.ledger import NAME as LEDGER
 from deepmatte.batch.naming import check_outputs, output_names
 from deepmatte.batch.pairing import why_unpaired
 from deepmatte.batch.shards import SHARDS, Shard
@@ -50,6 +52,8 @@ def find(sources: Sources) -> Inventory:
         raise DataError(
             f"{sources.out} is read by this batch; expected another folder to write to."
         )
+    if _is_below(sources.out, folder):
+        _check_out(sources.out, folder)
     stamps = _listing(folder, aside=(sources.out, sources.partners))
     shards = {name: stamp for name, stamp in stamps.items() if name.endswith(SHARDS)}
     pictures = [name for name in stamps if _is_picture(name)]
@@ -67,6 +71,18 @@ def find(sources: Sources) -> Inventory:
         for name in shards
     )
     return Inventory(Pairing(()), found, shards, _written(sources.out))
+
+
+def _check_out(out: str, folder: str) -> None:
+    """Refuse to write among pictures of the folder that is read: they would be left out."""
+    ledger = addresses.joined(out, LEDGER)
+    is_output = addresses.exists(ledger) if addresses.is_remote(out) else os.path.exists(ledger)
+    inside = () if is_output else filter(_is_picture, map(os.path.basename, _written(out)))
+    for name in inside:
+        raise DataError(
+            f"{out} lies in {folder} and holds pictures ({name}); expected an empty or a new"
+            " folder to write to."
+        )
 
 
 def _pictures(sources: Sources, pictures: Iterable[str], beside: Mapping[str, str]) -> Inventory:

@@ -18,9 +18,10 @@ from dataclasses import dataclass, replace
 from deepmatte.batch import addresses, checkpoint, frames
 from deepmatte.batch.checkpoint import Checkpoint
 from deepmatte.batch.frames import Planned
-from deepmatte.batch.jobs import SUFFIXES, Output
+from deepmatte.batch.jobs import SUFFIXES, Job, Output
 from deepmatte.batch.ledger import NAME, Finding, Ledger, Made, key
 from deepmatte.batch.measures import described
+from deepmatte.batch.naming import check_outputs
 from deepmatte.batch.run import remove_remains
 from deepmatte.batch.settings import Settings
 from deepmatte.batch.shot import Failure, Frame, matte_shot
@@ -107,6 +108,7 @@ def matte_sequence(sequence: Sequence, tally: Tally, watcher: Watcher) -> None:
             " expected a folder to write to."
         )
     planned = frames.plan(sequence.source, sequence.partners, sequence.settings.partner)
+    _check_out(sequence, planned)
     os.makedirs(sequence.folder, exist_ok=True)
     with closing(Ledger(os.path.join(sequence.folder, NAME))) as ledger:
         target = sequence.out if sequence.is_video else sequence.source
@@ -125,6 +127,30 @@ def matte_sequence(sequence: Sequence, tally: Tally, watcher: Watcher) -> None:
             run.to_files()
         failed = f"{len(tally.failures)} frames failed." if tally.failures else None
         ledger.write([(whole, Finding(failed))])
+
+
+def _check_out(sequence: Sequence, planned: list[Planned]) -> None:
+    """Refuse to write into or over what is read.
+
+    Raises:
+        DataError: that would happen.
+    """
+    read = {file for frame in planned for file in (frame.path, frame.partner) if file is not None}
+    if sequence.is_video:
+        taken = {os.path.realpath(file) for file in read}
+    else:
+        files = read - {sequence.source}  # a video may lie in OUT
+        taken = {os.path.realpath(os.path.dirname(file) or ".") for file in files}
+        check_outputs(
+            [
+                Job(frame.name, frame.path, frame.partner, tuple(sequence.targets(frame.name)))
+                for frame in planned
+            ]
+        )
+    if os.path.realpath(sequence.out) in taken:
+        raise DataError(
+            f"{sequence.out} is read by this batch; expected another place to write to."
+        )
 
 
 def _exists(path: str) -> Callable[[object], bool]:
