@@ -17,6 +17,8 @@ import deepmatte
 if TYPE_CHECKING:
     from conftest import Scene
 
+pytestmark = pytest.mark.slow
+
 INTEGRATIONS = Path(__file__).parents[1] / "integrations"
 
 
