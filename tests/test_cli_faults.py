@@ -215,3 +215,21 @@ except deepmatte.MattingError as error:
     done = subprocess.run(limited, capture_output=True)
 
     assert done.stdout.startswith(b"This process may use 0.36 GB of addresses"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("batch", "in"), b"deepmatte batch photos out"),
+        (("demo",), b"deepmatte demo folder"),
+        (("serve",), b"curl -o cutout.png"),
+        (("studio", "photo.png"), b"Save in the page"),
+    ],
+)
+def test_where_there_is_no_o_the_error_says_what_to_use(
+    scene: Scene, command: tuple[str, ...], said: bytes
+) -> None:
+    done = run(*command, "-o", "x.png", folder=scene.folder)
+
+    assert done.returncode == 2
+    assert said in done.stderr

@@ -15,6 +15,14 @@ from typing import Any
 
 from deepmatte.errors import MattingError, printable
 
+# What names the output of the verbs that have no -o.
+_OUTPUTS = {
+    "batch": "the second argument is the folder for the results: deepmatte batch photos out",
+    "demo": "the argument is the folder for the results: deepmatte demo folder",
+    "serve": "each answer is a result: curl -o cutout.png ...",
+    "studio": "Save in the page names the file",
+}
+
 
 def main() -> None:
     """Run the command line; an error becomes one sentence and an exit code."""
@@ -63,6 +71,9 @@ def _run() -> int:
         error.show(message)
         for line in message.getvalue().splitlines():
             print(printable(line), file=sys.stderr)
+        verb = error.ctx.info_name if error.ctx else ""
+        if getattr(error, "option_name", "") in ("-o", "--out") and verb in _OUTPUTS:
+            print(f"There is no -o here; {_OUTPUTS[verb]}.", file=sys.stderr)
         return int(error.exit_code)
 
 
