@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 1600, 1000
 GOOD = 1.3
+STOPS = 8  # places on the way of a stroke
 KNOWN = ("o_0530e2e7", "o_0c33063a", "o_1a9abc07", "o_1f836c45", "o_3a9a5e7c")
 
 
@@ -114,16 +115,16 @@ def play_known(page: Page, address: str, data: Path, name: str, most: int, out: 
         ),
     )
     settle(page)
-    strokes, found = 0, alpha_of(page)
-    best = sad(found, truth)
-    while sad(found, truth) > bound and strokes < most:
-        stroke = next_stroke(found, truth)
+    painted: list[Stroke] = []
+    found = alpha_of(page)
+    while sad(found, truth) > bound and len(painted) < most:
+        stroke = next_stroke(found, truth, painted)
         if stroke is None:
             break
         paint(page, stroke)
-        strokes += 1
+        painted.append(stroke)
         found = alpha_of(page)
-        best = min(best, sad(found, truth))
+    strokes = len(painted)
     reached = sad(found, truth)
     page.keyboard.press("3")
     page.screenshot(path=out / f"{name}.png")
@@ -155,32 +156,68 @@ def play_by_eye(page: Page, address: str, data: Path, photo: ByEye, out: Path) -
     return len(photo.strokes)
 
 
-def next_stroke(found: NDArray[np.float32], truth: NDArray[np.float32]) -> Stroke | None:
-    """Along the middle of the largest spot that is wrong; None if there is none worth it."""
+def next_stroke(
+    found: NDArray[np.float32], truth: NDArray[np.float32], painted: list[Stroke]
+) -> Stroke | None:
+    """Over the largest spot that is wrong; None if there is none worth it.
+
+    Where Find out was painted before and has not helped, Keep or Remove says what is there. Where
+    these have not helped, the next spot has its turn.
+    """
     wrong = (np.abs(found - truth) > 0.25).astype(np.uint8)
     wrong = np.asarray(cv2.morphologyEx(wrong, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))
-    count, parts, stats, _ = cv2.connectedComponentsWithStats(wrong)
-    if count < 2:
-        return None
-    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    spot = np.asarray(parts) == largest
-    if spot.sum() < 30:
-        return None
-    inside = truth[spot].mean()
-    key = "f" if inside > 0.85 else "b" if inside < 0.15 else "u"
+    _, parts, stats, _ = cv2.connectedComponentsWithStats(wrong)
+    for part in 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA]):
+        if stats[part, cv2.CC_STAT_AREA] < 30:
+            break
+        stroke = stroke_over(np.asarray(parts) == part, truth, painted)
+        if stroke is not None:
+            return stroke
+    return None
+
+
+def stroke_over(
+    spot: NDArray[np.bool_], truth: NDArray[np.float32], painted: list[Stroke]
+) -> Stroke | None:
+    """Along the middle of a spot; None if Keep or Remove was painted there already."""
     depth = cv2.distanceTransform(np.pad(spot.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
     deepest = np.unravel_index(int(depth.argmax()), depth.shape)
-    rows, columns = np.nonzero(depth > 0.5 * depth.max())
-    away = np.hypot(rows - deepest[0], columns - deepest[1])
-    end = int(away.argmax())
-    back = int(np.hypot(rows - rows[end], columns - columns[end]).argmax())
-    size = max(4, round(1.4 * float(depth.max()) * (1.6 if key == "u" else 1)))
-    way = (
-        (float(columns[back]), float(rows[back])),
-        (float(deepest[1]), float(deepest[0])),
-        (float(columns[end]), float(rows[end])),
-    )
+    before = {stroke.key for stroke in painted if covers(stroke, deepest)}
+    if before & {"f", "b"}:
+        return None
+    middle = depth > 0.5 * depth.max()
+    inside = truth[middle].mean()
+    key = "f" if inside > 0.85 else "b" if inside < 0.15 else "u"
+    if key == "u" and before:
+        key = "f" if inside > 0.5 else "b"
+    way, thin = along(depth, middle)
+    size = max(3, round(1.4 * thin * (1.6 if key == "u" else 1)))
     return Stroke(key, size, way)
+
+
+def along(
+    depth: NDArray[np.float32], middle: NDArray[np.bool_]
+) -> tuple[tuple[tuple[float, float], ...], float]:
+    """A way through the middle of a spot, from one end to the other, and its usual depth there."""
+    rows, columns = np.nonzero(middle)
+    places = np.stack([columns, rows], axis=1).astype(np.float64)  # (N, 2)
+    places -= places.mean(axis=0)
+    axis = np.linalg.eigh(places.T @ places)[1][:, -1]
+    onward = places @ axis
+    bins = np.clip(
+        (STOPS * (onward - onward.min()) / max(np.ptp(onward), 1)).astype(int), 0, STOPS - 1
+    )
+    deep = depth[rows, columns]
+    stops = [np.flatnonzero(bins == stop) for stop in range(STOPS)]
+    best = [found[deep[found].argmax()] for found in stops if found.size]
+    way = tuple((float(columns[index]), float(rows[index])) for index in best)
+    return (way if len(way) > 1 else (*way, *way)), float(np.median(deep[best]))
+
+
+def covers(stroke: Stroke, place: tuple[np.intp, ...]) -> bool:
+    """Whether a stroke goes over a place (row, column), roughly."""
+    row, column = place
+    return any(math.hypot(column - x, row - y) < stroke.size for x, y in stroke.way)
 
 
 def sad(alpha: NDArray[np.float32], truth: NDArray[np.float32]) -> float:

@@ -1,11 +1,14 @@
-"""One small scene for several tests: a soft orange disc on blue, and all that is known of it."""
+"""What several tests share: a small scene (a soft orange disc on blue), and a browser."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,6 +20,8 @@ import deepmatte  # noqa: F401 (before any test loads ONNX Runtime: it switches 
 # Threads that wait for each other sleep. Otherwise they spin, and on a busy machine, as it is where
 # several tests run at a time, a training step of 2 CPU seconds takes 25. Torch reads this once.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 HEIGHT, WIDTH = 90, 120
 
@@ -57,3 +62,17 @@ def scene(tmp_path: Path) -> Scene:
         Image.fromarray(pixels).save(tmp_path / name)
     picture, trimap, mask = (tmp_path / name for name in files)
     return Scene(tmp_path, picture, trimap, mask, image, labels, alpha, foreground)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium, for the tests of pages."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    program = next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        pytest.skip("there is no Chromium on this machine")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program)
+        yield browser
+        browser.close()

@@ -18,7 +18,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from studio_browser import browser  # noqa: F401 (a fixture)
 
 from deepmatte.errors import ImageError
 from deepmatte.evaluation import plot

@@ -17,7 +17,6 @@ from studio_browser import (  # noqa: F401 (fixtures)
     WIDTH,
     Scene,
     Server,
-    browser,
     context,
     download,
     drag,
@@ -165,7 +164,7 @@ def test_every_wait_can_be_given_up(context: BrowserContext, scene: Scene, tmp_p
     page.keyboard.press("Escape")
     expect(waiting).to_be_hidden()
     page.keyboard.press("m")
-    drag(page, (60, 20), (280, 240))
+    drag(page, (40, 30), (270, 250))
     expect(waiting).to_contain_text("Looking for the subject", timeout=PATIENCE)
     page.keyboard.press("Escape")
     expect(waiting).to_be_hidden()

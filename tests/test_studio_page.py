@@ -20,7 +20,6 @@ from studio_browser import (  # noqa: F401 (fixtures)
     WIDTH,
     Scene,
     Server,
-    browser,
     colour_at,
     context,
     download,

@@ -881,7 +881,8 @@ def described(identity: str) -> dict[str, Any]:
     area = dict.fromkeys(("left", "top", "width", "height", "have"), INTEGERS)
     sliders = ("smooth", "feather", "shift", "contrast", "decontaminate")
     edge = {name: {"type": "number"} for name in sliders}
-    place = {key: {"type": "number"} for key in ("left", "top", "scale")}
+    corners = ("left", "top", "scale")
+    place = {f"{of}{key}": {"type": "number"} for of in ("", "subject_") for key in corners}
     endings = {"enum": ["png", "webp", "jpg", "tif", "ora", "psd"]}
     wanted = {
         "format": endings,
@@ -907,9 +908,10 @@ def described(identity: str) -> dict[str, Any]:
             route("post", {"what": {"enum": ["holes", "islands"]}}, LABELS)
         ),
         "/api/pictures/{id}/trimap/again": one(
-            route("post", {**area, "mark": {"enum": ["keep", "remove"]}}, LABELS)
+            route("post", {**area, "mark": {"enum": ["keep", "remove", "edge"]}}, LABELS)
         ),
         "/api/pictures/{id}/surroundings": one(route("get", {"percent": {"type": "number"}})),
+        "/api/pictures/{id}/shadow": one(route("get")),
         "/api/pictures/{id}/edits": one(route("post", {**area, **edge}, LABELS)),
         "/api/pictures/{id}/download": one(route("get", outputs)),
         "/api/pictures/{id}/composite": one(route("post", {**place, **wanted}, {**FILES, **JSON})),

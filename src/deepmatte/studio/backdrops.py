@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmatte.images import open_image
 from deepmatte.images.arrays import to_bytes, to_unit
-from deepmatte.images.resize import fit, shrink
+from deepmatte.images.resize import shrink
 
 # Pixels of the copy that is blurred: more of them look the same.
 _BLURRED_SIDE = 800
@@ -46,55 +43,3 @@ def blurred_surroundings(
     surroundings = (blurred + far) / (weight + 1e-3)
     full = cv2.resize(surroundings, (width, height), interpolation=cv2.INTER_CUBIC)
     return to_bytes(np.clip(np.asarray(full, np.float32), 0, 1))
-
-
-@dataclass(frozen=True)
-class _Span:
-    """What can be seen of a scaled background along one axis.
-
-    Attributes:
-        source: its own pixels, and no more of them than needed: all of a large picture, enlarged,
-            could fill any memory.
-        length: how many pixels these become.
-        seen: which of those lie in the picture.
-        target: where.
-    """
-
-    source: slice
-    length: int
-    seen: slice
-    target: slice
-
-
-def _span(start: float, scale: float, length: int, room: int) -> _Span | None:
-    """The part of a background from ``start`` on that lies in 0..``room``; None if none does."""
-    first = max(0, math.floor(-start / scale) - 1)
-    last = min(length, math.ceil((room - start) / scale) + 1)
-    if first >= last:
-        return None
-    scaled, begin = max(1, round((last - first) * scale)), round(start + first * scale)
-    target = slice(max(0, begin), min(room, begin + scaled))
-    if target.start >= target.stop:
-        return None
-    return _Span(
-        slice(first, last), scaled, slice(target.start - begin, target.stop - begin), target
-    )
-
-
-def placed(
-    file: bytes, left: float, top: float, scale: float, shape: tuple[int, int]
-) -> NDArray[np.uint8]:
-    """A background picture where it is wanted, on white: uint8 (H, W, 3)."""
-    behind = open_image(file)
-    canvas = np.full((*shape, 3), 255, np.uint8)
-    rows = _span(top, scale, behind.shape[0], shape[0])
-    columns = _span(left, scale, behind.shape[1], shape[1])
-    if rows is None or columns is None:
-        return canvas
-    part = behind.crop((rows.source, columns.source))
-    colours = part.rgb
-    if part.alpha is not None:
-        colours = 1 - part.alpha[..., None] * (1 - colours)
-    scaled = fit(colours, (rows.length, columns.length))
-    canvas[rows.target, columns.target] = to_bytes(scaled[rows.seen, columns.seen])
-    return canvas

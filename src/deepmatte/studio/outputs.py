@@ -23,8 +23,10 @@ from deepmatte.images import (
 )
 from deepmatte.images.arrays import to_bytes, to_levels, to_unit
 from deepmatte.images.resize import fit, limited, shrink
-from deepmatte.studio.backdrops import blurred_surroundings, placed
+from deepmatte.studio import placing
+from deepmatte.studio.backdrops import blurred_surroundings
 from deepmatte.studio.pictures import OpenPicture
+from deepmatte.studio.placing import Place
 from deepmatte.studio.refine import Refinement
 from deepmatte.studio.whole import Settled
 
@@ -62,6 +64,7 @@ class Wanted:
         longest: pixels of the longer side, to which a larger picture is shrunk; None leaves it.
         quality: 1..100 of a format with loss; None is high, or without loss.
         shadow: how dark a soft shadow below the subject is, 0..1.
+        subject: where the subject is moved to on a background; None leaves it.
     """
 
     ending: str = "png"
@@ -70,6 +73,7 @@ class Wanted:
     longest: int | None = None
     quality: int | None = None
     shadow: float = 0.0
+    subject: Place | None = None
 
 
 def encoded(picture: OpenPicture, settled: Settled, kind: str, wanted: Wanted) -> bytes:
@@ -128,7 +132,7 @@ def composite_on_picture(
     picture: OpenPicture,
     settled: Settled,
     file: bytes,
-    place: tuple[float, float, float] | None,
+    place: Place | None,
     wanted: Wanted,
 ) -> bytes:
     """The subject on a picture, as a file.
@@ -137,8 +141,7 @@ def composite_on_picture(
         picture: with the subject.
         settled: its matte.
         file: the background's bytes.
-        place: where its left and its top edge lie in the picture, in the picture's pixels, and how
-            many of those its own pixels are wide; None lets it cover all, as `Matte.over` does.
+        place: where it lies; None lets it cover all, as `Matte.over` does.
         wanted: of the file.
 
     Raises:
@@ -146,7 +149,7 @@ def composite_on_picture(
     """
     behind: bytes | NDArray[np.uint8] = file
     if place is not None:
-        behind = placed(file, *place, picture.picture.shape)
+        behind = placing.background(file, place, picture.picture.shape)
     return _over(picture, settled, behind, wanted)
 
 
@@ -162,23 +165,33 @@ def surroundings_shown(picture: OpenPicture, settled: Settled, percent: float) -
     return encode_image(displayed(pixels, picture.picture.metadata.icc_profile), "jpg")
 
 
+def shadow_shown(picture: OpenPicture, settled: Settled) -> tuple[bytes, Place]:
+    """The subject's shadow as a page shows it: a file, and its place."""
+    cutout = _cutout(picture, settled, Wanted())
+    return placing.shadow_shown(to_unit(cutout[..., 3]))
+
+
 def _over(
     picture: OpenPicture,
     settled: Settled,
     background: str | bytes | NDArray[np.uint8],
     wanted: Wanted,
 ) -> bytes:
-    plain = picture.refinement == Refinement() and not wanted.shadow
-    if plain:
+    shape = picture.picture.shape
+    if picture.refinement == Refinement() and not wanted.shadow and wanted.subject is None:
         mixed = np.asarray(replace(settled.matte).over(background))
         return _encode(picture, _framed(mixed, settled.colours[..., 3], wanted), wanted)
     cutout = _cutout(picture, settled, Wanted())
     shadowed = cutout
-    if wanted.shadow:
+    if wanted.subject is not None:
+        shadowed = placing.subject(cutout, wanted.subject, shape, wanted.shadow)
+        if wanted.margin is not None:
+            cutout = placing.subject(cutout, wanted.subject, shape)
+    elif wanted.shadow:
         shadowed = cutout.copy()
         add_shadow(shadowed, soft_shadow(to_unit(cutout[..., 3]), wanted.shadow))
     profile = picture.picture.metadata.icc_profile
-    behind = backdrop(background, *picture.picture.shape, profile)
+    behind = backdrop(background, *shape, profile)
     mixed = np.empty(behind.shape, np.uint8)
     for top in range(0, len(mixed), _STRIP):
         rows = slice(top, top + _STRIP)

@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from deepmatte.studio import outputs
 from deepmatte.studio.pictures import OpenPicture
+from deepmatte.studio.placing import Place
 from deepmatte.studio.refine import Refinement
 from deepmatte.studio.requests import TEXT, area, choice, fields, integer, labels, number
 from deepmatte.studio.state import State, forgotten
@@ -37,6 +38,7 @@ class ResultRoutes:
             Route(f"{one}/download", self.download),
             Route(f"{one}/composite", self.composite, methods=["POST"]),
             Route(f"{one}/surroundings", self.surroundings),
+            Route(f"{one}/shadow", self.shadow),
         ]
 
     async def edit(self, request: Request) -> Response:
@@ -91,6 +93,15 @@ class ResultRoutes:
             data = await self._state.work(outputs.surroundings_shown, picture, settled, percent)
         return Response(data, media_type="image/jpeg")
 
+    async def shadow(self, request: Request) -> Response:
+        """The subject's shadow as a page shows it, and its place: left, top and scale."""
+        picture = self._state.picture(request)
+        with self._state.gate.room():
+            settled = await self._state.settled(request, picture)
+            data, place = await self._state.work(outputs.shadow_shown, picture, settled)
+        where = f"{place.left:g} {place.top:g} {place.scale:.8f}"
+        return Response(data, media_type="image/png", headers={"X-Place": where})
+
 
 def _wanted(request: Request) -> outputs.Wanted:
     """What the query wants a file to be like."""
@@ -102,6 +113,7 @@ def _wanted(request: Request) -> outputs.Wanted:
         longest=integer(request, "longest", 1, 100_000) if "longest" in query else None,
         quality=integer(request, "quality", 1, 100) if "quality" in query else None,
         shadow=number(request, "shadow", 0, 1, 0),
+        subject=_place(request, "subject_"),
     )
 
 
@@ -116,14 +128,15 @@ def _refinement(request: Request) -> Refinement:
     )
 
 
-def _place(request: Request) -> tuple[float, float, float] | None:
-    """Where the query wants a background; None if it says nothing."""
-    if not {"left", "top", "scale"} & request.query_params.keys():
+def _place(request: Request, prefix: str = "") -> Place | None:
+    """Where the query wants a background, or the subject; None if it says nothing."""
+    names = [f"{prefix}{name}" for name in ("left", "top", "scale")]
+    if not set(names) & request.query_params.keys():
         return None
-    return (
-        number(request, "left", -_FAR, _FAR, 0),
-        number(request, "top", -_FAR, _FAR, 0),
-        number(request, "scale", 1 / _LARGEST, _LARGEST, 1),
+    return Place(
+        number(request, names[0], -_FAR, _FAR, 0),
+        number(request, names[1], -_FAR, _FAR, 0),
+        number(request, names[2], 1 / _LARGEST, _LARGEST, 1),
     )
 
 

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from deepmatte import trimap
 from deepmatte.studio import outputs
-from deepmatte.studio.again import look_again, side_of
+from deepmatte.studio.again import find_edge, look_again, side_of
 from deepmatte.studio.pictures import OpenPicture
 from deepmatte.studio.requests import TEXT, area, choice, fields, integer, labels
 from deepmatte.studio.state import State
@@ -121,7 +121,7 @@ class TrimapRoutes:
         """
         picture = self._state.picture(request)
         part = area(request, picture.picture.shape)
-        keep = choice(request, "mark", ("keep", "remove")) == "keep"
+        mark = choice(request, "mark", ("keep", "remove", "edge"))
         async with self._state.gate.body(request, 2 * part.pixels) as body:
             before = labels(body[: part.pixels], part)
             stroke = labels(body[part.pixels :], part) == trimap.FOREGROUND
@@ -129,7 +129,11 @@ class TrimapRoutes:
                 raise HTTPException(422, "Expected a stroke; there is none.")
             side = side_of(picture.picture.shape)
             levels = picture.picture.crop(part.window).levels
-            made = await self._state.work(look_again, levels, before, stroke, keep, side)
+            if mark == "edge":
+                made = await self._state.work(find_edge, levels, before, stroke, side)
+            else:
+                keep = mark == "keep"
+                made = await self._state.work(look_again, levels, before, stroke, keep, side)
         return Response(status_code=204) if made is None else _labels(made)
 
 

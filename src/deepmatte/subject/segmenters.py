@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -302,6 +303,12 @@ def _rembg_sessions() -> dict[str, Any]:
 
 def _has_rembg_weights(model: str = "u2net") -> bool:
     if importlib.util.find_spec("rembg") is None:
+        return False
+    # To import rembg may take a minute, and where none of its folders has the file, for nothing.
+    data = os.getenv("XDG_DATA_HOME", "~")
+    folders = [f"{data}/.u2net", f"{data}/rembg", "~/.u2net", "~/.rembg"]
+    folders += [os.environ[name] for name in ("U2NET_HOME", "REMBG_HOME") if name in os.environ]
+    if not any(any(Path(folder).expanduser().rglob(f"{model}.onnx")) for folder in folders):
         return False
     return _rembg_sessions()[model].resolve_existing(f"{model}.onnx") is not None
 

@@ -22,6 +22,7 @@ COLOUR_BLUR = 8  # levels of 255
 # pixels of new colours that say something about the subject.
 _CUBE, _RARE, _STRANGERS = 6, 1e-4, 50
 _EVEN = 12  # levels of 255 by which a smooth backdrop may vary
+_SMOOTH = 2  # usual deviations by which a pixel may differ from such a backdrop
 MODEL_SIZE = 13 * COMPONENTS  # a weight, a mean (3) and a covariance (9) each
 
 
@@ -67,7 +68,10 @@ def divide_box(rgb: NDArray[np.float32], *, outside: Flags) -> tuple[Flags, Flag
         return found, ~found
     _cut(picture, second, seeded=False)
     again = _enlarged(second, outside.shape)
-    return found & again, ~(found | again)
+    # A pixel that looks as a smooth backdrop would there is background if either result says so.
+    smooth = _unevenness(picture, _small(rgb, outside)[1] == cv2.GC_BGD) <= _SMOOTH
+    backdrop = _enlarged(np.where(smooth, cv2.GC_FGD, cv2.GC_BGD).astype(np.uint8), outside.shape)
+    return found & again, ~(found | again) | (backdrop & ~(found & again))
 
 
 def _small(

@@ -4,7 +4,7 @@
 
 import { LARGEST_BRUSH } from "./model/settings.js";
 import { Controls } from "./ui/controls.js";
-import { Cursor, followDivider } from "./canvas/cursor.js";
+import { Cursor, Magnifier, PAINTING, followDivider } from "./canvas/cursor.js";
 import { Dialogs } from "./ui/dialogs.js";
 import { Downloads } from "./ui/downloads.js";
 import { Gestures } from "./ui/gestures.js";
@@ -12,7 +12,7 @@ import { Opening } from "./ui/opening.js";
 import { KeyboardPointer } from "./ui/keyboard_pointer.js";
 import { Painter } from "./ui/painter.js";
 import { Studio } from "./studio.js";
-import { find } from "./ui/find.js";
+import { all, find } from "./ui/find.js";
 import { listenToKeys } from "./ui/keys.js";
 import { makeCommands } from "./ui/commands.js";
 import { followSteps } from "./ui/steps.js";
@@ -26,19 +26,21 @@ const dialogs = new Dialogs();
 const opening = new Opening(studio, dialogs);
 const downloads = new Downloads(studio);
 const painter = new Painter(studio, find("box"), () => dialogs.askAgain());
-const cursor = new Cursor(studio, find("brush"));
+const cursor = new Cursor(studio, all(".brush"), new Magnifier(studio, find("magnifier")));
 const { settings, stage, view } = studio;
 
-const gestures = new Gestures(stage.canvas, {
+const gestures = new Gestures([stage.canvas, studio.marks.canvas], {
   begin: (point, event) => painter.begin(point, event),
   move: (points) => painter.move(points),
   end: () => painter.end(),
   cancel: () => painter.cancel(),
-  hover: (point) => cursor.hover(point),
+  hover: (point) => {
+    cursor.hover(point);
+    painter.hover(point);
+  },
   resize: resizer(),
-  scales: () => settings.tool === "place",
-  moved: (panning) =>
-    settings.tool === "place" && !panning ? studio.project.layers.backdrop : view,
+  scales: () => ["place", "subject"].includes(settings.tool),
+  moved: (panning) => (panning ? view : (moved()[settings.tool] ?? view)),
 });
 const pointer = new KeyboardPointer(studio, painter, cursor);
 const commands = makeCommands(studio, { opening, downloads, dialogs, gestures, pointer });
@@ -48,11 +50,17 @@ listenToKeys(studio, commands, (name) => controls.run(name), gestures, pointer);
 followDivider(studio, find("divider"));
 stage.beforeFrame = () => painter.paint();
 
+/** What each tool moves that does not move the photo. */
+function moved() {
+  const { backdrop, frame } = studio.project?.layers ?? {};
+  return { place: backdrop, subject: frame };
+}
+
 /** The wheel's notches, of which a trackpad sends fractions, to whole pixels of brush. */
 function resizer() {
   let exact = settings.size;
   return (notches) => {
-    if (!["brush", "erase"].includes(settings.tool)) return false;
+    if (!PAINTING.includes(settings.tool)) return false;
     const size = settings.size;
     if (Math.round(exact) !== size) exact = size;
     exact = Math.max(1, Math.min(LARGEST_BRUSH, exact * 1.1 ** notches));

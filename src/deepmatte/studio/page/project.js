@@ -72,21 +72,36 @@ export class Project {
     this.keepSoon();
     if (REFINING.includes(name) && this.begun) this.live.refresh();
     if (["behind", "blur"].includes(name)) this.#surround();
+    if (name === "shadow") this.#shade();
   }
 
   /** The photo's own background, blurred, as the server makes it of the matte. */
   async #surround() {
-    const { settings, server, messages } = this.studio;
-    if (settings.behind !== "blur" || this.live.state !== "done" || this.live.closed) return;
-    const percent = settings.blur;
+    if (this.studio.settings.behind !== "blur") return;
+    const percent = this.studio.settings.blur;
+    const made = await this.#made("surroundings", { percent });
+    if (made) await this.layers.surroundings.open(await made.blob());
+  }
+
+  /** The shadow that the subject casts: it may lie outside of the photo. */
+  async #shade() {
+    if (!this.studio.settings.shadow) return;
+    const made = await this.#made("shadow", {});
+    if (!made) return;
+    const [left, top, scale] = made.headers.get("X-Place").split(" ").map(Number);
+    await this.layers.shadow.open(await made.blob(), { left, top, scale });
+  }
+
+  /** What the server makes of the matte once it is up to date; null: it has none now. */
+  async #made(what, query) {
+    const { server, messages } = this.studio;
+    if (this.live.state !== "done" || this.live.closed) return null;
     try {
-      const response = await this.live.withPicture((id) =>
-        server.call(`pictures/${id}/surroundings`, { query: { percent } }),
-      );
-      await this.layers.surroundings.open(await response.blob());
+      return await this.live.withPicture((id) => server.call(`pictures/${id}/${what}`, { query }));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       messages.error(error.message);
+      return null;
     }
   }
 
@@ -104,7 +119,12 @@ export class Project {
     live.on("notes", (detail) => studio.messages.notes(detail));
     live.on("error", (detail) => studio.messages.error(detail));
     layers.addEventListener("first", () => this.#reveal());
-    layers.backdrop.addEventListener("change", () => this.keepSoon());
+    for (const placed of [layers.backdrop, layers.frame]) {
+      placed.on("change", () => {
+        this.keepSoon();
+        studio.changed();
+      });
+    }
   }
 
   #change({ rectangle, painted }) {
@@ -146,6 +166,7 @@ export class Project {
     if (this.live.state === "done") {
       this.layers.clearInk();
       this.#surround();
+      this.#shade();
     }
     this.studio.changed();
   }
@@ -169,12 +190,13 @@ export class Project {
   /** What the browser keeps of it, besides the photo's file and the steps. */
   get stored() {
     const { id, name, width, height, fingerprint, thumbnail } = this.photo;
-    const { backdrop } = this.layers;
+    const { backdrop, frame } = this.layers;
     const settings = this.studio.settings.shared();
     const place = backdrop.ready ? backdrop.place : null;
     const position = this.trimap.history.position;
     const saved = Date.now();
-    return { id, name, width, height, fingerprint, position, saved, settings, thumbnail, place };
+    const photo = { id, name, width, height, fingerprint, thumbnail };
+    return { ...photo, position, saved, settings, place, subject: frame.subject };
   }
 
   /** Keeps the newest step, or only the position and settings. */

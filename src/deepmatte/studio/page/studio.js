@@ -30,7 +30,16 @@ export class Studio extends Emitter {
     this.maker = new TrimapMaker(this);
     this.tray = new Tray();
     this.view = new View();
-    this.stage = new Stage(find("stage", HTMLCanvasElement), this.view, this.settings);
+    const { settings, view } = this;
+    // Side by side, the marks have a place of their own.
+    const shows = () =>
+      settings.sides && settings.view === "marks" ? "cutout" : settings.view;
+    this.stage = new Stage(find("stage", HTMLCanvasElement), view, settings, { shows });
+    this.marks = new Stage(find("marks", HTMLCanvasElement), view, settings, {
+      shows: () => "marks",
+      sizes: false,
+    });
+    this.stage.mirrors.push(this.marks);
     this.server.addEventListener("state", () => this.messages.server(this.server.state));
   }
 

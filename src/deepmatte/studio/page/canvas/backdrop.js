@@ -13,16 +13,23 @@ export class Backdrop extends Emitter {
   pyramid = null;
   /** @type {Blob | null} */
   file = null;
-  /** Where its top left corner is and how large it is, in pixels of the picture. */
+  /** Where its top left corner is and how large it is, in pixels of the frame. */
   left = 0;
   top = 0;
   scale = 1;
 
-  /** @param {{width: number, height: number}} picture in front @param view of the screen */
-  constructor(picture, view) {
+  /**
+   * @param {{width: number, height: number}} picture in front
+   * @param {import("./view.js").View} view
+   * @param {import("./frame.js").Frame} frame in which it lies
+   * @param {boolean} soft whether it is blurred, and so never seen as squares
+   */
+  constructor(picture, view, frame, soft = false) {
     super();
     this.picture = picture;
     this.view = view;
+    this.frame = frame;
+    this.soft = soft;
   }
 
   /**
@@ -53,15 +60,14 @@ export class Backdrop extends Emitter {
 
   /** @param {number} x in device pixels */
   pan(x, y) {
-    this.#place(this.left + x / this.view.scale, this.top + y / this.view.scale, this.scale);
+    const step = this.view.scale * this.frame.scale;
+    this.#place(this.left + x / step, this.top + y / step, this.scale);
   }
 
   zoom(factor, x, y) {
     const scale = Math.min(100, Math.max(0.01, this.scale * factor));
-    const centre = this.view.toPicture(
-      x ?? this.view.screen.width / 2,
-      y ?? this.view.screen.height / 2,
-    );
+    const { width, height } = this.view.screen;
+    const centre = this.frame.inside(this.view.toPicture(x ?? width / 2, y ?? height / 2));
     const ratio = scale / this.scale;
     const left = centre.x - (centre.x - this.left) * ratio;
     const top = centre.y - (centre.y - this.top) * ratio;
@@ -73,12 +79,8 @@ export class Backdrop extends Emitter {
   }
 
   draw(context, view, damage) {
-    const placement = {
-      scale: this.scale * view.scale,
-      x: view.x + this.left * view.scale,
-      y: view.y + this.top * view.scale,
-    };
-    this.pyramid.draw(context, placement, damage);
+    const { soft } = this;
+    this.pyramid.draw(context, { ...this.frame.placement(this, view), soft }, damage);
   }
 
   #place(left, top, scale) {

@@ -1,17 +1,29 @@
 /**
- * The brush's circle, and the handle between before and after.
+ * The brush's circle, the magnifier, and the handle between before and after.
  */
 
+import { Stage } from "./stage.js";
+import { View } from "./view.js";
+
+const ENLARGED = 3; // times, by the magnifier
 const SHOWN = 900; // milliseconds in the middle of the stage after a change by slider or key
+
+/** Tools with a brush. */
+export const PAINTING = ["brush", "edge", "erase"];
 
 export class Cursor {
   #place = null;
   #timer = 0;
 
-  /** @param {import("../studio.js").Studio} studio @param {HTMLElement} circle */
-  constructor(studio, circle) {
+  /**
+   * @param {import("../studio.js").Studio} studio
+   * @param {HTMLElement[]} circles one for each canvas
+   * @param {Magnifier} magnifier
+   */
+  constructor(studio, circles, magnifier) {
     this.studio = studio;
-    this.circle = circle;
+    this.circles = circles;
+    this.magnifier = magnifier;
     studio.view.addEventListener("change", () => this.#draw());
     studio.settings.on("change", (detail) => {
       if (detail === "size" && !this.#place) this.#flash();
@@ -23,6 +35,7 @@ export class Cursor {
   hover(place) {
     this.#place = place;
     this.#draw();
+    this.magnifier.follow(place);
   }
 
   #flash() {
@@ -36,14 +49,48 @@ export class Cursor {
 
   #draw() {
     const { settings, view, project } = this.studio;
-    const paints = ["brush", "erase"].includes(settings.tool);
-    this.circle.hidden = !this.#place || !paints || !project;
-    if (this.circle.hidden) return;
+    const paints = PAINTING.includes(settings.tool);
+    const hidden = !this.#place || !paints || !project;
+    for (const circle of this.circles) circle.hidden = hidden;
+    if (hidden) return;
     const diameter = Math.max(2, (settings.size * view.scale) / view.ratio);
     const [x, y] = [this.#place.x / view.ratio, this.#place.y / view.ratio];
-    const { style } = this.circle;
-    style.width = style.height = `${diameter}px`;
-    style.transform = `translate(${x - diameter / 2}px, ${y - diameter / 2}px)`;
+    for (const { style } of this.circles) {
+      style.width = style.height = `${diameter}px`;
+      style.transform = `translate(${x - diameter / 2}px, ${y - diameter / 2}px)`;
+    }
+  }
+}
+
+/** A part of the picture around the pointer, larger, in a corner of the stage. */
+export class Magnifier {
+  #view = new View();
+
+  /** @param {import("../studio.js").Studio} studio @param {HTMLElement} element */
+  constructor(studio, element) {
+    this.studio = studio;
+    this.element = element;
+    const { stage, settings } = studio;
+    const canvas = element.querySelector("canvas");
+    this.stage = new Stage(canvas, this.#view, settings, { shows: () => stage.shows() });
+    stage.mirrors.push(this.stage);
+    settings.on("change", (name) => name === "magnifier" && this.follow(null));
+  }
+
+  /** @param {{x: number, y: number} | null} place of the pointer on the stage, in device pixels */
+  follow(place) {
+    const { project, settings, view } = this.studio;
+    this.element.hidden = !place || !settings.magnifier || !project;
+    if (this.element.hidden) return;
+    const { x, y } = place;
+    const aside = x > view.screen.width / 2 && y < view.screen.height / 2;
+    this.element.classList.toggle("aside", aside);
+    this.#view.picture = view.picture;
+    const scale = Math.max(2 * view.ratio, ENLARGED * view.scale);
+    this.#view.look(view.toPicture(x, y), scale);
+    const circle = this.element.querySelector("i");
+    circle.hidden = !PAINTING.includes(settings.tool);
+    circle.style.width = circle.style.height = `${(settings.size * scale) / view.ratio}px`;
   }
 }
 
@@ -51,7 +98,7 @@ export class Cursor {
 export function followDivider(studio, divider) {
   const { settings, stage } = studio;
   const show = () => {
-    divider.hidden = stage.showsMarks || !settings.compare || !studio.project;
+    divider.hidden = stage.showsMarks || !settings.compare || settings.sides || !studio.project;
     divider.style.left = `${settings.split}%`;
     divider.setAttribute("aria-valuenow", String(Math.round(settings.split)));
   };

@@ -5,6 +5,7 @@
 import { Emitter } from "../model/emitter.js";
 import { union } from "../model/rectangle.js";
 import { Backdrop } from "./backdrop.js";
+import { Frame } from "./frame.js";
 import { Overlay } from "./overlay.js";
 import { Pyramid } from "./tiles.js";
 
@@ -26,10 +27,15 @@ export class Layers extends Emitter {
     this.trimap = trimap;
     this.photo = photo;
     this.result = new Pyramid(trimap.width, trimap.height);
-    this.backdrop = new Backdrop(trimap, stage.view);
+    this.frame = new Frame(trimap, stage.view);
+    this.backdrop = new Backdrop(trimap, stage.view, this.frame);
     /** The photo's own background, blurred. */
-    this.surroundings = new Backdrop(trimap, stage.view);
-    for (const each of [this.backdrop, this.surroundings]) each.on("change", () => stage.redraw());
+    this.surroundings = new Backdrop(trimap, stage.view, this.frame, true);
+    /** What the subject casts; it lies in the photo and moves with the subject. */
+    this.shadow = new Backdrop(trimap, stage.view, new Frame(trimap, stage.view), true);
+    for (const each of [this.frame, this.backdrop, this.surroundings, this.shadow]) {
+      each.on("change", () => stage.redraw());
+    }
     this.ink = new Overlay(trimap, { besides: trimap.committed, strong: true });
     this.reset();
   }
@@ -51,9 +57,9 @@ export class Layers extends Emitter {
   /** The labels in a part have been painted: shows it in the next frame. */
   showMarks(part) {
     const { stage } = this;
-    if (stage.showsMarks) this.overlay.update(part, stage.view);
-    else {
-      this.overlay.clear();
+    if (stage.marksAreSeen) this.overlay.update(part, stage.view);
+    else this.overlay.clear();
+    if (!stage.showsMarks) {
       this.ink.update(part, stage.view);
       this.#inked = union(this.#inked, part);
     }

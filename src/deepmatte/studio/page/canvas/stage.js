@@ -7,12 +7,17 @@ import { intersection, outward, union, whole } from "../model/rectangle.js";
 import { clip } from "./tiles.js";
 
 const CHECK = 12; // CSS pixels
-const SEEN = new Set(["theme", "view", "behind", "colour", "second", "strength", "compare", "split"]);
+const SEEN = new Set([
+  ...["theme", "view", "behind", "colour", "second", "strength", "compare", "split"],
+  ...["onion", "shadow", "sides"],
+]);
 
 /** Event "drawn", after each frame that drew anything. */
 export class Stage extends Emitter {
   /** @type {import("./layers.js").Layers | null} */
-  layers = null;
+  #layers = null;
+  /** Further canvases with the same project: what is drawn again here is drawn again there. */
+  mirrors = /** @type {Stage[]} */ ([]);
   /** Whether the photo alone is shown for a moment. */
   #peeking = false;
   /** Called before each frame is drawn. */
@@ -25,9 +30,13 @@ export class Stage extends Emitter {
    * @param {HTMLCanvasElement} canvas
    * @param {import("./view.js").View} view
    * @param {import("../model/settings.js").Settings} settings
+   * @param {{shows: () => string, sizes?: boolean}} options shows: "marks", "cutout" or "matte";
+   *   sizes: whether the view is of this canvas's size
    */
-  constructor(canvas, view, settings) {
+  constructor(canvas, view, settings, { shows, sizes = true }) {
     super();
+    this.shows = shows;
+    this.sizes = sizes;
     this.canvas = canvas;
     this.view = view;
     this.settings = settings;
@@ -54,8 +63,19 @@ export class Stage extends Emitter {
     Object.assign(this.canvas, { width, height });
     Object.assign(this.#scratch, { width, height });
     this.checks = this.context.createPattern(checkerboard(Math.round(CHECK * ratio)), "repeat");
-    this.view.resize(width, height, ratio);
+    if (this.sizes) this.view.resize(width, height, ratio);
+    else this.redraw();
     this.#frame(); // at once: a resized canvas is blank
+  }
+
+  get layers() {
+    return this.#layers;
+  }
+
+  /** What is drawn, here and on the mirrors. */
+  set layers(layers) {
+    this.#layers = layers;
+    for (const mirror of this.mirrors) mirror.layers = layers;
   }
 
   /** Shows the photo alone, or what the view asks for again. @param {boolean} on */
@@ -69,6 +89,7 @@ export class Stage extends Emitter {
   redraw() {
     this.#damage = whole(this.canvas.width, this.canvas.height);
     this.request();
+    for (const mirror of this.mirrors) mirror.redraw();
   }
 
   /** Draws a part of the picture again. @param {import("../model/rectangle.js").Rectangle} part */
@@ -78,6 +99,7 @@ export class Stage extends Emitter {
     const inside = intersection(seen, whole(this.canvas.width, this.canvas.height));
     this.#damage = union(this.#damage, inside);
     this.request();
+    for (const mirror of this.mirrors) mirror.invalidate(part);
   }
 
   request() {
@@ -92,6 +114,7 @@ export class Stage extends Emitter {
     const damage = this.#damage;
     this.#damage = null;
     if (!damage) return;
+    if (this.canvas.clientWidth === 0) return; // it is not seen
     const { context, layers } = this;
     context.save();
     clip(context, damage);
@@ -105,7 +128,13 @@ export class Stage extends Emitter {
 
   /** Whether marks are drawn over the photo, and not the result. */
   get showsMarks() {
-    return !this.layers?.answered || this.settings.view === "marks";
+    return !this.layers?.answered || this.shows() === "marks";
+  }
+
+  /** Whether marks are drawn over the photo, here or on a mirror that is seen. */
+  get marksAreSeen() {
+    const seen = this.mirrors.filter(({ canvas }) => canvas.clientWidth > 0);
+    return [this, ...seen].some((stage) => stage.showsMarks);
   }
 
   /** Where before ends and after begins, in device pixels. */
@@ -126,12 +155,12 @@ export class Stage extends Emitter {
       return;
     }
     const { width, height } = this.canvas;
-    const compare = this.settings.compare;
+    const compare = this.settings.compare && !this.settings.sides;
     const before = { ...whole(width, height), right: compare ? this.splitAt : 0 };
     const after = { ...whole(width, height), left: compare ? this.splitAt : 0 };
     this.#within(intersection(damage, before), (part) => this.#drawPhoto(part));
     this.#within(intersection(damage, after), (part) => {
-      if (this.settings.view === "matte") this.#drawMatte(part);
+      if (this.shows() === "matte") this.#drawMatte(part);
       else this.#drawCutout(part);
     });
     this.layers.ink.draw(this.context, this.view, damage);
@@ -142,10 +171,18 @@ export class Stage extends Emitter {
   }
 
   #drawCutout(damage) {
-    const area = this.#pictureOnScreen();
+    const area = this.#onScreen(this.layers.frame.area);
     this.#within(intersection(damage, area), (part) => {
+      const { context, layers, settings, view } = this;
       this.#drawBehind(part);
-      this.layers.result.draw(this.context, this.view, part);
+      if (settings.shadow && layers.shadow.ready) {
+        context.globalAlpha = settings.shadow / 100;
+        layers.shadow.draw(context, view, part);
+      }
+      context.globalAlpha = settings.onion / 100;
+      if (settings.onion) layers.photo.draw(context, view, part);
+      context.globalAlpha = 1;
+      layers.result.draw(context, view, part);
     });
   }
 
@@ -171,7 +208,7 @@ export class Stage extends Emitter {
   /** From the first colour at the picture's top to the second at its bottom. */
   #gradient() {
     const { settings, view } = this;
-    const { top, bottom } = view.toScreen(whole(view.picture.width, view.picture.height));
+    const { top, bottom } = view.toScreen(this.layers.frame.area);
     const gradient = this.context.createLinearGradient(0, top, 0, bottom);
     gradient.addColorStop(0, settings.colour);
     gradient.addColorStop(1, settings.second);
@@ -180,10 +217,11 @@ export class Stage extends Emitter {
 
   /** Alpha as grey: white wherever the result is opaque. */
   #drawMatte(damage) {
-    const area = this.#pictureOnScreen();
+    const { width, height } = this.view.picture;
+    const area = this.#onScreen(whole(width, height));
     this.#within(intersection(damage, area), (part) => {
       /** @type {[number, number, number, number]} */
-    const rectangle = [part.left, part.top, part.right - part.left, part.bottom - part.top];
+      const rectangle = [part.left, part.top, part.right - part.left, part.bottom - part.top];
       const scratch = this.#scratch.getContext("2d");
       scratch.save();
       clip(scratch, part);
@@ -198,12 +236,9 @@ export class Stage extends Emitter {
     });
   }
 
-  /** The picture's own pixels on the screen, rounded as its tiles are. */
-  #pictureOnScreen() {
-    const { left, top, right, bottom } = this.view.toScreen(whole(
-      this.view.picture.width,
-      this.view.picture.height,
-    ));
+  /** A part of the picture on the screen, rounded as its tiles are. */
+  #onScreen(part) {
+    const { left, top, right, bottom } = this.view.toScreen(part);
     return {
       left: Math.round(left),
       top: Math.round(top),

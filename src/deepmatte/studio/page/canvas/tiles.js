@@ -5,8 +5,8 @@
  * Level 0 is the full size, each further one half of that before. A layer too large for a
  * browser's memory starts at a later level.
  *
- * @typedef {{scale: number, x: number, y: number}} Placement of a layer: device pixels a pixel, and
- *   where its top left corner is
+ * @typedef {{scale: number, x: number, y: number, soft?: boolean}} Placement of a layer: device
+ *   pixels a pixel, where its top left corner is, and whether its pixels are never to be seen
  * @typedef {{level: number, column: number, row: number, key: string}} Tile
  * @typedef {import("../model/rectangle.js").Rectangle} Rectangle
  * @typedef {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} Context
@@ -65,7 +65,7 @@ export class Grid {
    * @param {Rectangle} damage in device pixels
    * @param {(tile: Tile) => CanvasImageSource | null | undefined} imageOf
    */
-  draw(context, { scale, x, y }, damage, imageOf) {
+  draw(context, { scale, x, y, soft = false }, damage, imageOf) {
     const level = this.levelFor(scale);
     const seen = {
       left: (damage.left - x) / scale,
@@ -73,7 +73,7 @@ export class Grid {
       right: (damage.right - x) / scale,
       bottom: (damage.bottom - y) / scale,
     };
-    context.imageSmoothingEnabled = scale < SMOOTH_BELOW;
+    context.imageSmoothingEnabled = soft || scale < SMOOTH_BELOW;
     for (const tile of this.under(seen, level)) {
       const image = imageOf(tile);
       if (!image) continue;

@@ -3,6 +3,7 @@
  */
 
 import { Emitter } from "../model/emitter.js";
+import { union, whole } from "../model/rectangle.js";
 
 const LARGEST = 32; // device pixels a pixel
 const STEP = 1.25;
@@ -13,6 +14,8 @@ const MARGIN = 24; // CSS pixels around a picture that is shown whole
 export class View extends Emitter {
   /** Of the picture: pixels. */
   picture = { width: 1, height: 1 };
+  /** What is shown besides the picture when all is shown: another frame around the subject. */
+  frame = whole(1, 1);
   /** Of the screen: device pixels. */
   screen = { width: 1, height: 1 };
   /** Device pixels a CSS pixel. */
@@ -36,13 +39,32 @@ export class View extends Emitter {
 
   open(width, height) {
     this.picture = { width, height };
+    this.frame = whole(width, height);
     this.fit();
+  }
+
+  /** A place of the picture in the middle of the screen. @param {{x: number, y: number}} place */
+  look({ x, y }, scale) {
+    this.#fitted = false;
+    this.scale = scale;
+    this.x = this.screen.width / 2 - x * scale;
+    this.y = this.screen.height / 2 - y * scale;
+    this.emit("change");
+  }
+
+  /** All that there is to see: the picture and the frame. */
+  get #all() {
+    const { left, top, right, bottom } = union(
+      whole(this.picture.width, this.picture.height),
+      this.frame,
+    );
+    return { left, top, width: right - left, height: bottom - top };
   }
 
   /** The scale at which the whole picture is seen. */
   get fitting() {
     const room = 2 * MARGIN * this.ratio;
-    const { width, height } = this.picture;
+    const { width, height } = this.#all;
     const across = Math.max(1, this.screen.width - room) / width;
     const down = Math.max(1, this.screen.height - room - this.covered * this.ratio) / height;
     return Math.min(across, down, LARGEST_FIT * this.ratio);
@@ -51,11 +73,12 @@ export class View extends Emitter {
   fit() {
     this.#fitted = true;
     const scale = this.fitting;
-    const { width, height } = this.picture;
+    const { left, top, width, height } = this.#all;
+    const room = this.screen.height + this.covered * this.ratio;
     this.#place(
       scale,
-      Math.round((this.screen.width - width * scale) / 2),
-      Math.round((this.screen.height + this.covered * this.ratio - height * scale) / 2),
+      Math.round((this.screen.width - width * scale) / 2 - left * scale),
+      Math.round((room - height * scale) / 2 - top * scale),
     );
   }
 

@@ -14,6 +14,7 @@ export const REFINING = ["smooth", "feather", "shift", "contrast", "decontaminat
 /** What a project file holds. */
 const SHARED = [
   ...["size", "view", "behind", "colour", "second", "blur", "strength", "compare", "split"],
+  ...["shadow", "sides"],
   ...REFINING,
 ];
 
@@ -24,6 +25,7 @@ const ALLOWED = {
   behind: ["checks", "black", "white", "colour", "gradient", "blur", "picture"],
 };
 const RANGES = {
+  shadow: [0, 100],
   size: [1, LARGEST_BRUSH],
   blur: [0.5, 12],
   smooth: [0, 20],
@@ -39,7 +41,7 @@ const COLOUR = /^#[0-9a-f]{6}$/i;
 /** Event "change" (detail: the setting's name). */
 export class Settings extends Emitter {
   theme = "auto"; // "auto", "light", "dark"
-  tool = "box"; // "box", "brush", "erase", "fill", "move", "place"
+  tool = "box"; // "box", "brush", "edge", "erase", "fill", "lasso", "move", "place", "subject"
   label = "foreground"; // "foreground", "background", "unknown"
   edges = true; // whether Keep and Remove look for the edge around a stroke
   size = 40; // the brush's diameter in pixels of the photo
@@ -53,7 +55,11 @@ export class Settings extends Emitter {
   shift = 0; // of the edge, percent, and so the next two
   contrast = 0;
   decontaminate = 100;
+  shadow = 0; // how dark it is below the subject, percent
   strength = 80; // of the marks, percent
+  onion = 0; // how much of the photo shines through where it is cut away, percent
+  sides = false; // marks on the left, the result on the right
+  magnifier = false; // whether what is beneath the pointer is seen larger in a corner
   compare = false;
   split = 50; // where before ends and after begins, percent of the screen
 
@@ -65,9 +71,10 @@ export class Settings extends Emitter {
   set(name, value) {
     if (this[name] === value) return;
     this[name] = value;
-    // A background that is not seen is not moved either.
-    const placed = this.view === "cutout" && this.behind === "picture";
-    if (this.tool === "place" && !placed) this.tool = "brush";
+    // A background that is not seen is not moved either, nor is a subject on none.
+    const seen = this.view === "cutout";
+    if (this.tool === "place" && !(seen && this.behind === "picture")) this.tool = "brush";
+    if (this.tool === "subject" && !(seen && this.behind !== "checks")) this.tool = "brush";
     this.emit("change", name);
     if (KEPT.includes(name)) {
       try {

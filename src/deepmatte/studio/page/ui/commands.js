@@ -9,7 +9,7 @@ import { LARGEST_BRUSH } from "../model/settings.js";
 const PHOTOS = "image/*,.heic,.heif,.avif,.tif,.tiff";
 
 /**
- * @typedef {"nothing" | "project" | "segmenter" | "transparent" | "cutout" | "undo" | "redo" | "strokes" | "backdrop"} Need
+ * @typedef {"nothing" | "project" | "segmenter" | "transparent" | "cutout" | "undo" | "redo" | "strokes" | "backdrop" | "backed" | "moved"} Need
  * @typedef {object} Command
  * @property {Need} needs
  * @property {string[]} keys such as "F" or "Ctrl Shift Z"; the first one is shown
@@ -103,6 +103,9 @@ export function makeCommands(studio, { opening, downloads, dialogs, gestures, po
       "Drag it around the subject, and the studio looks for the subject in it", tool("box")),
     brush: command("project", "P", "Brush", "Paint marks. Shift click draws a straight line",
       tool("brush")),
+    edgeBrush: command("cutout", "R", "Edge",
+      "Paint along an edge: it is looked for beneath the brush, with a band of Find out along it",
+      tool("edge")),
     erase: command("project", "E", "Eraser",
       "Takes back your marks; what was there before them returns", tool("erase")),
     fill: command("project", "G", "Fill", "Click into an enclosed area to mark all of it",
@@ -152,11 +155,25 @@ export function makeCommands(studio, { opening, downloads, dialogs, gestures, po
       settings.set("compare", !settings.compare);
       if (settings.view === "marks") settings.set("view", "cutout");
     }),
+    sides: command("cutout", "D", "Both",
+      "Your marks on the left, the result on the right; paint on either",
+      () => settings.set("sides", !settings.sides)),
+    magnifier: command("project", "N", "Magnifier",
+      "What is beneath the pointer, larger, in a corner",
+      () => settings.set("magnifier", !settings.magnifier)),
     chooseBackdrop: command("cutout", "", "Choose…", "Choose a background picture from your files",
       choose("image/*", (file) => opening.backdrop(file))),
     placeBackdrop: command("backdrop", "", "Place", "Drag to move the background", tool("place")),
     fitBackdrop: command("backdrop", "", "Cover", "Cover the photo with the background",
       () => studio.project.layers.backdrop.fit()),
+    placeSubject: command("backed", "", "Move the subject",
+      "Drag to move the subject before its background, wheel or pinch to scale it; Esc ends",
+      tool("subject")),
+    resetSubject: command("moved", "", "Put it back", "The subject where and as large as it was",
+      () => {
+        studio.project.layers.frame.subject = null;
+        view.fit();
+      }),
     donePlacing: command("project", "", "Done", "Ends placing the background", tool("brush")),
 
     // Saving

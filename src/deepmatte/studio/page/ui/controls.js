@@ -4,10 +4,11 @@
 
 import { REFINING } from "../model/settings.js";
 import { all, find } from "./find.js";
+import { fillLibrary } from "./library.js";
 import { furnish } from "./furnish.js";
 
 const EXPLAINED = {
-  box: "Drag a box around the whole subject; what is in it will be looked for.",
+  box: "Drag a box around the whole subject; what is in it will be looked for. Its handles adjust it.",
   foreground: "Paint over what you want to keep.",
   background: "Paint over what shall go.",
   unknown: "Paint over hair, fur, glass and blurred edges: the studio finds out.",
@@ -15,6 +16,8 @@ const EXPLAINED = {
   fill: "Click into an enclosed area to mark all of it.",
   lasso: "Draw around an area to mark all of it.",
   move: "Drag to move the picture. The space key does the same with any tool.",
+  edge: "Paint along an edge: the studio looks for it beneath the brush.",
+  subject: "Drag to move the subject, wheel or pinch to scale it. Esc when done.",
   place: "Drag to move the background, wheel or pinch to scale it. Esc when done.",
 };
 
@@ -24,6 +27,9 @@ const UNITS = {
   smooth: "pixels",
   feather: "pixels",
 };
+
+/** Settings of what is seen behind the subject. */
+const BACKING = ["colour", "second", "behind", "blur", "shadow", "onion"];
 
 const REST = 300; // milliseconds without a move after which a slider is taken at its word
 
@@ -51,12 +57,13 @@ export class Controls {
       bandValue: find("band-value"),
       strength: find("strength-field"),
       behind: find("behind-field"),
-      blur: find("blur-field"),
+      more: find("more"),
       second: all("[data-setting=second]")[0],
       place: find("place-field"),
       choose: find("choose"),
     };
     furnish(commands);
+    fillLibrary(find("library"), studio.settings);
     this.#bindCommands();
     this.#bindSettings();
     this.#bindBand();
@@ -88,6 +95,8 @@ export class Controls {
       redo: () => history.redoable,
       strokes: () => maker.canGrow,
       backdrop: () => project.layers.backdrop.ready,
+      backed: () => history.begun && this.studio.settings.behind !== "checks",
+      moved: () => project.layers.frame.subject !== null,
     };
     return Boolean(holds[need]());
   }
@@ -116,9 +125,9 @@ export class Controls {
       input.addEventListener("input", () => {
         settings.set(name, read());
         if (name === "label" && !["fill", "lasso"].includes(settings.tool)) settings.set("tool", "brush");
-        if (["colour", "second", "behind", "blur"].includes(name)) settings.set("view", "cutout");
-      if (name === "second") settings.set("behind", "gradient");
-      if (REFINING.includes(name) && settings.view === "marks") settings.set("view", "cutout");
+        if (BACKING.includes(name)) settings.set("view", "cutout");
+        if (name === "second") settings.set("behind", "gradient");
+        if (REFINING.includes(name) && settings.view === "marks") settings.set("view", "cutout");
         if (name === "compare" && settings.view === "marks") settings.set("view", "cutout");
       });
     }
@@ -161,7 +170,8 @@ export class Controls {
     for (const part of all("[data-only]")) part.hidden = !this.#makesSense(part.dataset.only);
     this.#showSettings();
     for (const text of all("[data-value]")) text.textContent = String(settings[text.dataset.value]);
-    found.blur.hidden = settings.view !== "cutout" || settings.behind !== "blur";
+    found.more.hidden = settings.view !== "cutout";
+    document.body.toggleAttribute("data-sides", settings.sides && begun);
     found.second.hidden = settings.behind !== "gradient";
     found.strength.hidden = settings.view !== "marks";
     found.behind.hidden = settings.view !== "cutout";

@@ -49,7 +49,6 @@ export class Dialogs {
     if (said.has("trim")) query.margin = said.get("margin") || 0;
     if (said.get("longest")) query.longest = said.get("longest");
     if (["jpg", "webp", "avif"].includes(format)) query.quality = said.get("quality") || 92;
-    if (said.has("shadow")) query.shadow = 0.4;
     return { ...wanted, query };
   }
 

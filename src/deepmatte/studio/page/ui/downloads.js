@@ -75,7 +75,9 @@ export class Downloads {
     });
   }
 
-  #fetch(query, signal) {
+  #fetch(wanted, signal) {
+    const cut = wanted.kind === "cutout";
+    const query = { ...wanted, ...(cut ? shadowOf(this.studio.settings) : {}) };
     return this.#call((id) => [`pictures/${id}/download`, { query, signal }], signal);
   }
 
@@ -83,6 +85,7 @@ export class Downloads {
     const { settings, project } = this.studio;
     const { behind, colour, second, blur } = settings;
     const method = "POST";
+    query = { ...query, ...shadowOf(settings), ...subjectOf(project) };
     if (behind !== "picture" || !project.layers.backdrop.ready) {
       const own = { gradient: `${colour}:${second}`, blur: `blur:${blur}` };
       const plain = { black: "#000000", white: "#ffffff", colour };
@@ -131,6 +134,18 @@ export class Downloads {
       done();
     }
   }
+}
+
+/** The shadow as it is seen. */
+const shadowOf = ({ shadow }) => (shadow ? { shadow: shadow / 100 } : {});
+
+/** Where the subject was moved to, if it was. */
+function subjectOf(project) {
+  const subject = project.layers.frame.subject;
+  if (!subject) return {};
+  const { left, top, scale } = subject;
+  const [x, y] = [left.toFixed(4), top.toFixed(4)];
+  return { subject_left: x, subject_top: y, subject_scale: scale.toFixed(8) };
 }
 
 /** The name in a Content-Disposition header, RFC 6266. */

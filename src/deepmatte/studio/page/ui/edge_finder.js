@@ -1,5 +1,6 @@
 /**
- * Keep and Remove over what was found look for the subject's edge again, around the stroke.
+ * Keep and Remove over what was found look for the subject's edge again, around the stroke; the
+ * edge brush looks for it beneath the stroke.
  */
 
 import { BACKGROUND, FOREGROUND, UNKNOWN, cut } from "../model/labels.js";
@@ -15,7 +16,7 @@ const FOUND = new Set(["Box", "Box added", "Strokes", "Subject", "Band", "Holes 
 
 /**
  * @typedef {{window: import("../model/rectangle.js").Rectangle, before: Uint8Array,
- *   after: Uint8Array, stroke: Uint8Array, mark: "keep" | "remove"}} Look
+ *   after: Uint8Array, stroke: Uint8Array, mark: "keep" | "remove" | "edge"}} Look
  */
 
 export class EdgeFinder {
@@ -28,16 +29,16 @@ export class EdgeFinder {
    * What is to be looked at; before the stroke is committed.
    *
    * @param {{rectangle: import("../model/rectangle.js").Rectangle, spans: number[][],
-   *   label: number}} stroke
+   *   label: number, edge: boolean}} stroke
    * @returns {Look | null} null: this stroke marks what it covers, and nothing else
    */
-  prepare({ rectangle, spans, label }) {
+  prepare({ rectangle, spans, label, edge }) {
     const { project, settings, server } = this.studio;
     const { trimap } = project;
     const { history, width, height } = trimap;
     const start = history.steps[history.baseIndex];
-    const found = start && FOUND.has(start.name);
-    if (!settings.edges || label === UNKNOWN || !found || server.state !== "ok") return null;
+    const again = settings.edges && label !== UNKNOWN && start && FOUND.has(start.name);
+    if (!(edge ? history.begun : again) || server.state !== "ok") return null;
     const whole = width * height <= SMALL;
     const around = whole ? Math.max(width, height) : Math.round(AROUND * Math.sqrt(width * height));
     const window = intersection(trimap.area, {
@@ -54,7 +55,8 @@ export class EdgeFinder {
       const row = (y - window.top) * columns - window.left;
       stroke.fill(FOREGROUND, row + start, row + end);
     }
-    return { window, before, after, stroke, mark: label === FOREGROUND ? "keep" : "remove" };
+    const mark = edge ? "edge" : label === FOREGROUND ? "keep" : "remove";
+    return { window, before, after, stroke, mark };
   }
 
   /**

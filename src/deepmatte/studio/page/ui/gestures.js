@@ -29,14 +29,25 @@ export class Gestures {
   panning = false;
   #pointers = new Map();
   #mode = null; // "tool", "pan", "pinch"
+  /** @type {HTMLElement} */
+  #element;
   #began = 0;
   #penSeen = false;
   #wheel = { last: 0, pans: false };
 
-  /** @param {HTMLElement} element @param {Handlers} handlers */
-  constructor(element, handlers) {
-    this.element = element;
+  /**
+   * @param {HTMLElement[]} elements that show the picture in the same way
+   * @param {Handlers} handlers
+   */
+  constructor(elements, handlers) {
     this.handlers = handlers;
+    this.#element = this.first = elements[0];
+    for (const element of elements) this.#listenTo(element);
+  }
+
+  /** @param {HTMLElement} element */
+  #listenTo(element) {
+    const { handlers } = this;
     const listen = (name, listener) => element.addEventListener(name, listener);
     listen("pointerdown", (event) => this.#down(event));
     listen("pointermove", (event) => this.#move(event));
@@ -56,9 +67,11 @@ export class Gestures {
     this.#mode = null;
   }
 
+  /** The place of an event on the canvas beneath it, or on which the gesture began. */
   #point(event) {
+    if (!this.#mode) this.#element = event.currentTarget;
     const ratio = devicePixelRatio || 1;
-    const { left, top } = this.element.getBoundingClientRect();
+    const { left, top } = this.#element.getBoundingClientRect();
     const pressure = event.pointerType === "pen" ? event.pressure : 1;
     return { x: (event.clientX - left) * ratio, y: (event.clientY - top) * ratio, pressure };
   }
@@ -80,9 +93,9 @@ export class Gestures {
       this.#pointers.set(event.pointerId, point);
       this.#began = performance.now();
     } else return;
-    this.element.setPointerCapture(event.pointerId);
+    this.#element.setPointerCapture(event.pointerId);
     event.preventDefault();
-    this.element.focus({ preventScroll: true });
+    this.first.focus({ preventScroll: true });
   }
 
   #modeFor(event, point) {

@@ -181,6 +181,7 @@ export class Opening {
     const { backdrop } = this.studio.project.layers;
     const behind = await storage.loadFile(id, "backdrop");
     if (behind) await backdrop.open(behind, stored.place).catch(() => {});
+    this.studio.project.layers.frame.subject = stored.subject ?? null;
     const mask = stored.mask && (await storage.loadFile(id, "mask"));
     if (mask) await this.studio.maker.fromFile(new File([mask], `its ${stored.mask}`), stored.mask);
     this.studio.changed();

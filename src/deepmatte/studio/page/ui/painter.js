@@ -2,28 +2,30 @@
  * The tools: what a drag on the stage does to the trimap.
  */
 
+import { BoxTool } from "./box_tool.js";
 import { EdgeFinder } from "./edge_finder.js";
 import { BACKGROUND, FOREGROUND, LABELS, UNKNOWN } from "../model/labels.js";
-import { intersection, outward, union } from "../model/rectangle.js";
+import { union } from "../model/rectangle.js";
 import { snap, sweep } from "../model/brush.js";
 import { Lasso } from "./lasso.js";
 import { fill } from "../model/fill.js";
 import { inSlices } from "../model/slices.js";
 
+/** Tools that move something and mark nothing. */
+const MOVING = ["move", "place", "subject"];
 /** What Alt makes of a mark; null: it is taken back. */
 const OPPOSITE = { foreground: "background", background: "foreground", unknown: null };
 /** What strokes are called in the list of steps. */
 const NAMES = { [FOREGROUND]: "Keep", [BACKGROUND]: "Remove", [UNKNOWN]: "Find out" };
 const LEAST_PRESSURE = 0.1;
 const OPEN_SHARE = 0.3; // of the photo, that an area which is not enclosed has
-const SMALLEST_BOX = 6; // pixels of the picture
 
 export class Painter {
   #stroke = null;
   /** @type {Lasso} */
   #lasso;
-  #box = null;
-  #shown = null; // the box on the screen, in pixels of the picture
+  /** @type {BoxTool} */
+  #box;
   #lastPoint = null;
 
   /**
@@ -32,31 +34,30 @@ export class Painter {
    * @param {() => Promise<string>} askAgain what another box is for
    */
   constructor(studio, boxElement, askAgain) {
-    this.askAgain = askAgain;
     this.edges = new EdgeFinder(studio);
+    this.#box = new BoxTool(studio, boxElement, askAgain);
     this.#lasso = new Lasso(studio);
     this.studio = studio;
-    this.boxElement = boxElement;
-    studio.view.addEventListener("change", () => this.boxElement.hidden || this.#showBox());
   }
 
   /** Starts the tool at a point of the screen. @returns {boolean} false: it moves the picture */
   begin(point, event) {
     const { project, settings, messages } = this.studio;
-    if (!project || ["move", "place"].includes(settings.tool)) return false;
+    if (!project || MOVING.includes(settings.tool)) return false;
     if (project.trimap.waitingFor) {
       messages.notice(`One moment: ${project.trimap.waitingFor.toLowerCase()}.`);
       return true;
     }
     const place = this.studio.view.toPicture(point.x, point.y);
-    if (settings.tool === "box") this.#beginBox(place, event);
+    if (settings.tool === "box") this.#box.begin(place, point, event);
     else if (settings.tool === "fill") this.#fill(place);
     else if (settings.tool === "lasso") this.#lasso.begin(place, LABELS[settings.label]);
     else {
-      const opposite = event.altKey ? OPPOSITE[settings.label] : settings.label;
+      const opposite = settings.tool === "edge" ? "unknown" : event.altKey ? OPPOSITE[settings.label] : settings.label;
       const erasing = settings.tool === "erase" || event.button === 5 || opposite === null;
-      const label = LABELS[opposite];
-      this.#stroke = { erasing, label, queue: [], last: null, rectangle: null, spans: [] };
+      const edge = settings.tool === "edge" && !erasing;
+      const label = edge ? UNKNOWN : LABELS[opposite];
+      this.#stroke = { erasing, edge, label, queue: [], last: null, rectangle: null, spans: [] };
       if (event.shiftKey && this.#lastPoint) this.#stroke.last = this.#lastPoint;
       this.move([point]);
     }
@@ -67,7 +68,7 @@ export class Painter {
   move(points) {
     const { view } = this.studio;
     const places = points.map((point) => ({ ...point, ...view.toPicture(point.x, point.y) }));
-    if (this.#box) this.#dragBox(places.at(-1));
+    if (this.#box.active) this.#box.move(places.at(-1));
     if (this.#lasso.active) this.#lasso.move(places);
     if (!this.#stroke) return;
     this.#stroke.queue.push(...places);
@@ -75,27 +76,26 @@ export class Painter {
   }
 
   end() {
-    if (this.#box) this.#endBox();
+    if (this.#box.active) this.#box.end();
     if (this.#lasso.active) this.#lasso.end();
     if (!this.#stroke) return;
     this.paint();
     performance.mark("stroke end");
     const { erasing, rectangle, last } = this.#stroke;
-    const { label, spans } = this.#stroke;
+    const { label, spans, edge } = this.#stroke;
     this.#stroke = null;
     this.#lastPoint = last;
     if (!rectangle) return;
     const { trimap } = this.studio.project;
-    const name = erasing ? "Eraser" : NAMES[label];
-    const look = erasing ? null : this.edges.prepare({ rectangle, spans, label });
+    const name = erasing ? "Eraser" : edge ? "Edge" : NAMES[label];
+    const look = erasing ? null : this.edges.prepare({ rectangle, spans, label, edge });
     const step = trimap.commit("marks", name, rectangle);
     if (look) this.edges.look(look, step, () => this.#stroke !== null);
   }
 
   cancel() {
     this.#lasso.cancel();
-    this.#box = null;
-    this.boxElement.hidden = true;
+    this.#box.cancel();
     if (!this.#stroke) return;
     const { rectangle } = this.#stroke;
     this.#stroke = null;
@@ -107,6 +107,11 @@ export class Painter {
       trimap.labels.set(trimap.committed.subarray(start, end), start);
     }
     layers.showMarks(rectangle);
+  }
+
+  /** The pointer is over the stage, or left it. @param {{x: number, y: number} | null} point */
+  hover(point) {
+    this.#box.hover(point);
   }
 
   /** Paints what the pointer has passed since the last frame. */
@@ -174,67 +179,6 @@ export class Painter {
     const action = { label: "Undo", run: () => project.trimap.undo() };
     messages.notice(`That area was not enclosed: ${percent} % of the photo is filled.`, action);
   }
-
-  #beginBox(place, event) {
-    const use = event.altKey ? "subtract" : event.shiftKey ? "add" : null;
-    this.#box = { from: place, to: place, use };
-    this.#dragBox(place);
-  }
-
-  #dragBox(place) {
-    this.#box.to = place;
-    this.#shown = this.#boxInPicture() ?? around(place, place);
-    this.#showBox();
-  }
-
-  #showBox() {
-    const { view } = this.studio;
-    const box = view.toScreen(this.#shown);
-    const style = this.boxElement.style;
-    style.left = `${box.left / view.ratio}px`;
-    style.top = `${box.top / view.ratio}px`;
-    style.width = `${(box.right - box.left) / view.ratio}px`;
-    style.height = `${(box.bottom - box.top) / view.ratio}px`;
-    this.boxElement.hidden = false;
-  }
-
-  #boxInPicture() {
-    const { area } = this.studio.project.trimap;
-    return intersection(area, outward(around(this.#box.from, this.#box.to)));
-  }
-
-  async #endBox() {
-    const box = this.#boxInPicture();
-    const { use } = this.#box;
-    this.#box = null;
-    const smaller = box && Math.min(box.right - box.left, box.bottom - box.top);
-    if (smaller >= SMALLEST_BOX) await this.#useBox(box, use);
-    else this.studio.messages.notice("Drag a box around the whole subject: press, move, let go.");
-    this.boxElement.hidden = !this.#box;
-  }
-
-  /** A first box finds the subject; of a further one the user says what it is for. */
-  async #useBox(box, use) {
-    const { maker, project } = this.studio;
-    const { begun, history } = project.trimap;
-    if (!begun) return maker.fromBox(box);
-    const painted = history.baseIndex < history.position - 1;
-    const asked = use ?? (painted ? await this.askAgain() : "replace");
-    if (asked === "replace") return maker.fromBox(box);
-    if (asked === "add") return maker.addBox(box);
-    return asked === "subtract" && this.#removeBox(box);
-  }
-
-  #removeBox({ left, top, right, bottom }) {
-    const { trimap, layers } = this.studio.project;
-    const { labels, width } = trimap;
-    for (let y = top; y < bottom; y++) {
-      labels.fill(LABELS.background, y * width + left, y * width + right);
-    }
-    const rectangle = { left, top, right, bottom };
-    layers.showMarks(rectangle);
-    return trimap.commit("marks", "Box removed", rectangle);
-  }
 }
 
 /** Whether an area reaches the photo's edges on all sides but one, or more. */
@@ -243,13 +187,6 @@ function isOpen({ rectangle, pixels }, area) {
   const touched = sides.filter((side) => rectangle[side] === area[side]).length;
   return touched >= 3 && pixels > OPEN_SHARE * area.right * area.bottom;
 }
-
-const around = (one, other) => ({
-  left: Math.min(one.x, other.x),
-  top: Math.min(one.y, other.y),
-  right: Math.max(one.x, other.x),
-  bottom: Math.max(one.y, other.y),
-});
 
 /**
  * A way on which the pen's pressure changes, as pieces of one whole diameter each.
