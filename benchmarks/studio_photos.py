@@ -53,19 +53,59 @@ class Stroke:
 
 @dataclass(frozen=True)
 class ByEye:
-    """A photo without a known alpha: a box and strokes, in shares of width and height."""
+    """A photo without a known alpha: a box and strokes, in shares of width and height.
+
+    Without a box the subject is found from the strokes.
+    """
 
     name: str
-    box: tuple[float, float, float, float]
+    box: tuple[float, float, float, float] | None
     strokes: tuple[tuple[str, float, tuple[tuple[float, float], ...]], ...]
 
 
 BY_EYE = (
-    ByEye("006_backpack_dog__00.jpg", (0.29, 0.19, 0.78, 0.80), ()),
-    ByEye("011_bear_plushie__00.jpg", (0.37, 0.13, 0.76, 0.59), ()),
-    ByEye("038_cat__00.jpg", (0.0, 0.12, 1.0, 0.86), ()),
-    ByEye("054_dog2__00.jpg", (0.29, 0.26, 0.74, 0.97), ()),
-    ByEye("101_grey_sloth_plushie__00.jpg", (0.15, 0.18, 0.63, 0.67), ()),
+    ByEye(
+        "006_backpack_dog__00.jpg",
+        (0.29, 0.19, 0.78, 0.80),
+        (
+            ("f", 0.05, ((0.45, 0.36), (0.62, 0.42), (0.66, 0.54))),
+            ("f", 0.05, ((0.36, 0.60), (0.55, 0.68), (0.64, 0.72))),
+        ),
+    ),
+    ByEye(
+        "011_bear_plushie__00.jpg",
+        (0.37, 0.13, 0.76, 0.59),
+        (
+            ("f", 0.02, ((0.42, 0.50), (0.45, 0.52))),
+            ("f", 0.02, ((0.67, 0.54), (0.71, 0.51))),
+            ("f", 0.02, ((0.58, 0.28), (0.62, 0.30))),
+        ),
+    ),
+    ByEye(
+        "038_cat__00.jpg",
+        None,
+        (
+            ("f", 0.04, ((0.22, 0.27), (0.19, 0.50), (0.38, 0.60), (0.55, 0.70))),
+            ("b", 0.04, ((0.20, 0.06), (0.48, 0.20), (0.45, 0.45), (0.70, 0.62), (0.92, 0.70))),
+            ("b", 0.015, ((0.03, 0.10), (0.03, 0.38))),
+            ("b", 0.03, ((0.05, 0.92), (0.50, 0.92), (0.75, 0.86), (0.95, 0.90))),
+            ("f", 0.015, ((0.65, 0.73), (0.80, 0.775), (0.97, 0.79))),
+            ("f", 0.015, ((0.10, 0.68), (0.14, 0.80), (0.20, 0.70), (0.29, 0.70), (0.31, 0.82))),
+        ),
+    ),
+    ByEye(
+        "054_dog2__00.jpg",
+        (0.29, 0.26, 0.74, 0.97),
+        (
+            ("f", 0.02, ((0.505, 0.55), (0.525, 0.57))),
+            ("b", 0.012, ((0.685, 0.775), (0.655, 0.825))),
+        ),
+    ),
+    ByEye(
+        "101_grey_sloth_plushie__00.jpg",
+        (0.15, 0.18, 0.63, 0.67),
+        (("f", 0.03, ((0.35, 0.31), (0.435, 0.32))),),
+    ),
 )
 
 
@@ -143,12 +183,17 @@ def play_by_eye(page: Page, address: str, data: Path, photo: ByEye, out: Path) -
         width, height = image.size
     began = time.monotonic()
     open_photo(page, address, file)
-    left, top, right, bottom = photo.box
-    drag(page, ((left * width, top * height), (right * width, bottom * height)))
-    settle(page)
+    if photo.box is not None:
+        left, top, right, bottom = photo.box
+        drag(page, ((left * width, top * height), (right * width, bottom * height)))
+        settle(page)
     for key, size, way in photo.strokes:
         places = tuple((x * width, y * height) for x, y in way)
-        paint(page, Stroke(key, round(size * math.hypot(width, height)), places))
+        stroke = Stroke(key, round(size * math.hypot(width, height)), places)
+        paint(page, stroke, begun=photo.box is not None)
+    if photo.box is None:
+        page.keyboard.press("Enter")
+        settle(page)
     page.keyboard.press("3")
     page.screenshot(path=out / f"{Path(photo.name).stem}.png")
     seconds = time.monotonic() - began
@@ -215,9 +260,14 @@ def along(
 
 
 def covers(stroke: Stroke, place: tuple[np.intp, ...]) -> bool:
-    """Whether a stroke goes over a place (row, column), roughly."""
-    row, column = place
-    return any(math.hypot(column - x, row - y) < stroke.size for x, y in stroke.way)
+    """Whether a stroke goes over a place (row, column), or passes close by."""
+    point = np.array([place[1], place[0]], np.float64)
+    way = np.array(stroke.way, np.float64)  # (N, 2)
+    ways = np.diff(way, axis=0)
+    lengths = np.maximum((ways**2).sum(axis=1), 1e-6)
+    along_each = np.clip(((point - way[:-1]) * ways).sum(axis=1) / lengths, 0, 1)
+    nearest = way[:-1] + along_each[:, None] * ways
+    return bool(np.hypot(*(nearest - point).T).min() < max(stroke.size, 12))
 
 
 def sad(alpha: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
@@ -262,8 +312,8 @@ def drag(page: Page, way: tuple[tuple[float, float], ...]) -> None:
     page.mouse.up()
 
 
-def paint(page: Page, stroke: Stroke) -> None:
-    """A stroke, and its answer."""
+def paint(page: Page, stroke: Stroke, begun: bool = True) -> None:
+    """A stroke, and its answer where a cut-out is begun."""
     page.keyboard.press(stroke.key)
     page.locator("[data-setting=size]").evaluate(
         "(slider, size) => { slider.value = Math.log10(size);"
@@ -271,8 +321,9 @@ def paint(page: Page, stroke: Stroke) -> None:
         max(1, min(1000, stroke.size)),
     )
     drag(page, stroke.way)
-    page.wait_for_timeout(1500)  # the edge is looked for again
-    settle(page)
+    if begun:
+        page.wait_for_timeout(1500)  # the edge is looked for again
+        settle(page)
 
 
 def settle(page: Page) -> None:

@@ -47,17 +47,19 @@ def look_again(
     width = max(2.0, trimap.BAND * side)
     label = FOREGROUND if keep else BACKGROUND
     known_by = np.minimum(distance_to(labels == BACKGROUND), distance_to(labels == FOREGROUND))
-    against = (labels == (BACKGROUND if keep else FOREGROUND)) | (known_by > width)
-    if against[stroke].mean() < _AGAINST:
+    contrary = labels == (BACKGROUND if keep else FOREGROUND)
+    if (contrary | (known_by > width))[stroke].mean() < _AGAINST:
         return None
+    # What is known is doubted only if the stroke contradicts it.
+    free = (labels == UNKNOWN) | (contrary[stroke].mean() >= _AGAINST)
     # What is wholly unknown is looked through as far as it goes.
     vague = (labels == UNKNOWN) & (known_by > width / 2)
     before, away = _subject(labels), distance_to(stroke)
     step = max(_BRUSHES * _thickness(stroke), width / 2)
-    near = (away <= step) | vague
+    near = free & ((away <= step) | vague)
     seen = stroke | (labels == label)
     for _ in range(_LOOKS):
-        known = (labels == (BACKGROUND if keep else FOREGROUND)) & ~near
+        known = contrary & ~near
         like = _divided(levels, seen, known, near, keep, _AROUND * side)
         if like is None:
             return None
@@ -66,7 +68,7 @@ def look_again(
         changed = _touching(stroke | changed, stroke) & changed
         # Where it goes on to the edge of what was looked at, so does the search.
         step *= 2
-        wider = near | ((distance_to(changed) <= step) & (away <= _REACH * side))
+        wider = near | (free & (distance_to(changed) <= step) & (away <= _REACH * side))
         onward = changed & (distance_to(~near) <= max(2.0, width / 8))
         if not onward.any() or (wider == near).all():
             break

@@ -97,7 +97,7 @@ def subject(
     """
     if shadow:
         opacity, area = cast_shadow(to_unit(cutout[..., 3]))
-        cutout = crop_plane(cutout, (area.left, area.top, area.right, area.bottom))
+        cutout = crop_plane(cutout, (area.left, area.top, area.right, area.bottom)).copy()
         add_shadow(cutout, opacity * np.float32(shadow))
         scale = place.scale
         place = Place(place.left + area.left * scale, place.top + area.top * scale, scale)
