@@ -22,7 +22,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -241,7 +241,7 @@ def stroke_over(
 
 
 def along(
-    depth: NDArray[np.float32], middle: NDArray[np.bool_]
+    depth: NDArray[Any], middle: NDArray[np.bool_]
 ) -> tuple[tuple[tuple[float, float], ...], float]:
     """A way through the middle of a spot, from one end to the other, and its usual depth there."""
     rows, columns = np.nonzero(middle)

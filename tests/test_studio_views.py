@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from studio_browser import (  # noqa: F401 (fixtures)
     CENTRE,
+    PATIENCE,
     RADIUS,
     Scene,
     colour_at,
@@ -37,6 +39,10 @@ def slide(page: Page, setting: str, value: float) -> None:
         "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')) }",
         value,
     )
+
+
+def pixels(image: Image.Image) -> NDArray[np.int64]:
+    return np.asarray(image).astype(np.int64)
 
 
 def test_marks_and_result_side_by_side_take_strokes(
@@ -83,7 +89,8 @@ def test_the_magnifier_shows_what_is_beneath_the_pointer(page: Page, scene: Scen
     for place, grey in ((CENTRE, 255), ((20, 20), 0)):
         page.mouse.move(*on_screen(page, place)[0])
         expect(magnifier).to_be_visible()
-        eventually(lambda grey=grey: page.evaluate(middle)[0] == grey)
+        shown = f"({middle})()[0] === {grey}"
+        page.wait_for_function(shown, timeout=PATIENCE)
     page.keyboard.press("n")
     expect(magnifier).to_be_hidden()
 
@@ -151,7 +158,7 @@ def test_a_moved_subject_and_its_shadow_are_saved_as_they_are_seen(
     onto = {place: colour_at(page, place) for place in (CENTRE, below, (350, 10))}
     saved = Image.open(download(page, "saveCompositePng", tmp_path))
     for place, seen in onto.items():
-        assert np.abs(np.subtract(seen, saved.getpixel(place))).max() < 8
+        assert np.abs(np.subtract(seen, pixels(saved)[place[1], place[0]])).max() < 8
     page.get_by_role("button", name="Backdrop…").click()
     page.get_by_role("button", name="Move the subject").click()
     drag(page, CENTRE, (CENTRE[0] + 60, CENTRE[1] - 20))
@@ -171,7 +178,8 @@ def test_a_moved_subject_and_its_shadow_are_saved_as_they_are_seen(
     assert abs(moved(CENTRE)[0] - CENTRE[0] - 60) < 3
     for at in (CENTRE, below, (CENTRE[0] - RADIUS - 20, CENTRE[1])):
         seen = colour_at(page, at)
-        assert np.abs(np.subtract(seen, saved.getpixel(moved(at)))).max() < 10
+        x, y = moved(at)
+        assert np.abs(np.subtract(seen, pixels(saved)[y, x])).max() < 10
     page.reload()
     settled(page)
     assert page.evaluate(frame)["scale"] == place["scale"]
