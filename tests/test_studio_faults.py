@@ -378,6 +378,14 @@ def test_the_photo_has_most_of_the_window(
     (_, top), (_, bottom) = on_screen(page, (0, 0), (0, HEIGHT))
     filled = max((right - left) / box["width"], (bottom - top) / box["height"])
     assert filled > 0.8  # a small photo is enlarged
+    draw_box(page)
+    for name in ("Backdrop…", "Refine edge…", "Save"):
+        page.get_by_role("button", name=name, exact=True).click()
+        menu = page.locator(":popover-open").bounding_box()
+        assert menu is not None
+        assert menu["x"] >= 0
+        assert menu["x"] + menu["width"] <= width
+        page.keyboard.press("Escape")
     context.close()
 
 

@@ -689,6 +689,49 @@ def large(studio: Studio) -> Iterator[Large]:
     studio.ask("DELETE", path)
 
 
+def again(studio: Studio, path: str, labels: Colours, stroke: Colours, mark: str) -> Colours:
+    """The labels after a stroke; as they were where the studio finds nothing."""
+    height, width = labels.shape
+    query = f"left=0&top=0&width={width}&height={height}&mark={mark}"
+    answer = studio.ask("POST", f"{path}/trimap/again?{query}", labels.tobytes() + stroke.tobytes())
+    assert answer.status in (200, 204), answer
+    return np.frombuffer(answer.body, np.uint8).reshape(labels.shape) if answer.body else labels
+
+
+def test_a_fine_brush_clears_a_gap_and_leaves_what_is_beside_it(studio: Studio) -> None:
+    photo = np.full((240, 320, 3), (40, 80, 160), np.uint8)
+    legs = np.zeros((240, 320), np.bool_)
+    legs[60:, 100:150] = legs[60:, 157:207] = legs[20:90, 100:207] = True
+    photo[legs] = (220, 130, 60)
+    noise = np.random.default_rng(0).normal(0, 6, photo.shape)
+    path = studio.upload(encoded(np.clip(photo + noise, 0, 255).astype(np.uint8)))
+    filled = legs.copy()
+    filled[60:, 100:207] = True
+    labels = trimap.from_mask(filled.astype(np.uint8))
+    stroke = np.zeros_like(labels)
+    stroke[130:210, 151:156] = 255
+    found = again(studio, path, labels, stroke, "remove")
+    assert (found[130:210, 151:156] == 0).all()
+    assert (found[100:225, 150:157] != 255).all()  # the gap goes on beyond the stroke
+    assert (found[110:220, [125, 182]] == 255).all()  # and both legs stay
+
+
+def test_what_is_known_stays_so_unless_a_stroke_contradicts_it(studio: Studio) -> None:
+    photo = np.full((200, 300, 3), (40, 80, 160), np.uint8)
+    photo[40:160, 60:140] = photo[40:160, 140:240] = (220, 130, 60)  # of one colour
+    noise = np.random.default_rng(0).normal(0, 6, photo.shape)
+    path = studio.upload(encoded(np.clip(photo + noise, 0, 255).astype(np.uint8)))
+    labels = np.zeros((200, 300), np.uint8)
+    labels[40:160, 60:140] = 128  # nothing is known of the left half; the right one is background
+    stroke = np.zeros_like(labels)
+    stroke[90:110, 80:110] = 255
+    found = again(studio, path, labels, stroke, "keep")
+    assert (found[labels == 0] != 255).all()
+    assert (found[60:140, 150:230] == 0).all()
+    stroke[90:110, 160:190] = 255  # a stroke that says otherwise
+    assert (again(studio, path, labels, stroke, "keep")[70:130, 170:210] == 255).all()
+
+
 def test_an_edit_shows_at_once_and_settles_to_the_exact_result(
     studio: Studio, large: Large
 ) -> None:
