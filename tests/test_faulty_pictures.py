@@ -74,14 +74,52 @@ def test_where_white_is_zero_levels_are_turned() -> None:
     np.testing.assert_array_equal(open_levels(tiff(GREY, photometric=1)), GREY)
 
 
-def test_deep_colours_in_planes_are_refused_and_shallow_ones_read() -> None:
-    planes = np.stack([GREY, GREY[::-1], GREY[:, ::-1]])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib", "predictor": True}])
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_deep_colours_in_planes(
+    order: str, options: dict[str, Any], alpha: bool, orientation: int
+) -> None:
+    tifffile = pytest.importorskip("tifffile", reason="needs tifffile")
+    planes = np.stack([GREY, GREY[::-1], GREY[:, ::-1], GREY[::-1, ::-1]][: 4 if alpha else 3])
+    extra = {"extrasamples": ["unassalpha"]} if alpha else {}
+    stream = io.BytesIO()
+    tifffile.imwrite(
+        *(stream, planes),
+        planarconfig="separate",
+        photometric="rgb",
+        byteorder=order,
+        rowsperstrip=10,
+        extratags=[(274, 3, 1, orientation, True)] if orientation > 1 else [],
+        **options,
+        **extra,
+    )
 
-    with pytest.raises(ImageError, match="16-bit colours lie in separate planes"):
-        open_image(tiff(planes, photometric=2, planar=2))
+    picture = open_image(stream.getvalue())
+
+    colours = np.moveaxis(planes, 0, 2)
+    if orientation == 6:
+        colours = colours[::-1].swapaxes(0, 1)
+    np.testing.assert_array_equal(picture.levels, colours[..., :3])
+    assert (picture.alpha is not None) == alpha
+    if picture.alpha is not None:
+        np.testing.assert_allclose(picture.alpha, colours[..., 3] / 65535, atol=1e-6)
+
+
+def test_shallow_planes_are_read_and_odd_ones_refused() -> None:
+    planes = np.stack([GREY, GREY[::-1], GREY[:, ::-1]])
 
     levels = open_image(tiff((planes // 256).astype(np.uint8), photometric=2, planar=2)).levels
     np.testing.assert_array_equal(levels, np.moveaxis(planes // 256, 0, 2))
+
+    tifffile = pytest.importorskip("tifffile", reason="needs tifffile")
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, planes, planarconfig="separate", photometric="rgb", bigtiff=True)
+    with pytest.raises(ImageError, match="16-bit colours lie in separate planes"):
+        open_image(stream.getvalue())
+    with pytest.raises(ImageError, match="16-bit colours lie in separate planes"):
+        open_image(Image.open(io.BytesIO(tiff(planes, photometric=2, planar=2))))
 
 
 @pytest.mark.parametrize("thumbnail_first", [True, False])

@@ -12,6 +12,7 @@ Example:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import io
 import json
@@ -72,6 +73,13 @@ def pictures() -> dict[str, Content]:
         stream = io.BytesIO()
         deep.save(stream, kind)
         made[f"{kind}-I;16"] = stream.getvalue()
+    with contextlib.suppress(ImportError):
+        import tifffile
+
+        stream = io.BytesIO()
+        planes = noise[..., :3].transpose(2, 0, 1) * np.uint16(257)
+        tifffile.imwrite(stream, planes, planarconfig="separate", photometric="rgb", rowsperstrip=9)
+        made["TIFF-planes"] = stream.getvalue()
     return made
 
 

@@ -49,7 +49,13 @@ from deepmatte.images.metadata import (
     kept_xmp,
 )
 from deepmatte.images.picture import MAX_PIXELS, Admit, Source, admit_all, check_size
-from deepmatte.images.planes import check_planes, pillow_planes, raw_mode_of, sixteen_bit_planes
+from deepmatte.images.planes import (
+    in_separate_planes,
+    pillow_planes,
+    raw_mode_of,
+    separate_planes,
+    sixteen_bit_planes,
+)
 from deepmatte.images.primaries import profile_of_primaries
 from deepmatte.images.profiles import manage_profile
 from deepmatte.images.quiet import quietly, silently
@@ -174,10 +180,15 @@ def _decode_pil(
     tags = getattr(image, "tag_v2", {})
     # Pillow turns a TIFF upright by itself as it loads it, but not its resolution.
     turned_by_pillow = tags.get(EXIF_ORIENTATION)
-    check_planes(tags)
     with silently() if image.format == "TIFF" else contextlib.nullcontext():
-        image.load()
-    if ";16" in raw_mode and image.mode in ("RGB", "RGBA") and data is not None:
+        if in_separate_planes(tags):
+            planes, turned_by_pillow = separate_planes(data, tags), None
+        else:
+            planes = None
+            image.load()
+    if planes is not None:
+        colour, alpha = planes
+    elif ";16" in raw_mode and image.mode in ("RGB", "RGBA") and data is not None:
         colour, alpha = sixteen_bit_planes(data, image, raw_mode)
     else:
         colour, alpha = pillow_planes(image, None if labels else profile)

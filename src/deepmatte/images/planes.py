@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import struct
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from deepmatte.errors import ImageError
 from deepmatte.images.arrays import check_floats, narrowed, to_unit
 from deepmatte.images.profiles import cmyk_to_rgb
 from deepmatte.images.quiet import silently
 
-_BITS, _PHOTOMETRIC, _PLANES = 258, 262, 284  # tags of TIFF
+# Tags of TIFF 6.0.
+_BITS, _PHOTOMETRIC, _STRIPS, _SAMPLES, _STRIP_BYTES = 258, 262, 273, 277, 279
+_PLANES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 284, 338, 339
+_KEPT = (256, 257, 259, 278, 317)  # width, height, compression, rows of a strip, predictor
 
 
 def raw_mode_of(image: Image.Image) -> str:
@@ -28,18 +33,53 @@ def raw_mode_of(image: Image.Image) -> str:
     return arguments if isinstance(arguments, str) else ""
 
 
-def check_planes(tags: Mapping[int, Any]) -> None:
-    """Refuse 16-bit colours in separate planes, which neither Pillow nor OpenCV decodes correctly.
+def in_separate_planes(tags: Mapping[int, Any]) -> bool:
+    """Whether a TIFF holds colours of more than 8 bits one plane after the other."""
+    bits = tags.get(_BITS, (8,))
+    return tags.get(_PLANES, 1) == 2 and len(bits) > 1 and max(bits) > 8
+
+
+def separate_planes(
+    data: bytes | None, tags: Mapping[int, Any]
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Decode 16 bit colours in separate planes, which Pillow and OpenCV get wrong, as greys.
+
+    Args:
+        data: the file; None where only Pillow's image is known, which is wrong.
+        tags: of the page that is wanted.
 
     Raises:
-        ImageError: the colours are stored so.
+        ImageError: the planes are of another kind.
     """
-    bits = tags.get(_BITS, (8,))
-    if tags.get(_PLANES, 1) == 2 and len(bits) > 1 and max(bits) > 8:
+    bits, kinds = tags[_BITS], set(tags.get(_SAMPLE_FORMAT, (1,)))
+    straight = len(bits) == 3 or (len(bits) == 4 and tags.get(_EXTRA_SAMPLES) == (2,))
+    plain = tags.get(_PHOTOMETRIC) == 2 and kinds == {1} and set(bits) == {16}
+    strips = _STRIP_BYTES in tags and len(tags.get(_STRIPS, (0,))) % len(bits) == 0
+    classic = data is not None and data[2:4] in (b"*\0", b"\0*")
+    if data is None or not (classic and strips and straight and plain):
         raise ImageError(
             f"its {max(bits)}-bit colours lie in separate planes; save it with interleaved (chunky)"
             " ones"
         )
+    planes = [_plane(data, tags, index) for index in range(len(bits))]
+    return narrowed(np.stack(planes[:3], axis=2)), planes[3] if len(bits) == 4 else None
+
+
+def _plane(data: bytes, tags: Mapping[int, Any], index: int) -> NDArray[np.uint16]:
+    """One plane: a directory before the file calls its strips a grey picture."""
+    directory = TiffImagePlugin.ImageFileDirectory_v2(data[:8])
+    for tag in _KEPT:
+        if tag in tags:
+            directory[tag] = tags[tag]
+    directory[_BITS], directory[_PHOTOMETRIC], directory[_SAMPLES] = 16, 1, 1
+    count = len(tags[_STRIPS]) // len(tags[_BITS])
+    own = slice(index * count, (index + 1) * count)
+    # Pillow adds the end of what it writes to these, which is where the rest then lies.
+    directory[_STRIPS] = tuple(place - 8 for place in tags[_STRIPS][own])
+    directory[_STRIP_BYTES] = tags[_STRIP_BYTES][own]
+    start = struct.pack("<I" if data[:2] == b"II" else ">I", 8)
+    with Image.open(io.BytesIO(data[:4] + start + directory.tobytes(8) + data[8:])) as image:
+        return np.asarray(image).astype(np.uint16)
 
 
 def sixteen_bit_planes(
