@@ -15,6 +15,8 @@ from deepmatte.training.synthetic.optics import defocus, motion_blur
 from deepmatte.training.synthetic.paint import THINNEST, Sheet
 from deepmatte.training.synthetic.strands import StrandStyle, grow, paint
 
+pytestmark = pytest.mark.slow
+
 Drawn = Callable[..., Any]
 HEIGHT, WIDTH = 160, 208
 
