@@ -324,12 +324,12 @@ def test_a_cluster_that_loses_a_machine_does_every_picture_once(
     names = [f"{number % 3}/{number:03}" for number in range(96)]
     for name in names:
         content = picture[:100] if name.endswith("7") else picture
-        addresses.write([(f"{bucket}/in/{name}.png", content)])
-        addresses.write([(f"{bucket}/trimaps/{name}.png", trimap)])
-    words = (sys.executable, "-m", "deepmatte", "batch", f"{bucket}/in", f"{bucket}/mattes")
-    options = ("--trimaps", f"{bucket}/trimaps", "--engine", "ray", "--address", address)
+        addresses.write([(f"{bucket}/job/in/{name}.png", content)])
+        addresses.write([(f"{bucket}/job/trimaps/{name}.png", trimap)])
+    words = (sys.executable, "-m", "deepmatte", "batch", f"{bucket}/job/in", f"{bucket}/job/mattes")
+    options = ("--trimaps", f"{bucket}/job/trimaps", "--engine", "ray", "--address", address)
     with subprocess.Popen((*words, *options), stderr=subprocess.PIPE, text=True) as job:
-        while len(addresses.listing(f"{bucket}/mattes")) < 20:
+        while len(addresses.listing(f"{bucket}/job/mattes")) < 20:
             assert job.poll() is None, job.communicate()[1]
             time.sleep(0.2)
         second.kill()
@@ -339,14 +339,14 @@ def test_a_cluster_that_loses_a_machine_does_every_picture_once(
     assert job.returncode == 1, said
     assert f"{len(names) - len(broken)} done, {len(broken)} failed" in said
     whole = [name for name in names if name not in broken]
-    assert sorted(addresses.listing(f"{bucket}/mattes")) == sorted(
+    assert sorted(addresses.listing(f"{bucket}/job/mattes")) == sorted(
         f"{name}.cutout.png" for name in whole
     )
-    assert {addresses.read(f"{bucket}/mattes/{name}.cutout.png") for name in whole} == {cutout}
+    assert {addresses.read(f"{bucket}/job/mattes/{name}.cutout.png") for name in whole} == {cutout}
     assert said.count("not a picture") + said.count("cannot be read") == len(broken)
 
     for name in broken:
-        addresses.write([(f"{bucket}/in/{name}.png", picture)])
+        addresses.write([(f"{bucket}/job/in/{name}.png", picture)])
     mended = subprocess.run((*words, *options), capture_output=True, text=True)
 
     assert mended.returncode == 0, mended.stderr

@@ -141,21 +141,15 @@ class Ledger:
         fresh: list[Item] = []
         failed: list[Item] = []
         for item in items:
-            state = self._state(look(item))
+            made = look(item)
+            with self._database.named_errors():
+                before = _entry(self._database.connection, made.name)
+            state = before.state if before is not None and before.made == made else None
             if state == "failed":
                 failed.append(item)
             elif state != "done" or not is_there(item):
                 fresh.append(item)
         return fresh + failed
-
-    def _state(self, made: Made) -> State | None:
-        """The state of a picture, if it was made of the same."""
-        with self._database.named_errors():
-            row = self._database.connection.execute(
-                "SELECT state FROM pictures WHERE name = ? AND inputs = ? AND settings = ?",
-                (made.name, made.inputs, made.settings),
-            ).fetchone()
-        return None if row is None else row[0]
 
     def claim(self, pictures: Iterable[Made]) -> list[Claim]:
         """Take pictures on, unless another run has done so.
@@ -166,28 +160,20 @@ class Ledger:
         """
         alive: dict[str, bool] = {}
         with self._database.transaction() as connection:
-            return [self._claim(made, connection, alive) for made in pictures]
+            return [self._claimed(made, connection, alive) for made in pictures]
 
-    def _claim(self, made: Made, connection: sqlite3.Connection, alive: dict[str, bool]) -> Claim:
-        row = connection.execute(
-            "SELECT state, run, inputs, settings, finished FROM pictures WHERE name = ?",
-            (made.name,),
-        ).fetchone()
-        if row is not None:
-            state, run, inputs, settings, finished = row
-            if state == "working" and run != self._heartbeat.run:
+    def _claimed(self, made: Made, connection: sqlite3.Connection, alive: dict[str, bool]) -> Claim:
+        before = _entry(connection, made.name)
+        if before is not None:
+            run, state = before.run, before.state
+            if state == "working" and run is not None and run != self._heartbeat.run:
                 if run not in alive:
                     alive[run] = self._heartbeat.lives(run, connection)
                 if alive[run]:
                     return "theirs"
-            is_same = made == Made(made.name, inputs, settings)
-            if state != "working" and is_same and finished > self.began:
-                return "done" if state == "done" else "failed"
-        connection.execute(
-            "INSERT OR REPLACE INTO pictures (name, state, run, inputs, settings)"
-            " VALUES (?, 'working', ?, ?, ?)",
-            (made.name, self._heartbeat.run, made.inputs, made.settings),
-        )
+            if state != "working" and before.made == made and before.finished > self.began:
+                return state
+        _set_working(connection, made, self._heartbeat.run)
         return "mine"
 
     def write(self, ended: Iterable[tuple[Made, Finding]]) -> None:
@@ -239,6 +225,34 @@ class Ledger:
             for run in others - alive:
                 _forget(connection, run)
         return not alive
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What the ledger says of a picture, and which run is at it."""
+
+    made: Made
+    state: State
+    run: str | None
+    finished: float
+
+
+def _entry(connection: sqlite3.Connection, name: str) -> _Entry | None:
+    row = connection.execute(
+        "SELECT inputs, settings, state, run, finished FROM pictures WHERE name = ?", (name,)
+    ).fetchone()
+    if row is None:
+        return None
+    inputs, settings, state, run, finished = row
+    return _Entry(Made(name, inputs, settings), state, run, finished or 0.0)
+
+
+def _set_working(connection: sqlite3.Connection, made: Made, run: str) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO pictures (name, state, run, inputs, settings)"
+        " VALUES (?, 'working', ?, ?, ?)",
+        (made.name, run, made.inputs, made.settings),
+    )
 
 
 def _forget(connection: sqlite3.Connection, run: str) -> None:

@@ -124,12 +124,7 @@ class Run:
     def _end(self, task: Task, outcome: PictureResult, watcher: Watcher) -> None:
         if outcome.stopped is not None:
             raise _EndedError(outcome.stopped)
-        finding = outcome.finding
-        if outcome.least:
-            finding = Finding(
-                f"{task.job.picture} needs at least {outcome.least / 1e9:.2f} GB of memory; there"
-                f" are {task.memory / 1e9:.2f} GB for it."
-            )
+        finding = _too_large(task, outcome.least) if outcome.least else outcome.finding
         self.tally.stages.update(outcome.stages)
         self.ledger.write([(self._made.pop(task.job.name), finding)])
         self._count(task.job, finding, watcher, "mine")
@@ -155,6 +150,13 @@ class _EndedError(Exception):
 def _outcome(answer: object) -> PictureResult:
     """What a process has answered; of one that died, why."""
     return answer if isinstance(answer, PictureResult) else PictureResult(Finding(str(answer)))
+
+
+def _too_large(task: Task, least: int) -> Finding:
+    return Finding(
+        f"{task.job.picture} needs at least {least / 1e9:.2f} GB of memory; there are"
+        f" {task.memory / 1e9:.2f} GB for it."
+    )
 
 
 def _has_outputs(job: Job) -> bool:

@@ -90,11 +90,7 @@ class Matting:
         straight: bool = False,
         framing: Framing = UNFRAMED,
     ) -> None:
-        unknown = [name for name in outputs if name not in COLUMNS]
-        if unknown or not outputs:
-            raise ModelError(
-                f"outputs {', '.join(unknown) or '(none)'}: expected some of {', '.join(COLUMNS)}"
-            )
+        _check(outputs)
         self.image = image
         self.partner = mask if mask is not None else trimap
         self.outputs = tuple(outputs)
@@ -139,11 +135,7 @@ class Matting:
         load_matter(self.settings, self.threads, None)
         rows = [self.row(*sources) for sources in zip(*(batch[name] for name in used), strict=True)]
         kept = {name: _column(values) for name, values in batch.items() if name not in used}
-        types: dict[str, pa.DataType] = {name: pa.binary() for name in self.outputs}
-        types |= {"error": pa.string(), "unknown": pa.float64(), "haze": pa.float64()}
-        types |= {"seconds": pa.float64()}
-        made = {name: pa.array([row[name] for row in rows], kind) for name, kind in types.items()}
-        return pa.table({**kept, **made})
+        return pa.table({**kept, **_columns(rows, self.outputs)})
 
     def row(self, image: Any, partner: Any = None) -> dict[str, Any]:
         """One row: the outputs, or why there are none; see `__call__`."""
@@ -166,6 +158,24 @@ class Matting:
         other = None if self.partner is None else _source(partner)
         opened = open_both(_source(image), other, self.partner or "", self.settings)
         return matte_opened(load_matter(self.settings, self.threads, None), opened, self.settings)
+
+
+def _check(outputs: Sequence[Output]) -> None:
+    unknown = [name for name in outputs if name not in COLUMNS]
+    if unknown or not outputs:
+        raise ModelError(
+            f"outputs {', '.join(unknown) or '(none)'}: expected some of {', '.join(COLUMNS)}"
+        )
+
+
+def _columns(rows: Sequence[Mapping[str, Any]], outputs: Sequence[Output]) -> dict[str, pa.Array]:
+    """What rows gain, of the same types however many of them failed."""
+    import pyarrow as pa
+
+    types: dict[str, pa.DataType] = {name: pa.binary() for name in outputs}
+    types |= {"error": pa.string(), "unknown": pa.float64(), "haze": pa.float64()}
+    types |= {"seconds": pa.float64()}
+    return {name: pa.array([row[name] for row in rows], kind) for name, kind in types.items()}
 
 
 def _source(value: Any) -> Source:
