@@ -202,6 +202,18 @@ def test_too_few_addresses_are_one_sentence(scene: Scene, megabytes: int) -> Non
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+def test_too_few_addresses_for_a_segmenter_are_one_sentence(scene: Scene) -> None:
+    command = [*COMMAND, "matte", "photo.png", "--subject", "--segmenter", "rembg"]
+    limited = ["sh", "-c", 'ulimit -v 900000; exec "$@"', "sh", *command]
+
+    done = subprocess.run(limited, cwd=scene.folder, capture_output=True, timeout=200)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"deepmatte: This process may use 0.92 GB of addresses")
+    assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
 def test_too_few_addresses_are_an_error_of_ours_in_python_too(scene: Scene) -> None:
     code = """
 import deepmatte

@@ -124,8 +124,11 @@ def bytes_of(text: str) -> int:
     return round(float(match[1]) * _UNITS[match[2]])
 
 
-def check_address_space() -> None:
+def check_address_space(least: int | None = None) -> None:
     """Refuse a limit of addresses (``ulimit -v``) under which libraries crash as they are loaded.
+
+    Args:
+        least: bytes that the libraries need; None stands for what this package always loads.
 
     Raises:
         MattingError: there is such a limit.
@@ -134,7 +137,8 @@ def check_address_space() -> None:
         import resource
 
         limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-        least = _LIBRARIES + _THREAD * usable_cores()
+        if least is None:
+            least = _LIBRARIES + _THREAD * usable_cores()
         if 0 <= limit < least:
             raise MattingError(
                 f"This process may use {limit / 1e9:.2f} GB of addresses (ulimit -v); expected at"

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from deepmatte.errors import SubjectError
 from deepmatte.images.resize import shrink
+from deepmatte.machine import check_address_space
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Mask: TypeAlias = NDArray[np.float32]
@@ -46,6 +47,9 @@ WAYS = (
 
 # The input size of MediaPipe's general model.
 _PEOPLE_SIDE = 256
+# Bytes of addresses that the libraries of rembg and osam need: with fewer SciPy's BLAS waits for
+# ever as it is loaded.
+_ADDRESSES = 2_000_000_000
 _PEOPLE_FILE = Path("modules", "selfie_segmentation", "selfie_segmentation.tflite")
 
 
@@ -295,6 +299,7 @@ def _rembg_sessions() -> dict[str, Any]:
     """rembg's session classes by name."""
     if importlib.util.find_spec("rembg") is None:
         raise SubjectError(f"The segmenter 'rembg' is missing: rembg is not installed; {WAYS}.")
+    check_address_space(_ADDRESSES)
     from rembg.sessions import sessions
 
     known: dict[str, Any] = sessions
@@ -316,6 +321,7 @@ def _has_rembg_weights(model: str = "u2net") -> bool:
 def _osam_model(model: str) -> Any:
     if importlib.util.find_spec("osam") is None:
         raise SubjectError(f"The segmenter 'osam' is missing: osam is not installed; {WAYS}.")
+    check_address_space(_ADDRESSES)
     from loguru import logger
     from osam import apis
 
