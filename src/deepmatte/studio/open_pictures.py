@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import weakref
+from collections.abc import Iterator
+
 from deepmatte.errors import ImageError
 from deepmatte.images import read_size
 from deepmatte.studio.pictures import HELD, OpenPicture
+from deepmatte.studio.requests import busy
 
 # The least that a pixel's colours take, bytes.
 _LEVELS = 3
@@ -13,6 +18,9 @@ _LEVELS = 3
 class OpenPictures:
     """The open pictures; the least recently used ones are dropped when the memory is full.
 
+    What is being decoded counts, and so does a dropped picture until the last request that uses it
+    has ended.
+
     Args:
         memory: bytes that all of them may hold.
     """
@@ -20,18 +28,25 @@ class OpenPictures:
     def __init__(self, memory: int) -> None:
         self._memory = memory
         self._pictures: dict[str, OpenPicture] = {}  # those used last come last
+        self._dropped: weakref.WeakSet[OpenPicture] = weakref.WeakSet()
+        self._reserved = 0
 
-    def admit(self, file: bytes) -> None:
+    def admit(self, file: bytes) -> int:
         """Refuse a file before it is decoded.
 
+        Returns:
+            The bytes that what is in it takes at least.
+
         Raises:
-            ImageError: what is in it would take more than all pictures may.
+            ImageError: they are more than all pictures may take.
         """
         try:
             width, height = read_size(file)
         except ImageError:  # opening it says what is wrong, and knows the picture's name
-            return
-        self._check((height, width), len(file) + (_LEVELS + HELD) * width * height)
+            return 0
+        taken = len(file) + (_LEVELS + HELD) * width * height
+        self._check((height, width), taken)
+        return taken
 
     def _check(self, size: tuple[int, int], taken: int) -> None:
         if taken > self._memory:
@@ -40,6 +55,34 @@ class OpenPictures:
                 f" may take {self._memory / 1e9:.1f} GB (--memory)."
             )
 
+    @contextlib.contextmanager
+    def room(self, size: int) -> Iterator[None]:
+        """Memory for a picture that is being decoded; others may be dropped for it.
+
+        Args:
+            size: bytes, as `admit` tells.
+
+        Raises:
+            HTTPException: too much is in use by other requests (503).
+        """
+        while self._taken() + size > self._memory:
+            # A dropped picture that is still used frees nothing yet: the others stay.
+            if not self._pictures or self._dropped:
+                raise busy()
+            self._drop_oldest()
+        self._reserved += size
+        try:
+            yield
+        finally:
+            self._reserved -= size
+
+    def _taken(self) -> int:
+        held = (*self._pictures.values(), *self._dropped)
+        return self._reserved + sum(picture.bytes for picture in held)
+
+    def _drop_oldest(self) -> None:
+        self.remove(next(iter(self._pictures)))
+
     def add(self, picture: OpenPicture) -> None:
         """Keep a picture; others may be dropped.
 
@@ -47,8 +90,8 @@ class OpenPictures:
             ImageError: it alone exceeds the limit.
         """
         self._check(picture.picture.shape, picture.bytes)
-        while sum(held.bytes for held in self._pictures.values()) + picture.bytes > self._memory:
-            self.remove(next(iter(self._pictures)))
+        while self._pictures and self._taken() + picture.bytes > self._memory:
+            self._drop_oldest()
         self._pictures[picture.id] = picture
 
     def find(self, identity: str) -> OpenPicture | None:
@@ -63,4 +106,5 @@ class OpenPictures:
         picture = self._pictures.pop(identity, None)
         if picture is not None:
             picture.close()
+            self._dropped.add(picture)  # until nobody has it any more
         return picture is not None

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from deepmatte.errors import SubjectError
 from deepmatte.studio import outputs
 from deepmatte.studio.pictures import OpenPicture
-from deepmatte.studio.state import State, opened
+from deepmatte.studio.state import State
 from deepmatte.subject import segmenters
 from deepmatte.subject.segmenters import Hints
 from deepmatte.version import __version__
@@ -66,10 +66,7 @@ class PictureRoutes:
     async def open(self, request: Request) -> Response:
         """A picture's file."""
         name = request.query_params.get("name", "")
-        async with self._state.file(request) as file:
-            picture = await self._state.work(opened, file, name)
-        self._state.pictures.add(picture)
-        return JSONResponse(_described(picture), 201)
+        return JSONResponse(_described(await self._state.open(request, name)), 201)
 
     async def close(self, request: Request) -> Response:
         """Forgets a picture."""

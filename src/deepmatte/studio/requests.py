@@ -30,6 +30,11 @@ _STALLED, _SLOWEST = 10.0, 1_000_000
 _LABEL = np.isin(np.arange(256), (BACKGROUND, UNKNOWN, FOREGROUND))
 
 
+def busy() -> HTTPException:
+    """What is said while there is no room; the page asks again."""
+    return HTTPException(503, "The studio is busy.", {"Retry-After": "1"})
+
+
 class Gate:
     """Limits the requests at a time; the others get 503."""
 
@@ -44,7 +49,7 @@ class Gate:
             HTTPException: there is none (503).
         """
         if self._requests >= _REQUESTS or self._bytes + size > _BYTES:
-            raise HTTPException(503, "The studio is busy.", {"Retry-After": "1"})
+            raise busy()
         self._requests += 1
         self._bytes += size
         try:

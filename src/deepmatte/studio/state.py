@@ -21,10 +21,12 @@ from deepmatte.studio.open_pictures import OpenPictures
 from deepmatte.studio.pictures import OpenPicture
 from deepmatte.studio.requests import FILE, Gate
 from deepmatte.studio.whole import Settled
+from deepmatte.subject import find_subject
+from deepmatte.subject.segmenters import Mask
 
 Result = TypeVar("Result")
 
-# Pictures decoded, encoded or segmented at a time, beside the matting.
+# Pictures decoded or encoded at a time, beside the matting.
 _AT_A_TIME = 2
 
 
@@ -47,6 +49,7 @@ class State:
         self.pictures, self.live, self.gate = OpenPictures(memory), Live(matter), Gate()
         self.first = ""
         self._limit = anyio.CapacityLimiter(_AT_A_TIME)
+        self._finding = anyio.CapacityLimiter(1)
         if first is not None:
             picture = opened(*first)
             self.pictures.add(picture)
@@ -58,6 +61,20 @@ class State:
         async with self.gate.body(request, FILE) as file:
             await self.work(self.pictures.admit, file)
             yield file
+
+    async def open(self, request: Request, name: str) -> OpenPicture:
+        """Open the picture in a request; its memory is reserved before it is decoded.
+
+        Raises:
+            ImageError: it cannot be read, or takes more than all pictures may.
+            HTTPException: there is no room at the moment (503).
+        """
+        async with self.gate.body(request, FILE) as file:
+            size = await self.work(self.pictures.admit, file)
+            with self.pictures.room(size):
+                picture = await self.work(opened, file, name)
+            self.pictures.add(picture)
+        return picture
 
     def picture(self, request: Request) -> OpenPicture:
         """The picture that the path names.
@@ -87,6 +104,18 @@ class State:
         # At shutdown the server does not wait for work that cannot be cancelled.
         return await anyio.to_thread.run_sync(
             function, *arguments, abandon_on_cancel=True, limiter=self._limit
+        )
+
+    async def find(self, picture: OpenPicture) -> Mask:
+        """A rough mask of a picture's subject.
+
+        A segmenter is loaded first, which may take a minute, so no other work waits for it.
+
+        Raises:
+            SubjectError: no segmenter is ready, or it finds nothing.
+        """
+        return await anyio.to_thread.run_sync(
+            find_subject, picture.picture, abandon_on_cancel=True, limiter=self._finding
         )
 
 

@@ -10,11 +10,9 @@ from starlette.routing import Route
 from deepmatte import trimap
 from deepmatte.studio import outputs
 from deepmatte.studio.again import find_edge, look_again, side_of
-from deepmatte.studio.pictures import OpenPicture
 from deepmatte.studio.requests import TEXT, area, choice, fields, integer, labels
 from deepmatte.studio.state import State
 from deepmatte.studio.tidy import without_holes, without_islands
-from deepmatte.subject import find_subject
 
 WIDEST = 1000
 """Pixels by which a band may be widened."""
@@ -68,7 +66,8 @@ class TrimapRoutes:
         """The labels of what a segmenter takes for the subject."""
         picture = self._state.picture(request)
         with self._state.gate.room():
-            return _labels(await self._state.work(_subject_of, picture))
+            mask = await self._state.find(picture)
+            return _labels(await self._state.work(trimap.from_rough_mask, mask))
 
     async def alpha(self, request: Request) -> Response:
         """The labels of the picture's own transparency."""
@@ -135,10 +134,6 @@ class TrimapRoutes:
                 keep = mark == "keep"
                 made = await self._state.work(look_again, levels, before, stroke, keep, side)
         return Response(status_code=204) if made is None else _labels(made)
-
-
-def _subject_of(picture: OpenPicture) -> trimap.Trimap:
-    return trimap.from_rough_mask(find_subject(picture.picture))
 
 
 def _trimap_of(

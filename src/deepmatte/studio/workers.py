@@ -71,10 +71,14 @@ class Workers:
     @contextlib.contextmanager
     def wanted(self, picture: OpenPicture) -> Iterator[None]:
         """Context in which somebody waits for the whole picture."""
-        with picture.whole.waited_for():
-            self._unsettled.add(picture)
-            self._wake.set()
-            yield
+        try:
+            with picture.whole.waited_for():
+                self._unsettled.add(picture)
+                self._wake.set()
+                yield
+        finally:
+            if not picture.whole.waiting:
+                self._unsettled.discard(picture)
 
     def hurry(self, picture: OpenPicture) -> None:
         """The whole picture is begun as soon as possible."""
@@ -82,28 +86,32 @@ class Workers:
         self._wake.set()
 
     async def _answer_edits(self) -> None:
-        while True:
-            picture = await self._edited.get()
-            try:
-                for changed in picture.take_pending():
-                    answer = await in_thread(_answer, self._matter, picture, changed)
-                    if answer is not None:
-                        picture.show(answer)
-            finally:
-                self._answering -= 1
-                self._wake.set()
+        while True:  # no variable: the last picture would stay in memory
+            await self._answer_edit(await self._edited.get())
+
+    async def _answer_edit(self, picture: OpenPicture) -> None:
+        try:
+            for changed in picture.take_pending():
+                answer = await in_thread(_answer, self._matter, picture, changed)
+                if answer is not None:
+                    picture.show(answer)
+        finally:
+            self._answering -= 1
+            self._wake.set()
 
     async def _settle_pictures(self) -> None:
-        while True:
-            picture = await self._next()
-            painted, progress = picture.painted, picture.whole.begin()
-            self._settling = progress
-            settled: Settled | Failure | None = None
-            try:
-                settled = await in_thread(_settle, self._matter, picture, progress)
-            finally:
-                self._settling = None
-                picture.settle(painted, settled)
+        while True:  # no variable, as above
+            await self._settle_picture(await self._next())
+
+    async def _settle_picture(self, picture: OpenPicture) -> None:
+        painted, progress = picture.painted, picture.whole.begin()
+        self._settling = progress
+        settled: Settled | Failure | None = None
+        try:
+            settled = await in_thread(_settle, self._matter, picture, progress)
+        finally:
+            self._settling = None
+            picture.settle(painted, settled)
 
     async def _next(self) -> OpenPicture:
         """The picture to matte next: among those due, the last edited one."""
@@ -115,10 +123,10 @@ class Workers:
                 if picture.whole.is_missing and not picture.closed
             }
             now = time.monotonic()
-            due = [picture for picture in self._unsettled if picture.whole.due <= now]
-            if due and not self._answering:
-                return max(due, key=lambda picture: picture.edited)
             waits = [picture.whole.due - now for picture in self._unsettled]
+            if not self._answering and min(waits, default=1) <= 0:
+                due = (picture for picture in self._unsettled if picture.whole.due <= now)
+                return max(due, key=lambda picture: picture.edited)
             await wait(self._wake, min((left for left in waits if left > 0), default=None))
 
 
