@@ -477,6 +477,13 @@ def test_axe_finds_nothing(page: Page, scene: Scene) -> None:
         page.emulate_media(color_scheme=scheme)
         page.keyboard.press("2")
         assert found() == []
+        page.keyboard.press("d")  # marks and result side by side
+        assert found() == []
+        page.keyboard.press("d")
+        page.get_by_role("button", name="Backdrop…").click()
+        expect(page.locator("#backdrop-menu")).to_be_visible()
+        assert found() == []
+        page.keyboard.press("Escape")
     page.keyboard.press("Control+Shift+s")
     assert found() == []
     page.keyboard.press("Escape")
