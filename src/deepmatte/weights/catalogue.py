@@ -11,7 +11,7 @@ from deepmatte.errors import ModelError
 FOLDER = Path(__file__).parent
 
 SHA256 = {
-    "lite": "bb840849eb219985b1e7ea7bf3cae21463a95cbf05e8b5fd92af07430b163168",
+    "lite": "a5ffb29dc905450919df6178595f10ac329b3c59169648d5cb2314528150142a",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 
