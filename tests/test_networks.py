@@ -50,14 +50,14 @@ def test_the_untrained_network_returns_the_prior() -> None:
 
 def test_the_encoder_is_the_imagenet_one() -> None:
     network = LiteMatting()
-    norm = network.encoder.stem[1]
-    assert isinstance(norm, torch.nn.BatchNorm2d)
-    before = norm.weight.clone()
+    convolution = network.encoder.stem[1]
+    assert isinstance(convolution, torch.nn.Conv2d)
+    before = convolution.weight.clone()
     network.encoder.load_imagenet()
     network.eval()
     skips = network.encoder(torch.rand(1, 3, 64, 96))
 
-    assert not torch.equal(before, network.encoder.stem[1].weight)
+    assert not torch.equal(before, convolution.weight)
     assert [skip.shape[1] for skip in skips] == list(ENCODER_CHANNELS)
     assert [64 // skip.shape[2] for skip in skips] == [2, 4, 8, 16, 32]
     # Trained batch norms keep activations of a picture in the range that they were trained for.
