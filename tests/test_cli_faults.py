@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -202,6 +203,7 @@ def test_too_few_addresses_are_one_sentence(scene: Scene, megabytes: int) -> Non
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+@pytest.mark.skipif(importlib.util.find_spec("rembg") is None, reason="needs rembg")
 def test_too_few_addresses_for_a_segmenter_are_one_sentence(scene: Scene) -> None:
     command = [*COMMAND, "matte", "photo.png", "--subject", "--segmenter", "rembg"]
     limited = ["sh", "-c", 'ulimit -v 900000; exec "$@"', "sh", *command]
