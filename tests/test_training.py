@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import platform
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -310,6 +312,18 @@ def test_a_damaged_photo_is_named_in_one_line(
         train(dataclasses.replace(training, workers=1))
 
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="crops travel through sockets on POSIX alone")
+def test_a_temporary_folder_that_no_socket_can_lie_in_is_refused(
+    photos: Path, cutouts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ("long" * 20)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+
+    with pytest.raises(DataError, match="set TMPDIR to a shorter one"):
+        train(dataclasses.replace(_toy(photos, cutouts, tmp_path), workers=1))
 
 
 def test_an_earlier_checkpoint_is_not_overwritten(

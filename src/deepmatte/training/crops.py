@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -27,6 +28,11 @@ from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN
 
 CHANNELS = len(INPUT_CHANNELS) + 7
 """Channels of a crop: see `Planes`."""
+
+# Bytes that the name of the folder of temporary files may have. The processes pass crops on through
+# sockets in it, whose names are 32 bytes longer and end at 103 (macOS) or 107; beyond that the
+# training would wait for ever.
+_LONGEST_TEMPORARY = 71
 
 # Share of the scenes that are halved, as pictures are; the network also sees pictures as they are.
 _HALVED = 0.8
@@ -292,7 +298,16 @@ def batches(
     """Endless batches, ``share.parts`` of them a step, from step ``first`` on.
 
     Each is the joined items of its scenes, ``(B, channels, crop, crop)``.
+
+    Raises:
+        DataError: the processes could not pass crops on.
     """
+    folder = os.fsencode(tempfile.gettempdir())
+    if workers and os.name == "posix" and len(folder) > _LONGEST_TEMPORARY:
+        raise DataError(
+            f"the name of the folder for temporary files, {os.fsdecode(folder)}, has {len(folder)}"
+            f" bytes: expected at most {_LONGEST_TEMPORARY}; set TMPDIR to a shorter one"
+        )
     return DataLoader(
         samples,
         batch_size=share.scenes // share.processes // share.parts,
