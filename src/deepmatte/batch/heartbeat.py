@@ -20,8 +20,10 @@ from deepmatte.errors import DataError
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, host TEXT, process INTEGER, seen REAL);"
 )
-# Seconds between two signs of life, and after which a run without one counts as dead.
-PULSE, DEAD = 10.0, 60.0
+PULSE = 10.0
+"""Seconds between two signs of life."""
+# Seconds after which a run without one counts as dead.
+_DEAD = 60.0
 
 
 class Heartbeat:
@@ -36,7 +38,6 @@ class Heartbeat:
 
     def __init__(self, database: Database) -> None:
         self.run = uuid.uuid4().hex
-        self._host = socket.gethostname()
         self._sign(database.connection)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._beat, args=(database.path,), daemon=True)
@@ -54,15 +55,12 @@ class Heartbeat:
         ).fetchone()
         if row is None:
             return False
-        host, process, seen = row
-        if host == self._host and not is_running(process):
-            return False
-        return bool(time.time() - seen < DEAD)
+        return is_alive(*row)
 
     def _sign(self, connection: sqlite3.Connection) -> None:
         connection.execute(
             "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)",
-            (self.run, self._host, os.getpid(), time.time()),
+            (self.run, socket.gethostname(), os.getpid(), time.time()),
         )
 
     def _beat(self, path: str) -> None:
@@ -74,7 +72,14 @@ class Heartbeat:
                     self._sign(database.connection)
 
 
-def is_running(process: int) -> bool:
+def is_alive(host: str, process: int, seen: float) -> bool:
+    """Whether a run is alive, by its last sign of life: ``seen``, as `time.time` counts."""
+    if host == socket.gethostname() and not _is_running(process):
+        return False
+    return time.time() - seen < _DEAD
+
+
+def _is_running(process: int) -> bool:
     """Whether a process of this machine is there."""
     if os.name == "nt":
         return True  # os.kill would end it; its signs of life tell soon enough

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 
 from deepmatte.batch import addresses
-from deepmatte.batch.heartbeat import DEAD, PULSE, is_running
+from deepmatte.batch.heartbeat import PULSE, is_alive
 from deepmatte.batch.ledger import NAME, Ledger
 from deepmatte.errors import DataError, ImageError
 
@@ -133,9 +133,7 @@ class _Lock:
             seen = float(other["seen"])
         except (ValueError, TypeError, KeyError):
             return  # half of it, from a store that writes in place
-        is_here = host == socket.gethostname()
-        is_dead = time.time() - seen > DEAD or (is_here and not is_running(process))
-        if run != self._run and not is_dead:
+        if run != self._run and is_alive(host, process, seen):
             raise DataError(
                 f"Another run (process {process} on {host}) is writing to {self._out}; expected one"
                 " at a time in object storage."

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from deepmatte.batch import addresses
 from deepmatte.batch.jobs import Job
@@ -15,9 +15,6 @@ from deepmatte.batch.settings import Settings
 from deepmatte.batch.shards import SHARDS, Shard, matte_shard
 from deepmatte.batch.work import Task, matte_one
 from deepmatte.errors import DataError
-
-if TYPE_CHECKING:
-    pass
 
 Work: TypeAlias = Job | Shard
 
