@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
@@ -20,15 +21,15 @@ from deepmatte.subject.segmenters import Hints
 from deepmatte.version import __version__
 
 
+@dataclass(frozen=True)
 class PictureRoutes:
     """Routes of pictures.
 
-    Args:
+    Attributes:
         state: what all routes share.
     """
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    state: State
 
     @property
     def routes(self) -> list[Route]:
@@ -46,7 +47,7 @@ class PictureRoutes:
 
     async def start(self, request: Request) -> Response:
         """The version, and the picture named on the command line."""
-        first = self._state.pictures.find(self._state.first)
+        first = self.state.pictures.find(self.state.first)
         described = None if first is None else _described(first)
         return JSONResponse({"version": __version__, "picture": described})
 
@@ -66,21 +67,21 @@ class PictureRoutes:
     async def open(self, request: Request) -> Response:
         """A picture's file."""
         name = request.query_params.get("name", "")
-        return JSONResponse(_described(await self._state.open(request, name)), 201)
+        return JSONResponse(_described(await self.state.open(request, name)), 201)
 
     async def close(self, request: Request) -> Response:
         """Forgets a picture."""
-        self._state.pictures.remove(self._state.picture(request).id)
+        self.state.pictures.remove(self.state.picture(request).id)
         return Response(status_code=204)
 
     async def file(self, request: Request) -> Response:
         """A picture's file as it came."""
-        return Response(self._state.picture(request).file, media_type="application/octet-stream")
+        return Response(self.state.picture(request).file, media_type="application/octet-stream")
 
     async def view(self, request: Request) -> Response:
         """A picture as a browser shows it."""
-        with self._state.gate.room():
-            data, media_type = await self._state.work(outputs.view, self._state.picture(request))
+        with self.state.gate.room():
+            data, media_type = await self.state.work(outputs.view, self.state.picture(request))
         return Response(data, media_type=media_type)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -19,15 +21,15 @@ _FAR, _LARGEST = 1_000_000.0, 100.0
 _SOFTEST = 100.0
 
 
+@dataclass(frozen=True)
 class ResultRoutes:
     """Routes of results.
 
-    Args:
+    Attributes:
         state: what all routes share.
     """
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    state: State
 
     @property
     def routes(self) -> list[Route]:
@@ -43,62 +45,62 @@ class ResultRoutes:
 
     async def edit(self, request: Request) -> Response:
         """The frames with what changes by the labels of a rectangle."""
-        picture = self._state.picture(request)
+        picture = self.state.picture(request)
         part = area(request, picture.picture.shape)
         have = integer(request, "have", 0, 999_999_999, 0)
-        async with self._state.gate.body(request, part.pixels) as body:
+        async with self.state.gate.body(request, part.pixels) as body:
             painted = labels(body, part)
         if picture.closed:
             raise forgotten()
-        version = self._state.live.edit(picture, part, painted, have, _refinement(request))
-        frames = self._state.live.answers(picture, version)
+        version = self.state.live.edit(picture, part, painted, have, _refinement(request))
+        frames = self.state.live.answers(picture, version)
         return StreamingResponse(frames, media_type="application/octet-stream")
 
     async def download(self, request: Request) -> Response:
         """A result as a file."""
-        picture = self._state.picture(request)
+        picture = self.state.picture(request)
         kind = choice(request, "kind", outputs.KINDS)
         wanted = _wanted(request)
-        with self._state.gate.room():
-            settled = await self._state.settled(request, picture)
-            data = await self._state.work(outputs.encoded, picture, settled, kind, wanted)
+        with self.state.gate.room():
+            settled = await self.state.settled(request, picture)
+            data = await self.state.work(outputs.encoded, picture, settled, kind, wanted)
         return _download(picture, data, kind, wanted.ending)
 
     async def composite(self, request: Request) -> Response:
         """The subject on a colour or on a picture, as a file."""
-        picture = self._state.picture(request)
+        picture = self.state.picture(request)
         wanted = _wanted(request)
         if request.headers.get("content-type", "").startswith("application/json"):
-            async with self._state.gate.body(request, TEXT) as body:
+            async with self.state.gate.body(request, TEXT) as body:
                 background = fields(body).get("background")
-                settled = await self._state.settled(request, picture)
-                data = await self._state.work(
+                settled = await self.state.settled(request, picture)
+                data = await self.state.work(
                     outputs.composite, picture, settled, background, wanted
                 )
         else:
             place = _place(request)
-            async with self._state.file(request) as file:
-                settled = await self._state.settled(request, picture)
-                data = await self._state.work(
+            async with self.state.file(request) as file:
+                settled = await self.state.settled(request, picture)
+                data = await self.state.work(
                     outputs.composite_on_picture, picture, settled, file, place, wanted
                 )
         return _download(picture, data, "composite", wanted.ending)
 
     async def surroundings(self, request: Request) -> Response:
         """The photo's own background, blurred, as a page shows it."""
-        picture = self._state.picture(request)
+        picture = self.state.picture(request)
         percent = number(request, "percent", 0, 20, 3)
-        with self._state.gate.room():
-            settled = await self._state.settled(request, picture)
-            data = await self._state.work(outputs.surroundings_shown, picture, settled, percent)
+        with self.state.gate.room():
+            settled = await self.state.settled(request, picture)
+            data = await self.state.work(outputs.surroundings_shown, picture, settled, percent)
         return Response(data, media_type="image/jpeg")
 
     async def shadow(self, request: Request) -> Response:
         """The subject's shadow as a page shows it, and its place: left, top and scale."""
-        picture = self._state.picture(request)
-        with self._state.gate.room():
-            settled = await self._state.settled(request, picture)
-            data, place = await self._state.work(outputs.shadow_shown, picture, settled)
+        picture = self.state.picture(request)
+        with self.state.gate.room():
+            settled = await self.state.settled(request, picture)
+            data, place = await self.state.work(outputs.shadow_shown, picture, settled)
         where = f"{place.left:g} {place.top:g} {place.scale:.8f}"
         return Response(data, media_type="image/png", headers={"X-Place": where})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,15 +20,15 @@ WIDEST = 1000
 """Pixels by which a band may be widened."""
 
 
+@dataclass(frozen=True)
 class TrimapRoutes:
     """Routes that answer with the labels of a trimap, one byte a pixel.
 
-    Args:
+    Attributes:
         state: what all routes share.
     """
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    state: State
 
     @property
     def routes(self) -> list[Route]:
@@ -45,46 +47,46 @@ class TrimapRoutes:
 
     async def box(self, request: Request) -> Response:
         """The labels of what is found in a rectangle."""
-        picture = self._state.picture(request)
-        async with self._state.gate.body(request, TEXT) as body:
+        picture = self.state.picture(request)
+        async with self.state.gate.body(request, TEXT) as body:
             found = fields(body)
         sides = tuple(found.get(side) for side in ("left", "top", "right", "bottom"))
         if not all(type(side) is int for side in sides):
             raise HTTPException(422, "Expected whole numbers: left, top, right and bottom.")
-        made = await self._state.work(trimap.from_box, picture.picture.levels, sides)
+        made = await self.state.work(trimap.from_box, picture.picture.levels, sides)
         return _labels(made)
 
     async def strokes(self, request: Request) -> Response:
         """The labels of what grows from strokes."""
-        picture = self._state.picture(request)
-        async with self._state.gate.body(request, picture.area.pixels) as body:
+        picture = self.state.picture(request)
+        async with self.state.gate.body(request, picture.area.pixels) as body:
             marked = labels(body, picture.area)
-            made = await self._state.work(trimap.from_scribbles, picture.picture.levels, marked)
+            made = await self.state.work(trimap.from_scribbles, picture.picture.levels, marked)
         return _labels(made)
 
     async def subject(self, request: Request) -> Response:
         """The labels of what a segmenter takes for the subject."""
-        picture = self._state.picture(request)
-        with self._state.gate.room():
-            mask = await self._state.find(picture)
-            return _labels(await self._state.work(trimap.from_rough_mask, mask))
+        picture = self.state.picture(request)
+        with self.state.gate.room():
+            mask = await self.state.find(picture)
+            return _labels(await self.state.work(trimap.from_rough_mask, mask))
 
     async def alpha(self, request: Request) -> Response:
         """The labels of the picture's own transparency."""
-        picture = self._state.picture(request)
+        picture = self.state.picture(request)
         if picture.picture.alpha is None:
             raise HTTPException(422, "This photo is not transparent anywhere.")
-        with self._state.gate.room():
-            return _labels(await self._state.work(trimap.from_alpha, picture.picture.alpha))
+        with self.state.gate.room():
+            return _labels(await self.state.work(trimap.from_alpha, picture.picture.alpha))
 
     async def trimap(self, request: Request) -> Response:
         """The labels in a file: a trimap's, or of a mask's edges."""
-        picture = self._state.picture(request)
+        picture = self.state.picture(request)
         kind = choice(request, "kind", ("trimap", "mask"))
         width = integer(request, "width", 0, 2 * WIDEST, -1)
         resize = bool(integer(request, "resize", 0, 1, 0))
-        async with self._state.file(request) as file:
-            made = await self._state.work(
+        async with self.state.file(request) as file:
+            made = await self.state.work(
                 _trimap_of,
                 file,
                 request.query_params.get("name", kind),
@@ -97,19 +99,19 @@ class TrimapRoutes:
 
     async def band(self, request: Request) -> Response:
         """The labels with a wider or a narrower unknown band."""
-        picture = self._state.picture(request)
+        picture = self.state.picture(request)
         pixels = integer(request, "pixels", -WIDEST, WIDEST)
-        async with self._state.gate.body(request, picture.area.pixels) as body:
-            made = await self._state.work(trimap.widen, labels(body, picture.area), pixels)
+        async with self.state.gate.body(request, picture.area.pixels) as body:
+            made = await self.state.work(trimap.widen, labels(body, picture.area), pixels)
         return _labels(made)
 
     async def clean(self, request: Request) -> Response:
         """The labels without small holes in the subject, or without islands beside it."""
-        picture = self._state.picture(request)
+        picture = self.state.picture(request)
         what = choice(request, "what", ("holes", "islands"))
         tidy = without_holes if what == "holes" else without_islands
-        async with self._state.gate.body(request, picture.area.pixels) as body:
-            made = await self._state.work(tidy, labels(body, picture.area))
+        async with self.state.gate.body(request, picture.area.pixels) as body:
+            made = await self.state.work(tidy, labels(body, picture.area))
         return _labels(made)
 
     async def again(self, request: Request) -> Response:
@@ -118,10 +120,10 @@ class TrimapRoutes:
         The body holds the rectangle's labels without the stroke, then 255 for each pixel that the
         stroke covers and 0 for the others. No content: the stroke asks for nothing.
         """
-        picture = self._state.picture(request)
+        picture = self.state.picture(request)
         part = area(request, picture.picture.shape)
         mark = choice(request, "mark", ("keep", "remove", "edge"))
-        async with self._state.gate.body(request, 2 * part.pixels) as body:
+        async with self.state.gate.body(request, 2 * part.pixels) as body:
             before = labels(body[: part.pixels], part)
             stroke = labels(body[part.pixels :], part) == trimap.FOREGROUND
             if not stroke.any():
@@ -129,10 +131,10 @@ class TrimapRoutes:
             side = side_of(picture.picture.shape)
             levels = picture.picture.crop(part.window).levels
             if mark == "edge":
-                made = await self._state.work(find_edge, levels, before, stroke, side)
+                made = await self.state.work(find_edge, levels, before, stroke, side)
             else:
                 keep = mark == "keep"
-                made = await self._state.work(look_again, levels, before, stroke, keep, side)
+                made = await self.state.work(look_again, levels, before, stroke, keep, side)
         return Response(status_code=204) if made is None else _labels(made)
 
 
