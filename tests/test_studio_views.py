@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from studio_browser import (  # noqa: F401 (fixtures)
@@ -32,6 +33,8 @@ from studio_browser import (  # noqa: F401 (fixtures)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow
 
 
 def slide(page: Page, setting: str, value: float) -> None:
