@@ -17,6 +17,7 @@ from deepmatte import trimap
 from deepmatte.images import open_image
 from deepmatte.trimap import distance_to
 from deepmatte.trimap.grabcut import divide
+from deepmatte.trimap.make import usual_width
 from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN, Flags, Trimap
 
 # How far from the stroke the edge is looked for first, at most, as a share of the picture's side,
@@ -48,7 +49,7 @@ def look_again(
         uint8 (h, w), with the stroke; None where the stroke only says what was known, or narrows
         the unknown band.
     """
-    width = max(2.0, trimap.BAND * side)
+    width = usual_width(side)
     label = FOREGROUND if keep else BACKGROUND
     known_by = np.minimum(distance_to(labels == BACKGROUND), distance_to(labels == FOREGROUND))
     contrary = labels == (BACKGROUND if keep else FOREGROUND)
@@ -139,7 +140,7 @@ def find_edge(
     Returns:
         uint8 (h, w); None where no edge is found beneath the stroke.
     """
-    width = max(2.0, trimap.BAND * side)
+    width = usual_width(side)
     before = _subject(labels)
     near = (distance_to(stroke) <= _REACH * side) & ~stroke
     outside, inside = ~before & near, before & near

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.images.arrays import to_bytes, to_unit
-from deepmatte.images.resize import shrink
+from deepmatte.images.resize import limited, shrink
 
 # Pixels of the copy that is blurred: more of them look the same.
 _BLURRED_SIDE = 800
@@ -27,9 +27,7 @@ def blurred_surroundings(
         alpha: float32 (H, W), 0..1.
         percent: standard deviation of the blur, percent of the longer side.
     """
-    height, width = alpha.shape
-    scale = min(1.0, _BLURRED_SIDE / max(height, width))
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    size = limited(alpha.shape, _BLURRED_SIDE)
     deviation = max(0.5, percent / 100 * max(size))
 
     share = shrink(1 - alpha, size)[..., None]  # (h, w, 1)
@@ -41,5 +39,5 @@ def blurred_surroundings(
     weight, wide_weight = weight[..., None], wide_weight[..., None]
     far = 1e-3 * wide / np.maximum(wide_weight, 1e-6)
     surroundings = (blurred + far) / (weight + 1e-3)
-    full = cv2.resize(surroundings, (width, height), interpolation=cv2.INTER_CUBIC)
+    full = cv2.resize(surroundings, alpha.shape[::-1], interpolation=cv2.INTER_CUBIC)
     return to_bytes(np.clip(np.asarray(full, np.float32), 0, 1))

@@ -253,10 +253,19 @@ def distance_to(mask: Flags) -> NDArray[np.float32]:
     return np.asarray(cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
 
 
+def usual_width(side: float) -> float:
+    """Width of the unknown band in a picture, in pixels.
+
+    Args:
+        side: geometric mean of the picture's height and width, in pixels.
+    """
+    return max(2.0, BAND * side)
+
+
 def _reach(width: float | None, size: tuple[int, ...]) -> float:
     """Distance that a band of this width reaches on each side of a border."""
     if width is None:
-        width = max(2.0, BAND * math.sqrt(size[0] * size[1]))
+        width = usual_width(math.sqrt(size[0] * size[1]))
     return _pixels(width, "width") / 2
 
 
