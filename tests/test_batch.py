@@ -399,6 +399,18 @@ def test_a_killed_run_leaves_nothing_behind_and_the_next_one_goes_on(
     assert list(outputs(photos / "out").values()) == [cutout] * 12
 
 
+def test_what_a_killed_run_left_goes_even_when_all_pictures_are_done(photos: Path) -> None:
+    first = run("photos", "out", "--trimaps", "trimaps", folder=photos)
+    assert first.returncode == 0, first.stderr
+    remains = photos / "out/.deepmatte-0123456789ab.part"
+    remains.write_bytes(b"half a picture")
+
+    again = run("photos", "out", "--trimaps", "trimaps", folder=photos)
+
+    assert again.returncode == 0, again.stderr
+    assert not remains.exists()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
 def test_what_arrives_is_matted_when_it_is_whole(scene: Scene, photos: Path) -> None:
     whole = scene.picture.read_bytes()

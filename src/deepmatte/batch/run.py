@@ -53,7 +53,12 @@ class Run:
         self.ledger.close()
 
     def left_to_do(self, jobs: Sequence[Job]) -> list[Job]:
-        """The jobs that are missing, changed or failed, these last; the others count as known."""
+        """The jobs that are missing, changed or failed, these last; the others count as known.
+
+        Removes what runs that were killed have left beside the outputs of any of the jobs.
+        """
+        if self.ledger.is_alone():
+            remove_remains(_folders(jobs), self.ledger.began)
         left = self.ledger.left(jobs, self._look_at, _has_outputs)
         self.tally.known += len(jobs) - len(left)
         return left
@@ -69,11 +74,8 @@ class Run:
             DataError: the ledger cannot be written.
         """
         began = time.monotonic()
-        folders = {os.path.dirname(target) for job in jobs for _, target in job.outputs}
-        for folder in folders:
+        for folder in _folders(jobs):
             os.makedirs(folder, exist_ok=True)
-        if self.ledger.is_alone():
-            remove_remains(folders, self.ledger.began)
         self.tally.left += len(jobs)
         try:
             waiting = list(jobs)
@@ -157,6 +159,11 @@ def _too_large(task: Task, least: int) -> Finding:
         f"{task.job.picture} needs at least {least / 1e9:.2f} GB of memory; there are"
         f" {task.memory / 1e9:.2f} GB for it."
     )
+
+
+def _folders(jobs: Iterable[Job]) -> set[str]:
+    """The folders of the jobs' outputs."""
+    return {os.path.dirname(target) for job in jobs for _, target in job.outputs}
 
 
 def _has_outputs(job: Job) -> bool:

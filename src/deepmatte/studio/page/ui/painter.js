@@ -53,12 +53,13 @@ export class Painter {
     else if (settings.tool === "fill") this.#fill(place);
     else if (settings.tool === "lasso") this.#lasso.begin(place, LABELS[settings.label]);
     else {
-      const opposite = settings.tool === "edge" ? "unknown" : event.altKey ? OPPOSITE[settings.label] : settings.label;
-      const erasing = settings.tool === "erase" || event.button === 5 || opposite === null;
-      const edge = settings.tool === "edge" && !erasing;
-      const label = edge ? UNKNOWN : LABELS[opposite];
-      this.#stroke = { erasing, edge, label, queue: [], last: null, rectangle: null, spans: [] };
-      if (event.shiftKey && this.#lastPoint) this.#stroke.last = this.#lastPoint;
+      const edge = settings.tool === "edge";
+      const marked = event.altKey ? OPPOSITE[settings.label] : settings.label;
+      const label = edge ? "unknown" : marked;
+      const erasing = settings.tool === "erase" || event.button === 5 || label === null;
+      const last = event.shiftKey ? this.#lastPoint : null;
+      const marks = { erasing, edge: edge && !erasing, label: LABELS[label] };
+      this.#stroke = { ...marks, queue: [], last, rectangle: null, spans: [] };
       this.move([point]);
     }
     return true;
