@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PIL import Image
+from test_round_trips import dng
 
 import deepmatte
 from deepmatte.images import encode_image
@@ -125,6 +126,32 @@ def test_a_folder_keeps_its_structure_and_a_second_run_does_only_what_is_left(
     settings = run(*command, "--quality", "high", folder=photos)
 
     assert counted(settings.stderr) == {"done": 2, "failed": 0}
+
+
+def test_raw_files_are_taken_from_folders_but_not_beside_a_developed_copy(
+    scene: Scene, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("rawpy")
+    raw = dng(np.repeat(np.repeat(scene.image[::2, ::2].astype(np.uint16) * 257, 2, 0), 2, 1))
+    for name in ("photos/one.dng", "photos/sub/two.DNG", "photos/raw/three.dng"):
+        (photos / name).parent.mkdir(exist_ok=True)
+        (photos / name).write_bytes(raw)
+    (photos / "trimaps/raw").mkdir()
+    shutil.copy(scene.trimap, photos / "trimaps/raw/three.png")
+    (photos / "without").mkdir()
+    (photos / "without/rawpy.py").write_text("raise ImportError")
+
+    with monkeypatch.context() as changed:
+        changed.setenv("PYTHONPATH", f"{photos / 'without'}:{os.environ.get('PYTHONPATH', '')}")
+        failed = run("photos", "out", "--trimaps", "trimaps", folder=photos)
+    assert failed.returncode == 1
+    assert counted(failed.stderr) == {"done": 2, "failed": 1}
+    assert "three.dng is a camera's raw file; opening it needs rawpy" in failed.stderr
+
+    done = run("photos", "out", "--trimaps", "trimaps", folder=photos)
+    assert done.returncode == 0, done.stderr
+    assert counted(done.stderr) == {"done": 1, "done before": 2, "failed": 0}
+    assert "raw/three.cutout.png" in outputs(photos / "out")
 
 
 def test_outputs_are_chosen_and_named_as_asked_and_masks_will_do(

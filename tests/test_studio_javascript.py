@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+import deepmatte
+from deepmatte.images import OPENED_SUFFIXES
+
 TOOLS = Path(__file__).parents[1] / "tools" / "javascript"
+PAGE = Path(deepmatte.__file__).parent / "studio" / "page"
 
 
 def test_the_page_is_linted_and_type_checked() -> None:
@@ -19,3 +24,10 @@ def test_the_page_is_linted_and_type_checked() -> None:
         [npm, "run", "--silent", "check"], cwd=TOOLS, capture_output=True, text=True
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_page_offers_every_file_that_can_be_opened() -> None:
+    commands = PAGE / "ui" / "commands.js"
+    offered = set(re.findall(r"\.\w+", commands.read_text(encoding="utf-8").split(";")[1]))
+    by_kind = {".png", ".jpg", ".jpeg", ".jfif", ".mpo", ".webp", ".bmp", ".gif"}  # image/*
+    assert offered | by_kind == OPENED_SUFFIXES

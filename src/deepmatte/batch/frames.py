@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepmatte.batch.addresses import stamp
-from deepmatte.batch.jobs import PARTNER_ENDINGS, SUFFIXES, Partner
+from deepmatte.batch.jobs import PARTNER_ENDINGS, Partner, pictures_among
 from deepmatte.batch.settings import Settings
 from deepmatte.batch.shot import Failure, Frame
 from deepmatte.batch.steps import open_partner
 from deepmatte.batch.video import SUFFIXES as VIDEO_SUFFIXES
 from deepmatte.batch.video import count_frames, read_video
 from deepmatte.errors import DataError, MattingError
-from deepmatte.images import Picture, open_image
+from deepmatte.images import OPENED_SUFFIXES, Picture, open_image
 from deepmatte.images.files import reason_of
 
 
@@ -131,7 +131,7 @@ def frame_paths(source: str) -> list[str]:
         DataError: there are none, or two have one number.
     """
     if os.path.isdir(source):
-        found = [str(path) for path in Path(source).iterdir() if _is_frame(path)]
+        found = pictures_among(map(str, Path(source).iterdir()))
     else:
         folder, name = os.path.split(source)
         parts = [re.escape(part) for part in re.split(r"#+", name)]
@@ -149,14 +149,6 @@ def frame_paths(source: str) -> list[str]:
         if _number(path) == _number(other):
             raise DataError(f"{path} and {other} are one frame; expected one file for each.")
     return found
-
-
-def _is_frame(path: Path) -> bool:
-    return (
-        path.suffix.lower() in SUFFIXES
-        and not path.name.startswith(".")
-        and not path.stem.lower().endswith(PARTNER_ENDINGS)
-    )
 
 
 def _number(path: str) -> str:
@@ -189,7 +181,7 @@ def _partners(
     found: dict[str, str] = {}
     for path in files:
         is_named = path.stem.lower().endswith(f".{kind}")
-        if path.suffix.lower() in SUFFIXES and (is_named or partners is not None):
+        if path.suffix.lower() in OPENED_SUFFIXES and (is_named or partners is not None):
             other = found.setdefault(_number(path.name), str(path))
             if other != str(path):
                 raise DataError(f"{other} and {path} belong to one frame; expected one of them.")

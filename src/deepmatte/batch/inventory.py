@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from deepmatte.batch import addresses
-from deepmatte.batch.jobs import PARTNER_ENDINGS, SUFFIXES, Job, Pairing, Sources
+from deepmatte.batch.jobs import Job, Pairing, Sources, pictures_among
 from deepmatte.batch.ledger import NAME as LEDGER
 from deepmatte.batch.naming import check_outputs, output_names
 from deepmatte.batch.pairing import why_unpaired
 from deepmatte.batch.shards import SHARDS, Shard
 from deepmatte.errors import DataError
+from deepmatte.images import OPENED_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def find(sources: Sources) -> Inventory:
         _check_out(sources.out, folder)
     stamps = _listing(folder, aside=(sources.out, sources.partners))
     shards = {name: stamp for name, stamp in stamps.items() if name.endswith(SHARDS)}
-    pictures = [name for name in stamps if _is_picture(name)]
+    pictures = pictures_among(stamps)
     if shards and pictures:
         raise DataError(f"{folder} holds pictures and shards; expected one of them in a folder.")
     if not shards:
@@ -77,7 +78,7 @@ def _check_out(out: str, folder: str) -> None:
     """Refuse to write among pictures of the folder that is read: they would be left out."""
     ledger = addresses.joined(out, LEDGER)
     is_output = addresses.exists(ledger) if addresses.is_remote(out) else os.path.exists(ledger)
-    inside = () if is_output else filter(_is_picture, map(os.path.basename, _written(out)))
+    inside = () if is_output else pictures_among(map(os.path.basename, _written(out)))
     for name in inside:
         raise DataError(
             f"{out} lies in {folder} and holds pictures ({name}); expected an empty or a new"
@@ -93,7 +94,7 @@ def _pictures(sources: Sources, pictures: Iterable[str], beside: Mapping[str, st
     by_stem: dict[str, list[str]] = {}
     for name in partners:
         stem, suffix = posixpath.splitext(name)
-        if suffix.lower() in SUFFIXES:
+        if suffix.lower() in OPENED_SUFFIXES:
             by_stem.setdefault(stem, []).append(name)
     jobs, unpaired, inputs = [], {}, {}
     for name in pictures:
@@ -136,8 +137,3 @@ def _is_below(address: str, folder: str) -> bool:
 
 def _below(address: str, folder: str) -> str:
     return address[len(folder.rstrip("/")) :].lstrip("/")
-
-
-def _is_picture(name: str) -> bool:
-    stem, suffix = posixpath.splitext(name)
-    return suffix.lower() in SUFFIXES and not stem.lower().endswith(PARTNER_ENDINGS)

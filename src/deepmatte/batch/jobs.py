@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from deepmatte.errors import DataError
+from deepmatte.images import OPENED_SUFFIXES, RAW_SUFFIXES
 
 Partner: TypeAlias = Literal["trimap", "mask", "subject"]
 Output: TypeAlias = Literal[
@@ -14,14 +16,6 @@ Output: TypeAlias = Literal[
 ]
 """What a file holds; the last four are CorridorKey's folders, see `deepmatte.corridorkey`."""
 
-SUFFIXES = frozenset(
-    f".{name}"
-    for name in (
-        *("png", "jpg", "jpeg", "jfif", "mpo", "webp", "tif", "tiff"),
-        *("avif", "heic", "heif", "jxl", "bmp", "gif", "exr"),
-    )
-)
-"""Of the files in a folder that are taken for pictures; a file that is named may have any."""
 PARTNER_ENDINGS = (".trimap", ".mask")
 _NAMED_AT_MOST = 50
 
@@ -88,6 +82,35 @@ class Sources:
     partners: str | None
     out: str
     patterns: tuple[tuple[Output, str], ...]
+
+
+def pictures_among(paths: Iterable[str]) -> list[str]:
+    """The pictures among some files: no trimaps, no masks, no hidden files.
+
+    A raw file is left out if the same picture is there developed, as cameras and their owners keep
+    both side by side.
+
+    Args:
+        paths: or addresses, or names in one folder.
+    """
+    found = [path for path in paths if _is_picture(path)]
+    developed = {stem for stem, suffix in map(_split, found) if suffix not in RAW_SUFFIXES}
+    return [
+        path
+        for path in found
+        if _split(path)[1] not in RAW_SUFFIXES or _split(path)[0] not in developed
+    ]
+
+
+def _is_picture(path: str) -> bool:
+    stem, suffix = _split(os.path.basename(path))
+    hidden = stem.startswith(".")
+    return suffix in OPENED_SUFFIXES and not hidden and not stem.lower().endswith(PARTNER_ENDINGS)
+
+
+def _split(path: str) -> tuple[str, str]:
+    stem, suffix = os.path.splitext(path)
+    return stem, suffix.lower()
 
 
 def listed(items: Iterable[str]) -> str:

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from deepmatte.batch.jobs import PARTNER_ENDINGS, SUFFIXES, Job, Pairing, Partner, Sources
+from deepmatte.batch.jobs import Job, Pairing, Partner, Sources, pictures_among
 from deepmatte.batch.ledger import NAME as LEDGER
 from deepmatte.batch.naming import check_outputs, forget_folders, output_names
 from deepmatte.errors import DataError, ImageError
+from deepmatte.images import OPENED_SUFFIXES
 
 
 def pair(sources: Sources) -> Pairing:
@@ -74,11 +75,8 @@ def _pictures(sources: Sources) -> _Found:
             paths.append(source)
         elif glob.has_magic(source):
             bases.append(_fixed_part(source))
-            paths += (
-                path
-                for path in sorted(glob.glob(source, recursive=True))
-                if os.path.isfile(path) and _is_picture(path)
-            )
+            files = sorted(glob.glob(source, recursive=True))
+            paths += filter(os.path.isfile, pictures_among(files))
         else:
             raise ImageError(f"{source} does not exist.")
     base = bases[0] if single else os.path.commonpath([os.path.realpath(name) for name in bases])
@@ -101,7 +99,7 @@ def _walk(folder: str, sources: Sources) -> Iterator[str]:
             if not name.startswith(".")
             and not any(_same(os.path.join(where, name), other) for other in aside)
         )
-        yield from (os.path.join(where, name) for name in sorted(files) if _is_picture(name))
+        yield from (os.path.join(where, name) for name in pictures_among(sorted(files)))
 
 
 def _check_out(folder: str, out: str) -> None:
@@ -114,7 +112,7 @@ def _check_out(folder: str, out: str) -> None:
     if not inside or os.path.exists(os.path.join(out, LEDGER)):
         return
     for where, _, files in os.walk(out):
-        for file in filter(_is_picture, files):
+        for file in pictures_among(files):
             raise DataError(
                 f"{out} lies in {folder} and holds pictures ({os.path.join(where, file)}); expected"
                 " an empty or a new folder to write to."
@@ -123,15 +121,6 @@ def _check_out(folder: str, out: str) -> None:
 
 def _raise(error: OSError) -> None:
     raise error
-
-
-def _is_picture(path: str) -> bool:
-    stem, suffix = os.path.splitext(os.path.basename(path))
-    return (
-        suffix.lower() in SUFFIXES
-        and not stem.startswith(".")
-        and not stem.lower().endswith(PARTNER_ENDINGS)
-    )
 
 
 def _fixed_part(pattern: str) -> str:
@@ -167,7 +156,7 @@ def _listing(folder: str) -> dict[str, list[str]]:
         names = []
     for name in names:
         stem, suffix = os.path.splitext(name)
-        if suffix.lower() in SUFFIXES:
+        if suffix.lower() in OPENED_SUFFIXES:
             files[stem].append(name)
     return dict(files)
 

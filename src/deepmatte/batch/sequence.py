@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from deepmatte.batch import addresses, checkpoint, frames
 from deepmatte.batch.checkpoint import Checkpoint
 from deepmatte.batch.frames import Planned
-from deepmatte.batch.jobs import SUFFIXES, Job, Output
+from deepmatte.batch.jobs import Job, Output
 from deepmatte.batch.ledger import NAME, Finding, Ledger, Made, key
 from deepmatte.batch.measures import described
 from deepmatte.batch.naming import check_outputs
@@ -29,7 +29,7 @@ from deepmatte.batch.steps import encoder, load_matter
 from deepmatte.batch.tally import Tally, Watcher
 from deepmatte.batch.video import ALPHA_SUFFIXES, VideoWriter
 from deepmatte.errors import DataError, ImageError
-from deepmatte.images import Depth
+from deepmatte.images import OPENED_SUFFIXES, Depth
 from deepmatte.matting import Matte
 from deepmatte.types import Floats
 
@@ -81,7 +81,7 @@ class Sequence:
     def targets(self, name: str) -> Iterator[tuple[Output, str]]:
         """The files of a frame."""
         stem, suffix = os.path.splitext(name)
-        if suffix.lower() not in SUFFIXES:  # of a video's frames, which are no files
+        if suffix.lower() not in OPENED_SUFFIXES:  # of a video's frames, which are no files
             stem = name
         for kind, pattern in self.patterns:
             yield kind, os.path.join(self.out, pattern.format(stem=stem, name=name))

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from deepmatte.batch import addresses
-from deepmatte.batch.jobs import SUFFIXES, Output
+from deepmatte.batch.jobs import Output, pictures_among
 from deepmatte.batch.ledger import Finding
 from deepmatte.batch.settings import Settings
 from deepmatte.batch.stage import Matting
 from deepmatte.errors import DataError, ImageError, MattingError
+from deepmatte.images import OPENED_SUFFIXES
 from deepmatte.images.files import reason_of
 
 SHARDS = (".tar", ".parquet")
@@ -108,12 +109,14 @@ def _samples(shard: Shard) -> Iterator[tuple[str, dict[str, bytes]]]:
 
 def _members(members: dict[str, bytes], settings: Settings) -> tuple[bytes | None, bytes | None]:
     """The picture and the trimap or mask of one key of a tar."""
-    picture = next((data for name, data in members.items() if f".{name}" in SUFFIXES), None)
+    found = pictures_among(f"picture.{name}" for name in members)
+    picture = members[found[0].removeprefix("picture.")] if found else None
     partner = next(
         (
             data
             for name, data in members.items()
-            if name.startswith(f"{settings.partner}.") and f".{name.split('.', 1)[1]}" in SUFFIXES
+            if name.startswith(f"{settings.partner}.")
+            and f".{name.split('.', 1)[1]}" in OPENED_SUFFIXES
         ),
         None,
     )

@@ -14,8 +14,9 @@ import dataclasses
 from collections.abc import Collection, Sequence
 from pathlib import Path, PurePath
 
-from deepmatte.datasets.layouts import GROUPS, PICTURES, Dataset, Groupings
+from deepmatte.datasets.layouts import GROUPS, Dataset, Groupings
 from deepmatte.errors import DataError
+from deepmatte.images import OPENED_SUFFIXES
 from deepmatte.images.files import reason_of
 
 NO_GROUP = "-"
@@ -116,4 +117,4 @@ def _named(table: Groupings) -> Collection[str]:
 
 def _picture(name: str) -> str:
     """A picture's name as a data set has it: without the suffix of a picture file."""
-    return PurePath(name).stem if PurePath(name).suffix.lower() in PICTURES else name
+    return PurePath(name).stem if PurePath(name).suffix.lower() in OPENED_SUFFIXES else name

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from deepmatte.errors import DataError
-from deepmatte.images import SUFFIXES
+from deepmatte.images import OPENED_SUFFIXES
 
 GIVEN = "given"
 """The kind of trimaps that lie in their folder directly, not in one folder a kind."""
@@ -33,8 +33,6 @@ LAYOUTS = {
 }
 """Folders of pictures, alphas and trimaps (these may be missing); the first that fits is taken."""
 
-PICTURES = frozenset(SUFFIXES) | {".bmp", ".gif", ".heic", ".heif"}
-"""Suffixes of the files that are taken for pictures."""
 GROUPS = "groups.tsv"
 """A table of groups in a data set's folder; see `deepmatte.datasets.groups`."""
 Groupings: TypeAlias = Mapping[str, Mapping[str, str]]
@@ -138,7 +136,7 @@ def pictures_in(folder: Path) -> dict[str, Path]:
         raise DataError(f"{folder} is not a folder; expected one with pictures.")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in PICTURES or path.name.startswith(".") or path.is_dir():
+        if path.suffix.lower() not in OPENED_SUFFIXES or path.name.startswith(".") or path.is_dir():
             continue
         if path.stem in found:
             raise DataError(

@@ -19,6 +19,7 @@ from deepmatte.images.layers import LAYERED_SUFFIXES, Layer, encode_layers, laye
 from deepmatte.images.light import convert_colours
 from deepmatte.images.metadata import Metadata
 from deepmatte.images.open import (
+    OPENED_SUFFIXES,
     open_alpha,
     open_grey,
     open_image,
@@ -31,11 +32,14 @@ from deepmatte.images.open import (
 )
 from deepmatte.images.picture import MAX_PIXELS, GreyPicture, Picture, Source, Target
 from deepmatte.images.profiles import displayed
+from deepmatte.images.raw import RAW_SUFFIXES
 from deepmatte.images.result import to_result
 
 __all__ = [
     "LAYERED_SUFFIXES",
     "MAX_PIXELS",
+    "OPENED_SUFFIXES",
+    "RAW_SUFFIXES",
     "SUFFIXES",
     "Depth",
     "GreyPicture",

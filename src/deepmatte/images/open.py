@@ -19,7 +19,7 @@ from deepmatte.images.decode import (
     open_header,
     without_profile,
 )
-from deepmatte.images.encode import to_pil
+from deepmatte.images.encode import SUFFIXES, to_pil
 from deepmatte.images.files import name_of, read_bytes
 from deepmatte.images.picture import (
     Admit,
@@ -30,6 +30,12 @@ from deepmatte.images.picture import (
     check_size,
 )
 from deepmatte.images.planes import deep_grey_planes
+from deepmatte.images.raw import RAW_SUFFIXES
+
+OPENED_SUFFIXES = frozenset(
+    (*SUFFIXES, ".jfif", ".mpo", ".bmp", ".gif", ".heic", ".heif", *RAW_SUFFIXES)
+)
+"""Of the files in a folder that are taken for pictures; a file that is named may have any."""
 
 # Channels of a grey picture stored as RGB by a lossy coder may differ by this (of 255).
 GREY_TOLERANCE = 8

@@ -14,6 +14,15 @@ from deepmatte.images.files import reason_of
 from deepmatte.images.picture import Admit, check_size
 from deepmatte.images.quiet import quietly, silently
 
+RAW_SUFFIXES = frozenset(
+    f".{name}"
+    for name in (
+        *("dng", "nef", "nrw", "cr2", "cr3", "arw", "sr2", "raf", "orf", "rw2", "rwl", "pef"),
+        *("srw", "3fr", "x3f"),
+    )
+)
+"""Of cameras' raw files."""
+
 # How Canon's CR2 and CR3, Fujifilm's RAF, Olympus's ORF, Panasonic's RW2 and Sigma's X3F begin.
 _SIGNATURES = (
     (8, b"CR\x02"),
@@ -28,13 +37,15 @@ _SIGNATURES = (
 # Gamma and slope at black of the sRGB curve, as LibRaw expects them.
 _SRGB_CURVE = (2.4, 12.92)
 _TIFF = (b"II*\0", b"MM\0*")
-_SUBFILE_TYPE, _SUB_DIRECTORIES, _DNG_VERSION = 254, 330, 50706
+_SUBFILE_TYPE, _PHOTOMETRIC, _SUB_DIRECTORIES, _DNG_VERSION = 254, 262, 330, 50706
+_COLOUR_FILTERS = 32803
 
 
 def is_raw(data: bytes) -> bool:
     """Whether a file is a camera's raw file, by its signature or as a TIFF.
 
-    The first picture in such a TIFF is a small preview, and the sensor's lies in a sub-directory.
+    The first picture in such a TIFF is the sensor's, or it is a small preview and the sensor's lies
+    in a sub-directory.
     """
     if any(data[at : at + len(sign)] == sign for at, sign in _SIGNATURES):
         return True
@@ -47,7 +58,8 @@ def is_raw(data: bytes) -> bool:
         with quietly():
             directory.load(stream)
         is_preview = directory.get(_SUBFILE_TYPE) == 1 and _SUB_DIRECTORIES in directory
-        return _DNG_VERSION in directory or is_preview
+        is_sensor = directory.get(_PHOTOMETRIC) == _COLOUR_FILTERS
+        return _DNG_VERSION in directory or is_preview or is_sensor
     except Exception:  # a damaged directory raises all kinds; the decoder will report it
         return False
 

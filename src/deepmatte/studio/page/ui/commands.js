@@ -6,7 +6,8 @@
 
 import { LARGEST_BRUSH } from "../model/settings.js";
 
-const PHOTOS = "image/*,.heic,.heif,.avif,.tif,.tiff";
+const PHOTOS = "image/*,.heic,.heif,.avif,.tif,.tiff,.exr,.jxl,.dng,.nef,.nrw,.cr2,.cr3,.arw,.sr2"
+  + ",.raf,.orf,.rw2,.rwl,.pef,.srw,.3fr,.x3f";
 
 /**
  * @typedef {"nothing" | "project" | "segmenter" | "transparent" | "cutout" | "undo" | "redo" | "strokes" | "backdrop" | "backed" | "moved"} Need
