@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
 import io
 import json
 import re
@@ -410,6 +411,60 @@ def test_a_key_is_asked_for_and_a_web_page_refused_without_one(
             assert requests.get(keyed.url + path, timeout=60).status_code == status
         schema = requests.get(f"{keyed.url}/openapi.json", headers=right[0], timeout=60).json()
         assert schema["servers"] == [{"url": "/cut"}]
+
+
+@pytest.mark.parametrize(
+    ("proxies", "scheme"), [("127.0.0.1", "https"), ("192.0.2.0/24", "http"), ("*", "https")]
+)
+def test_behind_a_proxy_only_its_headers_are_believed(
+    proxies: str, scheme: str, scene: Scene
+) -> None:
+    with (
+        _serving("--proxies", proxies, "--root-path", "/cut") as server,
+        _proxy(server.port) as address,
+    ):
+        expected = server.ask(files={"image": scene.picture, "mask": scene.mask})
+        files = {"image": scene.picture.read_bytes(), "mask": scene.mask.read_bytes()}
+        answer = requests.post(f"{address}/cut/matte", files=files, timeout=120)
+        moved = requests.get(f"{address}/cut/health/", allow_redirects=False, timeout=60)
+
+    assert (answer.status_code, answer.content) == (200, expected.content)
+    assert answer.headers["x-width"] == "120"
+    assert moved.headers["location"] == f"{scheme}://{address.removeprefix('http://')}/cut/health"
+
+
+@contextlib.contextmanager
+def _proxy(port: int) -> Iterator[str]:
+    """The address of a proxy that ends TLS, strips /cut, and says so in X-Forwarded headers."""
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
+            answer = requests.request(
+                self.command,
+                f"http://127.0.0.1:{port}{self.path.removeprefix('/cut')}",
+                data=body,
+                headers={**self.headers, **forwarded},
+                allow_redirects=False,
+                timeout=120,
+            )
+            self.send_response(answer.status_code)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Proxy) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
 
 
 @pytest.mark.parametrize(
