@@ -665,6 +665,20 @@ def test_transparent_pictures_say_so(studio: Studio) -> None:
 
     assert kinds(frames) == ["notes", "settled", "done"]
     assert "transparency" in frames[-3]["notes"][0] or "transparency" in frames[0]["notes"][0]
+    assert not re.search(r"--\w", str(frames[0]) + str(frames[-3]))  # a page has no options
+
+
+def test_where_nobody_is_found_the_page_is_told_what_else_finds_the_subject(
+    studio: Studio,
+) -> None:
+    path = studio.upload(encoded(np.full((90, 120, 3), 90, np.uint8)))
+    answer = studio.ask("POST", f"{path}/trimap/subject")
+    error = json.loads(answer.body)["error"]
+    assert (answer.status, error.startswith("No s")) == (422, True)
+    assert error.endswith(
+        "Draw a box around the subject, or paint over it with Keep and beside it with Remove."
+    )
+    assert "--" not in error
 
 
 @dataclass

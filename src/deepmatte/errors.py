@@ -38,6 +38,10 @@ class SubjectError(MattingError):
     """No subject was found, or there is no segmenter that could find it."""
 
 
+class NoSubjectError(SubjectError):
+    """A segmenter has looked for a subject and found none."""
+
+
 class ModelError(MattingError):
     """A network could not be loaded or run."""
 

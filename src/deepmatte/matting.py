@@ -28,7 +28,7 @@ __all__ = ["Matte", "Matter", "Part", "matte", "shared_matter"]
 
 _MASK = (
     "The trimap has nothing unknown, so that its edges stay as hard as they are; a segmenter's "
-    "mask goes to --mask (deepmatte.trimap.from_mask)."
+    "mask is to be given as a mask, not as a trimap."
 )
 _UNMARKED = "The trimap marks no {kind}: nothing in it is {level}."
 

@@ -36,9 +36,7 @@ def device_notes(device: str) -> tuple[str, ...]:
     if device == "cpu":
         if not others:  # nothing to choose from, and nothing to say
             return ()
-        return (
-            f"The network ran on the CPU; {' and '.join(others)} can be had (--device, device).",
-        )
+        return (f"The network ran on the CPU; it could run on {' or '.join(others)} as well.",)
     return (f"The network ran on {device}.",)
 
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from deepmatte import trimap
+from deepmatte.errors import NoSubjectError, SubjectError
 from deepmatte.studio import outputs
 from deepmatte.studio.again import find_edge, look_again, side_of
 from deepmatte.studio.requests import TEXT, area, choice, fields, integer, labels
@@ -18,6 +19,9 @@ from deepmatte.studio.tidy import without_holes, without_islands
 
 WIDEST = 1000
 """Pixels by which a band may be widened."""
+
+_UNUSABLE = "No segmenter is ready that could find the subject"
+_BY_HAND = "Draw a box around the subject, or paint over it with Keep and beside it with Remove."
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,12 @@ class TrimapRoutes:
         """The labels of what a segmenter takes for the subject."""
         picture = self.state.picture(request)
         with self.state.gate.room():
-            mask = await self.state.find(picture)
+            try:
+                mask = await self.state.find(picture)
+            except SubjectError as error:  # which speaks of the command line
+                nothing = isinstance(error, NoSubjectError)
+                said = "No subject was found in this photo" if nothing else _UNUSABLE
+                raise HTTPException(422, f"{said}. {_BY_HAND}") from error
             return _labels(await self.state.work(trimap.from_rough_mask, mask))
 
     async def alpha(self, request: Request) -> Response:

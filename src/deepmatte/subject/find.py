@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmatte.errors import SubjectError, TrimapError
+from deepmatte.errors import NoSubjectError, SubjectError, TrimapError
 from deepmatte.subject import segmenters
 from deepmatte.subject.segmenters import Box, Hints, Mask, Point, Segmenter
 
@@ -169,7 +169,7 @@ def _kept(
         if area >= least
     ]
     if not parts:
-        raise SubjectError(_nothing_found(name))
+        raise NoSubjectError(_nothing_found(name))
     notes: list[str] = []
     if points:
         chosen = {_at(point, labels, parts) for point in points}
