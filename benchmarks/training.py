@@ -78,9 +78,11 @@ def recipe(folder: Path, quick: bool) -> LiteTraining:
     from deepmatte.training import recipes
 
     training = recipes.lite((folder / "cutouts",), (folder / "photos",), folder / "run")
-    steps = 5 if quick else SETTLED + STEPS + 1
+    steps = 3 if quick else SETTLED + STEPS + 1
     training = replace(training, steps=steps, validate_every=steps, held_out=1, save_minutes=1e9)
-    return replace(training, scene=64, crop=32, threads=1) if quick else training
+    if quick:
+        return replace(training, scenes=1, per_scene=2, scene=64, crop=32, threads=1, workers=1)
+    return training
 
 
 def worker_alone(folder: Path, quick: bool) -> tuple[Results, float]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command import run_as_text
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -55,8 +56,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def compose(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "deepmatte", "compose", *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return run_as_text("compose", *arguments, folder=folder)
 
 
 def assert_one_sentence(done: subprocess.CompletedProcess[str]) -> str:

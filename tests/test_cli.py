@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from command import run
 from PIL import Image, ImageCms
 from typer.testing import CliRunner
 
@@ -28,13 +29,6 @@ pytestmark = pytest.mark.slow
 COMMAND = (sys.executable, "-m", "deepmatte")
 
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux devices")
-
-
-def run(
-    *arguments: str | Path, folder: Path, stdin: bytes = b""
-) -> subprocess.CompletedProcess[bytes]:
-    command = [*COMMAND, *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, input=stdin, capture_output=True)
 
 
 def files(folder: Path) -> dict[str, bytes]:

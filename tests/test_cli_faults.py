@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from command import run as run_here
 from PIL import Image
 
 import deepmatte
@@ -75,14 +76,14 @@ def test_a_trimap_that_is_there_is_not_replaced(scene: Scene) -> None:
     painted.write_bytes(b"by hand")
     command = ("trimap", "from-box", "photo.png", "20,10,100,80")
 
-    done = run(*command, folder=scene.folder)
+    done = run_here(*command, folder=scene.folder)
 
     assert done.returncode == 2
     assert b"photo.trimap.png exists; --force replaces it" in done.stderr
     assert painted.read_bytes() == b"by hand"
-    assert run(*command, "-o", "named.png", folder=scene.folder).returncode == 0
-    assert run(*command, "-o", "named.png", folder=scene.folder).returncode == 0
-    assert run(*command, "--force", folder=scene.folder).returncode == 0
+    assert run_here(*command, "-o", "named.png", folder=scene.folder).returncode == 0
+    assert run_here(*command, "-o", "named.png", folder=scene.folder).returncode == 0
+    assert run_here(*command, "--force", folder=scene.folder).returncode == 0
     assert painted.read_bytes() == (scene.folder / "named.png").read_bytes()
 
 
@@ -120,14 +121,14 @@ def test_a_strange_name_that_is_there_is_said_without_escapes(scene: Scene) -> N
 @pytest.mark.parametrize("missing", ["phtos/photo.png", "photo.jpg"])
 def test_a_missing_picture_is_blamed_and_not_its_output(scene: Scene, missing: str) -> None:
     for command in (("matte", missing, "trimap.png"), ("trimap", "from-box", missing, "1,1,9,9")):
-        done = run(*command, folder=scene.folder)
+        done = run_here(*command, folder=scene.folder)
 
         assert done.returncode == 1
         assert done.stderr.decode() == f"deepmatte: {missing} does not exist.\n"
 
 
 def test_an_address_is_not_downloaded(scene: Scene) -> None:
-    done = run("matte", "https://example.org/photo.jpg", "trimap.png", folder=scene.folder)
+    done = run_here("matte", "https://example.org/photo.jpg", "trimap.png", folder=scene.folder)
 
     assert done.returncode == 1
     assert b"nothing is downloaded here; save the picture first" in done.stderr
@@ -164,7 +165,7 @@ def test_a_tensor_is_told_how_to_be_an_array() -> None:
 
 
 def test_the_share_of_unknown_pixels_is_said(scene: Scene) -> None:
-    done = run("matte", "photo.png", "trimap.png", folder=scene.folder)
+    done = run_here("matte", "photo.png", "trimap.png", folder=scene.folder)
 
     assert b"photo.png: 120 x 90 pixels, 23% unknown, " in done.stderr
 
@@ -185,7 +186,7 @@ def test_a_long_matte_says_how_far_it_is(scene: Scene) -> None:
 
 
 def test_completion_is_offered(scene: Scene) -> None:
-    assert b"--install-completion" in run("--help", folder=scene.folder).stdout
+    assert b"--install-completion" in run_here("--help", folder=scene.folder).stdout
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
@@ -243,7 +244,7 @@ except deepmatte.MattingError as error:
 def test_where_there_is_no_o_the_error_says_what_to_use(
     scene: Scene, command: tuple[str, ...], said: bytes
 ) -> None:
-    done = run(*command, "-o", "x.png", folder=scene.folder)
+    done = run_here(*command, "-o", "x.png", folder=scene.folder)
 
     assert done.returncode == 2
     assert said in done.stderr

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import run_as_text
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -88,8 +89,7 @@ def modified(folder: Path, out: Path | None = None) -> dict[str, int]:
 
 
 def run(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [*COMMAND, *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return run_as_text("evaluate", *arguments, folder=folder)
 
 
 # --- what is measured -----------------------------------------------------------------------------

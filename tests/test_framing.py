@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from command import run_as_text
 from PIL import Image
 
 import deepmatte
@@ -121,20 +121,18 @@ def test_a_shadow_lies_under_the_subject(matter: deepmatte.Matter, scene: Scene)
     assert max(edge[0].max(), edge[-1].max(), edge[:, 0].max(), edge[:, -1].max()) <= 3
 
 
-def run(*arguments: Any) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "deepmatte", "matte", *map(str, arguments)]
-    return subprocess.run(words, capture_output=True, text=True, check=False)
-
-
 def test_the_commands_options(scene: Scene) -> None:
     openexr = pytest.importorskip("OpenEXR")
     pytest.importorskip("psd_tools")
     folder = scene.folder
     names = [folder / name for name in ("cut.png", "alpha.tif", "new.jpg", "l.ora")]
     options = ["--crop", "5%", "--resize", "50", "--shadow", "40%", "--over", "white"]
-    outputs = ["--cutout", names[0], "--alpha", names[1], "--composite", names[2]]
+    outputs: list[str | Path] = ["--cutout", names[0], "--alpha", names[1]]
+    outputs += ["--composite", names[2]]
     outputs += ["--layers", names[3], "--corridorkey", folder / "shot"]
-    done = run(scene.picture, scene.trimap, *options, *outputs)
+    done = run_as_text(
+        "matte", scene.picture, scene.trimap, *options, *outputs, folder=scene.folder
+    )
     assert done.returncode == 0, done.stderr
     with Image.open(names[0]) as cutout, Image.open(names[1]) as alpha, Image.open(names[2]) as new:
         assert cutout.mode == "RGBA"
@@ -162,7 +160,8 @@ def test_the_commands_options(scene: Scene) -> None:
 def test_depth_and_straight_on_the_command_line(scene: Scene) -> None:
     openexr = pytest.importorskip("OpenEXR")
     path = scene.folder / "cut.exr"
-    done = run(scene.picture, scene.trimap, "--cutout", path, "--depth", "float", "--straight")
+    words = ("matte", scene.picture, scene.trimap, "--depth", "float", "--straight")
+    done = run_as_text(*words, "--cutout", path, folder=scene.folder)
     assert done.returncode == 0, done.stderr
     stored = openexr.File(str(path)).channels()["RGBA"].pixels
     assert stored.dtype == np.float32
@@ -182,12 +181,9 @@ def test_depth_and_straight_on_the_command_line(scene: Scene) -> None:
         (["--cutout", "cut.jpg"], "no alpha"),
     ],
 )
-def test_what_cannot_work_is_refused(
-    scene: Scene, options: list[str], message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(scene.folder)
+def test_what_cannot_work_is_refused(scene: Scene, options: list[str], message: str) -> None:
     before = sorted(scene.folder.iterdir())
-    done = run(scene.picture, scene.trimap, *options)
+    done = run_as_text("matte", scene.picture, scene.trimap, *options, folder=scene.folder)
     assert done.returncode == 2
     assert message in done.stderr.replace("\n", " ")
     assert sorted(scene.folder.iterdir()) == before
