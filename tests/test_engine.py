@@ -12,6 +12,7 @@ import tracemalloc
 from concurrent.futures import CancelledError
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -157,6 +158,7 @@ def test_only_the_surroundings_of_unknown_pixels_matter(engine: Engine) -> None:
 def test_no_more_memory_is_kept_than_is_said(memory: str, expected: int) -> None:
     # In a process of its own: what others freed would be returned as well.
     code = f"""
+import cv2
 import numpy as np
 from pathlib import Path
 from deepmatte.solver.engine import Engine
@@ -283,6 +285,25 @@ def test_a_cancelled_call_ends_within_the_network(share: float) -> None:
     assert progress.share < 1
     trimap[100:] = 0
     assert engine(image, trimap).shape == trimap.shape  # and the engine works on
+
+
+@pytest.mark.parametrize("sigma", [8.0, 16.0])
+def test_high_quality_is_no_worse_at_edges_out_of_focus(engine: Engine, sigma: float) -> None:
+    generator = np.random.default_rng(1)
+    coarse = generator.uniform(0, 1, (2, 25, 25, 3)).astype(np.float32)
+    foreground, background = (cv2.resize(part, (400, 400)) for part in coarse)
+    disc = np.hypot(*np.mgrid[-200:200, -200:200]) < 110
+    alpha = cv2.GaussianBlur(disc.astype(np.float32), (0, 0), sigma)
+    trimap = np.full(alpha.shape, 128, np.uint8)
+    trimap[alpha > 0.99], trimap[alpha < 0.01] = 255, 0
+    image = foreground * alpha[..., None] + background * (1 - alpha[..., None])
+
+    normal, high = (
+        float(np.abs(matted - alpha)[trimap == 128].mean())
+        for matted in (engine(image, trimap), Engine(quality="high")(image, trimap))
+    )
+
+    assert high < 1.02 * normal
 
 
 def test_the_share_that_is_done_ends_at_one(engine: Engine) -> None:

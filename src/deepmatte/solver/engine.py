@@ -17,7 +17,7 @@ from deepmatte.solver.predictor import Predictor
 from deepmatte.solver.resample import halve
 from deepmatte.solver.runtime import Progress
 from deepmatte.solver.tiles import smallest_side, surroundings
-from deepmatte.solver.upsample import refine, upsample
+from deepmatte.solver.upsample import mean_of_scales, refine, upsample
 from deepmatte.solver.wide_bands import is_halved
 from deepmatte.types import FOREGROUND, UNKNOWN, Flags, Floats, Trimap, Window
 
@@ -25,6 +25,8 @@ Quality: TypeAlias = Literal["normal", "high"]
 
 # Share of the work, about, that all takes but for upsampling alpha by the colours.
 _ALL_BUT_COLOURS = 0.9
+# Share of that, about, that the look at half the size takes where one at full size follows.
+_HALF_SIZE = 0.2
 
 
 class Engine:
@@ -41,8 +43,8 @@ class Engine:
         memory: bytes that the process may take for a picture, instead of ``tile``: the tiles are
             made to fit. None of both takes `budget.MEMORY`, and tiles of at least `budget.TILE`.
         quality: ``"normal"`` asks the network at half the size, unless a picture is tiny;
-            ``"high"`` at full size, and twice: the answer is the mean of its own and its mirror
-            image's.
+            ``"high"`` at full size as well, and each time also for the mirror image: the answer is
+            a weighted mean (test-time augmentation).
 
     Raises:
         ModelError: the network is missing, damaged, made for other inputs, or the device cannot be
@@ -126,11 +128,17 @@ class Engine:
         if not self._predict.inputs.halves:  # the paper's network is run as in the paper
             return iter([((slice(None), slice(None)), look.once(image, trimap, unknown)[unknown])])
         with look.progress.part(0, _ALL_BUT_COLOURS):
-            if self._high or not is_halved(trimap.shape):
+            if not is_halved(trimap.shape):
                 return refine(look.twice(image, trimap, unknown), image, unknown)
             small, labels = halve(image, trimap)
-            coarse = look.twice(small, labels, labels == UNKNOWN)
-            return upsample(coarse, small, image, unknown)
+            with look.progress.part(0, _HALF_SIZE if self._high else 1):
+                coarse = look.twice(small, labels, labels == UNKNOWN)
+            by_half = upsample(coarse, small, image, unknown)
+            if not self._high:
+                return by_half
+            with look.progress.part(_HALF_SIZE, 1):
+                by_full = refine(look.twice(image, trimap, unknown), image, unknown)
+        return mean_of_scales(by_half, by_full, coarse, unknown)
 
 
 def _known(trimap: Trimap) -> Floats:
