@@ -54,6 +54,11 @@ def alone(function: Callable[..., Answer], *arguments: object) -> Answer:
         return process.submit(function, *arguments).result()
 
 
+def here(function: Callable[..., Answer], *arguments: object) -> Answer:
+    """What it answers in this process: for a smoke run, where others take longest to start."""
+    return function(*arguments)
+
+
 def cost(
     prepare: Callable[..., Callable[[], object]],
     *arguments: object,

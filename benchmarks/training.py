@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import measuring
 import plot
 from measuring import Benchmark, Results, say, table
-from processes import alone
+from processes import alone, here
 
 if TYPE_CHECKING:
     from deepmatte.training.lite import LiteTraining
@@ -44,12 +44,13 @@ def measure(quick: bool) -> Results:
     """Crops a second of the worker, the loop, and both."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        alone(draw_pictures, folder, 2 if quick else PICTURES, 128 if quick else SIDE)
-        settings, worker = alone(worker_alone, folder, quick)
+        run = here if quick else alone
+        run(draw_pictures, folder, 2 if quick else PICTURES, 128 if quick else SIDE)
+        settings, worker = run(worker_alone, folder, quick)
         rates = [
             Rate("data worker alone", worker),
-            Rate("training loop alone, crops in memory", alone(loop_alone, folder, quick)),
-            Rate("both together", alone(both, folder, quick)),
+            Rate("training loop alone, crops in memory", run(loop_alone, folder, quick)),
+            Rate("both together", run(both, folder, quick)),
         ]
         for rate in rates:
             say(f"{rate.part}: {rate.crops_per_second:.1f} crops a second")

@@ -98,12 +98,14 @@ def mattes() -> tuple[Floats, Floats]:
     return Engine(tile=1152)(*scene), Engine(tile=2048)(*scene)
 
 
+@pytest.mark.slow
 def test_tiles_leave_no_seam(mattes: tuple[Floats, Floats]) -> None:
     tiled, whole = mattes
 
     assert 0 < np.abs(whole - tiled).max() < 1 / 255
 
 
+@pytest.mark.slow
 def test_the_memory_chooses_the_tile(mattes: tuple[Floats, Floats]) -> None:
     tiled, whole = mattes
     scene = _scene(2300, 2600)
@@ -150,6 +152,7 @@ def test_only_the_surroundings_of_unknown_pixels_matter(engine: Engine) -> None:
     assert np.array_equal(alpha, engine(other, labels))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's malloc is told")
 @pytest.mark.parametrize(
     ("memory", "expected"),
@@ -169,7 +172,7 @@ def held():
 
 engine = Engine(threads=1, memory={memory}, quality="high")
 held_before = held()
-for side in (900, 600, 700, 950):
+for side in (900, 600, 950):
     image = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
     engine(image, np.full((side, side), 128, np.uint8))
 print(held() - held_before)
@@ -262,6 +265,7 @@ def test_cuda_without_cuda_is_said() -> None:
         Engine(device="cuda")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.2])  # at the start, and after half of the time
 def test_a_cancelled_call_ends_within_the_network(share: float) -> None:
     engine = Engine(quality="high", threads=1)  # a second or two on any machine

@@ -272,7 +272,7 @@ def test_several_classes_are_named(scene: Scene) -> None:
 def test_a_mask_given_as_a_trimap_is_said(scene: Scene) -> None:
     (note,) = deepmatte.matte(scene.picture, scene.mask).notes
 
-    assert "--mask" in note
+    assert "is to be given as a mask" in note
     assert deepmatte.matte(scene.picture, scene.trimap).notes == ()
 
 

@@ -164,18 +164,25 @@ def test_a_training(tmp_path: Path) -> None:
         Image.fromarray(noise).save(photos / name)
     small = "--steps 1 --scenes 1 --per-scene 2 --scene 64 --crop 64 --held-out 1"
     small += " --workers 1 --threads 1"
-    for part in ("t", "e"):
-        (tmp_path / part).mkdir()
-    run, network = tmp_path / "run", tmp_path / "mine.onnx"
+    (tmp_path / "t").mkdir()
+    run = tmp_path / "run"
     arguments = ("train", "lite", "--backgrounds", str(photos), "--out", str(run))
 
     training = watch(tmp_path / "t", *COMMAND, *arguments, "--start", "lite", *small.split())
     assert training.finish() == []
     assert (run / "checkpoint.pt").exists()
 
-    words = ("export", str(run / "checkpoint.pt"), "-o", str(network))
-    assert watch(tmp_path / "e", *COMMAND, *words).finish() == []
-    assert network.exists()
+
+def test_an_export(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="needs deepmatte[train]")
+    from deepmatte import networks
+    from deepmatte.networks.dim import DeepImageMatting, DimConfig
+
+    small, exported = tmp_path / "small.safetensors", tmp_path / "small.onnx"
+    networks.save(DeepImageMatting(DimConfig(width=1 / 16, fc6_kernel=None)), small)
+
+    assert watch(tmp_path, *COMMAND, "export", str(small), "-o", str(exported)).finish() == []
+    assert exported.exists()
 
 
 def test_a_subject_in_a_box(scene: Scene, tmp_path: Path) -> None:
