@@ -3,9 +3,10 @@
     python benchmarks/subject.py IMAGES ALPHAS [--pictures 12] [--side 1000]
 
 The folders hold photos and their true alphas, named alike. A true alpha, halved at 0.5, is the
-mask; it is eroded, dilated, smoothed and shifted by some pixels. Each of them is matted with the
-equally wide band of `trimap.from_mask`, with the one of `trimap.from_rough_mask`, and with the one
-that `matte_subject` fits to the picture. SAD is of the whole picture, in thousands.
+mask; it is eroded, dilated, smoothed and shifted by some pixels. The true alpha itself is a soft
+mask. Each of them is matted with the equally wide band of `trimap.from_mask`, with the one that
+`matte_mask` fits to the picture, and with that of `matte_subject`. SAD is of the whole picture, in
+thousands.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from numpy.typing import NDArray
 import deepmatte
 from deepmatte import trimap
 from deepmatte.images import Picture, open_alpha, open_image
-from deepmatte.subject import fit_trimap
+from deepmatte.subject import fit_trimap, mask_trimap
 
 Mask = NDArray[np.float32]
 
 DAMAGES = (
     ("none", 0),
+    ("soft", 0),
     *((how, by) for how in ("erode", "dilate", "smooth", "shift") for by in (2, 5, 10, 20)),
 )
 
@@ -83,7 +85,7 @@ def main() -> None:
     matter = deepmatte.Matter()
     bands: dict[str, Callable[[Picture, Mask], trimap.Trimap]] = {
         "from_mask": lambda picture, mask: trimap.from_mask(mask),
-        "from_rough_mask": lambda picture, mask: trimap.from_rough_mask(mask),
+        "mask_trimap": lambda picture, mask: mask_trimap(picture, mask, matter),
         "fit_trimap": lambda picture, mask: fit_trimap(picture, mask, matter),
     }
     errors: dict[tuple[str, tuple[str, int]], list[float]] = {
@@ -94,7 +96,8 @@ def main() -> None:
         truth = open_alpha(next(arguments.alphas.glob(f"{file.stem}.*")))
         picture, truth = shrunk(open_image(file), truth, arguments.side)
         for how, by in DAMAGES:
-            mask = damaged((truth >= 0.5).astype(np.float32), how, by)
+            exact = truth if how == "soft" else (truth >= 0.5).astype(np.float32)
+            mask = damaged(exact, how, by)
             for name, band in bands.items():
                 started = time.perf_counter()
                 labels = band(picture, mask)
@@ -104,7 +107,7 @@ def main() -> None:
         say(f"{file.name}: {', '.join(f'{name} {_mean(errors, name):.2f}' for name in bands)}")
     rows = [
         [
-            f"{how} {by}" if by else "true",
+            f"{how} {by}" if by else how,
             *(f"{np.mean(errors[name, (how, by)]):.2f}" for name in bands),
         ]
         for how, by in DAMAGES

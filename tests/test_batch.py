@@ -174,7 +174,7 @@ def test_outputs_are_chosen_and_named_as_asked_and_masks_will_do(
         "photo.composite.png",
         "photo-colours.tif",
     }
-    matte = deepmatte.matte(photos / "photo.jpg", deepmatte.trimap.from_mask(scene.mask))
+    matte = deepmatte.matte_mask(photos / "photo.jpg", scene.mask)
     alpha = np.asarray(Image.open(photos / "out/alpha/photo.jpg.webp").convert("L"))
     assert np.array_equal(alpha, np.rint(matte.alpha * 255))
     over = np.asarray(Image.open(photos / "out/photo.composite.png"))

@@ -129,7 +129,7 @@ def test_a_stage_takes_masks(scene: Scene) -> None:
         {"image": [scene.picture.read_bytes()], "mask": [scene.mask.read_bytes()]}
     )
 
-    matte = deepmatte.matte(scene.picture, deepmatte.trimap.from_mask(scene.mask))
+    matte = deepmatte.matte_mask(scene.picture, scene.mask)
     assert table["alpha"].to_pylist() == [encode_image(matte.alpha, ".png")]
 
 

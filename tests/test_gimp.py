@@ -104,7 +104,7 @@ def test_a_selection_says_where_the_subject_is(
 
     assert run(plugin, image) == ("success", "")
 
-    expected = deepmatte.matte(scene.picture, deepmatte.trimap.from_mask(shape))
+    expected = deepmatte.matte_mask(scene.picture, shape)
     np.testing.assert_allclose(image.layers[0].mask.pixels / 255, expected.alpha, atol=0.005)
     assert image.channels == []
 

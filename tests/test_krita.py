@@ -121,7 +121,7 @@ def test_krita_gets_a_layer_of_the_subject(scene: Scene, tmp_path: Path) -> None
     mask = np.zeros(scene.alpha.shape, np.float32)
     mask[20:70, 30:90] = mask[12:78, 40:80] = 1
     for way, matte in (
-        ("shape", deepmatte.matte(scene.picture, deepmatte.trimap.from_mask(mask))),
+        ("shape", deepmatte.matte_mask(scene.picture, mask)),
         ("box", deepmatte.matte_subject(scene.picture, box=(20, 8, 100, 82))),
     ):
         alpha = np.asarray(Image.open(out / f"{way}.png").convert("RGBA"))[..., 3] / 255

@@ -145,7 +145,7 @@ def test_a_mask_a_box_and_a_background_picture(server: Server, scene: Scene) -> 
         files={"image": scene.picture, "trimap": scene.trimap, "background": scene.picture}
     )
 
-    by_mask = deepmatte.matte(scene.picture, deepmatte.trimap.from_mask(scene.mask))
+    by_mask = deepmatte.matte_mask(scene.picture, scene.mask)
     in_box = deepmatte.matte_subject(scene.picture, box=(20, 8, 100, 82))
     for answer, expected in ((mask, by_mask), (box, in_box)):
         np.testing.assert_array_equal(pixels(answer.content), np.asarray(expected.cutout()))

@@ -45,7 +45,7 @@ from deepmatte.cli.app import app
 from deepmatte.evaluation.metrics import sad
 from deepmatte.images import open_alpha
 from deepmatte.matting import Matter
-from deepmatte.trimap import BACKGROUND, UNKNOWN, from_mask, open_trimap
+from deepmatte.trimap import BACKGROUND, UNKNOWN, open_trimap
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -244,7 +244,7 @@ def test_fill_band_and_files(page: Page, scene: Scene, tmp_path: Path) -> None:
     drop(page, mask)
     page.get_by_role("button", name="A mask").click()
     settled(page)
-    assert np.array_equal(trimap_of(page, tmp_path), from_mask(mask))
+    assert np.array_equal(trimap_of(page, tmp_path), deepmatte.matte_mask(scene.file, mask).trimap)
     Image.fromarray(boxed).save(tmp_path / "own.png")
     page.get_by_role("button", name="Trimap", exact=True).click()
     with page.expect_file_chooser() as chooser:

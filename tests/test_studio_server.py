@@ -567,8 +567,7 @@ def test_trimaps_are_those_of_the_library(studio: Studio, scene: Scene) -> None:
         ("box", json.dumps(box), trimap.from_box(scene.image, (20, 8, 100, 84))),
         ("strokes", strokes.tobytes(), trimap.from_scribbles(scene.image, strokes)),
         ("file", drawn, scene.labels),
-        ("file?kind=mask", mask, trimap.from_mask(mask)),
-        ("file?kind=mask&width=9", mask, trimap.from_mask(mask, width=9)),
+        ("file?kind=mask", mask, deepmatte.matte_mask(scene.picture, mask).trimap),
         ("band?pixels=3", scene.labels.tobytes(), trimap.widen(scene.labels, 3)),
         ("band?pixels=-3", scene.labels.tobytes(), trimap.widen(scene.labels, -3)),
     ):

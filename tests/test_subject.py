@@ -190,6 +190,31 @@ def test_a_mask_wrong_by_pixels_gives_the_matte_of_a_right_one(
     assert error(117 + wrong) < error(117) + 0.002
 
 
+@pytest.mark.parametrize(("wrong", "share"), [(-10, 0.75), (0, 1.1), (10, 0.75)])
+def test_a_given_mask_gets_a_band_that_fits(
+    ball: tuple[NDArray[np.uint8], NDArray[np.float32]], wrong: int, share: float
+) -> None:
+    picture, alpha = ball
+    away = np.hypot(*(np.mgrid[:400, :500] - np.array([[[200]], [[250]]])))
+    mask = (away < 117 + wrong).astype(np.float32)  # wrong by more than half of the plain band
+
+    fitted = np.abs(deepmatte.matte_mask(picture, mask).alpha - alpha).mean()
+    plain = np.abs(deepmatte.matte(picture, trimap.from_mask(mask)).alpha - alpha).mean()
+
+    assert fitted < share * plain
+
+
+def test_what_is_too_fine_for_the_small_copy_stays_unknown() -> None:
+    picture = np.full((1200, 1200, 3), 90, np.uint8)
+    mask = np.zeros((1200, 1200), np.float32)
+    picture[300:900, 300:900], mask[300:900, 300:900] = 200, 1
+    picture[600:602, 900:1150], mask[600:602, 900:1150] = 200, 1  # less than a pixel of the copy
+
+    labels = deepmatte.matte_mask(picture, mask).trimap
+
+    assert not (labels[600:602, 930:1140] == 0).any()
+
+
 class _Fixed:
     name = "fixed"
     follows_hints = True

@@ -29,7 +29,7 @@ from deepmatte.matting import Matte, Matter, matte  # noqa: E402
 
 if TYPE_CHECKING:
     from deepmatte import trimap
-    from deepmatte.subject import find_subject, matte_subject
+    from deepmatte.subject import find_subject, matte_mask, matte_subject
 
 __all__ = [
     "DataError",
@@ -43,6 +43,7 @@ __all__ = [
     "__version__",
     "find_subject",
     "matte",
+    "matte_mask",
     "matte_subject",
     "trimap",
 ]
@@ -52,7 +53,7 @@ def __getattr__(name: str) -> Any:
     """Import what loads NumPy or OpenCV when it is first asked for (PEP 562)."""
     if name == "trimap":
         return importlib.import_module("deepmatte.trimap")
-    if name in ("find_subject", "matte_subject"):
+    if name in ("find_subject", "matte_mask", "matte_subject"):
         return getattr(importlib.import_module("deepmatte.subject"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deepmatte.batch.addresses import stamp
 from deepmatte.batch.jobs import PARTNER_ENDINGS, Partner, pictures_among
@@ -21,6 +22,9 @@ from deepmatte.batch.video import count_frames, read_video
 from deepmatte.errors import DataError, MattingError
 from deepmatte.images import OPENED_SUFFIXES, Picture, open_image
 from deepmatte.images.files import reason_of
+
+if TYPE_CHECKING:
+    from deepmatte.matting import Matter
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def plan(source: str, partners: str | None, kind: Partner) -> list[Planned]:
 
 
 def opened(
-    planned: list[Planned], start: int, settings: Settings, times: dict[str, int]
+    planned: list[Planned], start: int, settings: Settings, matter: Matter, times: dict[str, int]
 ) -> Iterator[Frame | Failure]:
     """The frames, each opened when it is its turn.
 
@@ -91,6 +95,7 @@ def opened(
         planned: all frames of the shot, up to the last that is wanted.
         start: the first that is wanted.
         settings: of the batch.
+        matter: the network, which looks at the edges of masks.
         times: gets the times of a video's frames, by name.
 
     Raises:
@@ -98,23 +103,25 @@ def opened(
     """
     if not is_video(planned[0].path):
         for frame in planned[start:]:
-            yield _opened(frame, None, settings)
+            yield _opened(frame, None, settings, matter)
         return
     for number, (time, levels) in enumerate(read_video(planned[0].path)):
         if number == len(planned):
             return
         if number >= start:
             times[planned[number].name] = time
-            yield _opened(planned[number], Picture(levels), settings)
+            yield _opened(planned[number], Picture(levels), settings, matter)
 
 
-def _opened(frame: Planned, picture: Picture | None, settings: Settings) -> Frame | Failure:
+def _opened(
+    frame: Planned, picture: Picture | None, settings: Settings, matter: Matter
+) -> Frame | Failure:
     """A frame and its trimap; of a file, if no picture is given."""
     try:
         picture = picture or open_image(frame.path)
         if frame.partner is None:
             return Frame(frame.name, picture)
-        trimap, _ = open_partner(frame.partner, frame.partner, picture, settings)
+        trimap, _ = open_partner(frame.partner, frame.partner, picture, settings, matter)
         return Frame(frame.name, picture, trimap)
     except (MattingError, MemoryError) as error:
         return Failure(frame.name, str(error) or "There is not enough memory for this frame.")

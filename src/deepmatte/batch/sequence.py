@@ -253,9 +253,10 @@ class _Run:
     ) -> Iterator[tuple[Frame, Matte] | Failure]:
         settings = self.sequence.settings
         start = 0 if kept is None else kept.index
+        matter = load_matter(settings, self.sequence.threads, self.sequence.memory)
         return matte_shot(
-            frames.opened(planned, start, settings, times),
-            load_matter(settings, self.sequence.threads, self.sequence.memory),
+            frames.opened(planned, start, settings, matter, times),
+            matter,
             segmenter=settings.segmenter,
             steady=self.sequence.steady,
             before=None if kept is None else kept.alpha,

@@ -156,8 +156,9 @@ class Matting:
 
     def _matte(self, image: Any, partner: Any) -> Matte:
         other = None if self.partner is None else _source(partner)
-        opened = open_both(_source(image), other, self.partner or "", self.settings)
-        return matte_opened(load_matter(self.settings, self.threads, None), opened, self.settings)
+        matter = load_matter(self.settings, self.threads, None)
+        opened = open_both(_source(image), other, self.partner or "", self.settings, matter)
+        return matte_opened(matter, opened, self.settings)
 
 
 def _check(outputs: Sequence[Output]) -> None:

@@ -61,7 +61,12 @@ class Opened:
 
 
 def open_both(
-    image: Source, partner: Source | None, name: str, settings: Settings, admit: Admit = admit_all
+    image: Source,
+    partner: Source | None,
+    name: str,
+    settings: Settings,
+    matter: Matter,
+    admit: Admit = admit_all,
 ) -> Opened:
     """Open a picture and its trimap or mask.
 
@@ -70,34 +75,44 @@ def open_both(
         partner: its trimap or mask; None where the subject is looked for.
         name: of the partner, for a message.
         settings: say which of both it is.
+        matter: the network, which looks at a mask's edge.
         admit: as for `deepmatte.images.open_image`.
 
     Raises:
         ImageError: one cannot be read.
         TrimapError: the trimap or mask makes no sense, or its size is not the picture's.
+        ModelError: the network failed.
     """
     picture = open_image(image, admit=admit)
     if partner is None:
         return Opened(picture)
-    return Opened(picture, *open_partner(partner, name, picture, settings, admit))
+    return Opened(picture, *open_partner(partner, name, picture, settings, matter, admit))
 
 
 def open_partner(
-    partner: Source, name: str, picture: Picture, settings: Settings, admit: Admit = admit_all
+    partner: Source,
+    name: str,
+    picture: Picture,
+    settings: Settings,
+    matter: Matter,
+    admit: Admit = admit_all,
 ) -> tuple[Trimap, tuple[str, ...]]:
     """The trimap of a picture, from its trimap or mask, and notes about the file; see `open_both`.
 
     Raises:
         ImageError: it cannot be read.
         TrimapError: it makes no sense, or its size is not the picture's.
+        ModelError: the network failed.
     """
-    from deepmatte.trimap import from_mask, read_trimap
+    from deepmatte.subject import mask_trimap
+    from deepmatte.trimap import read_trimap
 
     resize = settings.resize_trimap
     if settings.partner == "trimap":
         return read_trimap(partner, picture.shape, resize=resize, admit=admit)
     try:
-        return read_trimap(from_mask(open_mask(partner, admit=admit)), picture.shape, resize=resize)
+        mask = open_mask(partner, admit=admit)
+        return mask_trimap(picture, mask, matter, resize=resize), ()
     except TrimapError as error:  # an array has no name of its own
         raise TrimapError(f"{name}: {error}") from error
 

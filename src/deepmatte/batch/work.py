@@ -150,6 +150,7 @@ def _opened(task: Task, matter: Matter) -> Opened:
         None if partner is None else addresses.source(partner),
         partner or "",
         task.settings,
+        matter,
         admit,
     )
 

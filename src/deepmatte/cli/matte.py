@@ -283,11 +283,13 @@ def _account(matter: Matter, model: str, quality: str) -> str:
 def _with_mask(
     matter: Matter, picture: str | bytes, mask: str, resize_trimap: bool, progress: Progress
 ) -> Matte:
-    from deepmatte.trimap import from_mask
+    from deepmatte.subject import matte_mask
 
-    labels = from_mask(outputs.read(mask))
+    source = outputs.read(mask)
     try:
-        return matter(picture, labels, resize_trimap=resize_trimap, progress=progress)
+        return matte_mask(
+            picture, source, resize_mask=resize_trimap, matter=matter, progress=progress
+        )
     except TrimapError as error:
         # A trimap made from a mask is an array, which has no name of its own.
         raise TrimapError(f"{mask}: {error}") from error

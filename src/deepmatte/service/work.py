@@ -8,14 +8,13 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from deepmatte import trimap
 from deepmatte.errors import ImageError, MattingError
-from deepmatte.images import Picture, Source, encode_image, open_image, read_size
+from deepmatte.images import Picture, encode_image, open_image, read_size
 from deepmatte.images.files import name_of
 from deepmatte.matting import Matte, Matter
 from deepmatte.service.orders import FILES, Order, Quality
 from deepmatte.solver.runtime import Progress
-from deepmatte.subject import matte_subject, segmenters
+from deepmatte.subject import matte_mask, matte_subject, segmenters
 
 MEDIA_TYPES = {
     "png": "image/png",
@@ -125,10 +124,13 @@ class Worker:
                 matter=matter,
                 progress=progress,
             )
-        labels: Source = order.trimap or b""
+        resize = order.resize_trimap
         if order.mask is not None:
-            labels = trimap.from_mask(order.mask)
-        return matter(picture, labels, resize_trimap=order.resize_trimap, progress=progress)
+            return matte_mask(
+                picture, order.mask, resize_mask=resize, matter=matter, progress=progress
+            )
+        labels = order.trimap or b""
+        return matter(picture, labels, resize_trimap=resize, progress=progress)
 
     def _matter(self, quality: Quality) -> Matter:
         if quality not in self._matters:

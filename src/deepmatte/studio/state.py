@@ -39,6 +39,7 @@ class State:
         first: the picture that the page opens by itself: its bytes and its name.
 
     Attributes:
+        matter: the network.
         pictures: the open ones.
         live: answers edits; its `run` has to be running.
         gate: limits the requests at a time.
@@ -46,6 +47,7 @@ class State:
     """
 
     def __init__(self, matter: Matter, memory: int, first: tuple[bytes, str] | None) -> None:
+        self.matter = matter
         self.pictures, self.live, self.gate = OpenPictures(memory), Live(matter), Gate()
         self.first = ""
         self._limit = anyio.CapacityLimiter(_AT_A_TIME)

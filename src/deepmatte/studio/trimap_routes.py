@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,11 +12,14 @@ from starlette.routing import Route
 
 from deepmatte import trimap
 from deepmatte.errors import NoSubjectError, SubjectError
+from deepmatte.images import Picture, open_mask
+from deepmatte.matting import Matter
 from deepmatte.studio import outputs
 from deepmatte.studio.again import find_edge, look_again, side_of
 from deepmatte.studio.requests import TEXT, area, choice, fields, integer, labels
 from deepmatte.studio.state import State
 from deepmatte.studio.tidy import without_holes, without_islands
+from deepmatte.subject import fit_trimap, mask_trimap
 
 WIDEST = 1000
 """Pixels by which a band may be widened."""
@@ -78,7 +82,8 @@ class TrimapRoutes:
                 nothing = isinstance(error, NoSubjectError)
                 said = "No subject was found in this photo" if nothing else _UNUSABLE
                 raise HTTPException(422, f"{said}. {_BY_HAND}") from error
-            return _labels(await self.state.work(trimap.from_rough_mask, mask))
+            made = await self.state.work(fit_trimap, picture.picture, mask, self.state.matter)
+            return _labels(made)
 
     async def alpha(self, request: Request) -> Response:
         """The labels of the picture's own transparency."""
@@ -92,17 +97,11 @@ class TrimapRoutes:
         """The labels in a file: a trimap's, or of a mask's edges."""
         picture = self.state.picture(request)
         kind = choice(request, "kind", ("trimap", "mask"))
-        width = integer(request, "width", 0, 2 * WIDEST, -1)
         resize = bool(integer(request, "resize", 0, 1, 0))
+        name = request.query_params.get("name", kind)
         async with self.state.file(request) as file:
             made = await self.state.work(
-                _trimap_of,
-                file,
-                request.query_params.get("name", kind),
-                kind,
-                None if width < 0 else width,
-                resize,
-                picture.picture.shape,
+                _trimap_of, file, name, kind, resize, picture.picture, self.state.matter
             )
         return _labels(made)
 
@@ -148,21 +147,24 @@ class TrimapRoutes:
 
 
 def _trimap_of(
-    file: bytes, name: str, kind: str, width: int | None, resize: bool, shape: tuple[int, int]
+    file: bytes, name: str, kind: str, resize: bool, picture: Picture, matter: Matter
 ) -> trimap.Trimap:
     """The labels of a file.
 
     Raises:
         HTTPException: it has another size than the photo, and is not to be resized (409).
     """
-    made = trimap.open_trimap(file) if kind == "trimap" else trimap.from_mask(file, width=width)
-    if made.shape != shape and not resize:
+    read = trimap.open_trimap(file) if kind == "trimap" else open_mask(file)
+    shape = picture.shape
+    if read.shape != shape and not resize:
         raise HTTPException(
             409,
-            f"{outputs.clean_name(name)} is {made.shape[1]} \u00d7 {made.shape[0]} pixels, but the"
+            f"{outputs.clean_name(name)} is {read.shape[1]} \u00d7 {read.shape[0]} pixels, but the"
             f" photo is {shape[1]} \u00d7 {shape[0]}.",
         )
-    return trimap.open_trimap(made, shape, resize=resize)
+    if kind == "mask":
+        return mask_trimap(picture, np.asarray(read, np.float32), matter, resize=resize)
+    return trimap.open_trimap(read, shape, resize=resize)
 
 
 def _labels(made: trimap.Trimap) -> Response:

@@ -10,6 +10,14 @@ Example:
 """
 
 from deepmatte.subject.find import Subject, find_subject, look_for_subject
-from deepmatte.subject.fit import fit_trimap, matte_subject
+from deepmatte.subject.fit import fit_trimap, mask_trimap, matte_mask, matte_subject
 
-__all__ = ["Subject", "find_subject", "fit_trimap", "look_for_subject", "matte_subject"]
+__all__ = [
+    "Subject",
+    "find_subject",
+    "fit_trimap",
+    "look_for_subject",
+    "mask_trimap",
+    "matte_mask",
+    "matte_subject",
+]

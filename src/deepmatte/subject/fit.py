@@ -1,9 +1,9 @@
-"""Mattes a rough mask within a band that fits the picture: wide at hair, narrow at edges.
+"""Mattes a mask within a band that fits the picture: wide at hair, narrow at edges.
 
-At first the band has the same width everywhere. Then the network mattes a small copy. Where its
-alpha is 0 or 1 the band becomes narrow; where the subject reaches the band's outer rim, as hair
-does, the band becomes wider. `benchmarks/subject.py` measures the gain for masks that are wrong by
-some pixels.
+At first the band has the same width everywhere. Then the network mattes a small copy. Where the
+subject reaches the band's outer rim, as hair does, or its surroundings reach the inner one, the
+band becomes wider. Where alpha is 0 or 1, as the mask says, it becomes narrow.
+`benchmarks/subject.py` measures the gain for masks that are wrong by some pixels.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deepmatte.images.resize import shrink
 from deepmatte.subject.find import look_for_subject
 from deepmatte.subject.segmenters import Box, Mask, Point, Segmenter
-from deepmatte.trimap import BAND, distance_to, from_rough_mask
-from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN
+from deepmatte.trimap import BAND, distance_to, from_mask, from_rough_mask, open_trimap
+from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN, Flags
 
 if TYPE_CHECKING:
     from deepmatte.images import Picture, Source
@@ -29,10 +31,12 @@ if TYPE_CHECKING:
 
 # The small copy has at most this squared pixels. More gain nothing.
 _SIDE = 384
-# Shares of half the band's width: its outer rim, and the surroundings of unsettled pixels.
+# Shares of half the band's width: its outer and inner rim, and the surroundings of unsettled
+# pixels.
 _RIM, _MARGIN = 0.4, 0.3
-# The alpha that must reach the outer rim.
-_REACHES_OUT = 0.4
+# The alpha from which the subject reaches the outer rim, and up to which the background reaches the
+# inner one. Closer to 0.5 the band of an exact mask would grow without need.
+_REACHES_OUT, _REACHES_IN = 0.6, 0.4
 # Alpha closer to 0 or 1 than this is settled.
 _SETTLED = 0.02
 
@@ -76,8 +80,43 @@ def matte_subject(
     return dataclasses.replace(matte, notes=(found, *subject.notes, *matte.notes))
 
 
+def matte_mask(
+    image: Source | Picture,
+    mask: Source,
+    *,
+    resize_mask: bool = False,
+    matter: Matter | None = None,
+    progress: Progress | None = None,
+) -> Matte:
+    """Matte a picture whose subject a mask shows; the mask's edge may be wrong by some pixels.
+
+    Args:
+        image: as `deepmatte.matte` takes it.
+        mask: as `deepmatte.trimap.from_mask` takes it.
+        resize_mask: whether a mask of another size than the picture's is resized.
+        matter: the network; None takes the shipped one, which is loaded once and kept.
+        progress: as `deepmatte.Matter` takes it.
+
+    Raises:
+        ImageError: the picture or the mask cannot be read.
+        TrimapError: the mask has colours, or another size than the picture.
+        ModelError: the network failed.
+        concurrent.futures.CancelledError: ``progress`` was cancelled.
+
+    Example:
+        deepmatte.matte_mask("photo.jpg", "person.png").save("cutout.png")
+    """
+    from deepmatte.images import Picture, open_image, open_mask
+    from deepmatte.matting import shared_matter
+
+    picture = image if isinstance(image, Picture) else open_image(image)
+    matter = matter or shared_matter()
+    labels = mask_trimap(picture, open_mask(mask), matter, resize=resize_mask)
+    return matter(picture, labels, progress=progress)
+
+
 def fit_trimap(picture: Picture, mask: Mask, matter: Matter) -> Trimap:
-    """Make a trimap from a rough mask, with a band that fits the picture.
+    """Make a trimap from a segmenter's mask, with a band that fits the picture.
 
     Args:
         picture: the picture of the mask.
@@ -90,24 +129,110 @@ def fit_trimap(picture: Picture, mask: Mask, matter: Matter) -> Trimap:
     Raises:
         ModelError: the network failed.
     """
-    import cv2
+    small = shrink(mask, _small(picture.shape))
+    labels = from_rough_mask(small)
+    fitted = _fitted(labels, small, _look(picture, labels, matter))
+    return np.asarray(_enlarged(fitted, picture.shape), np.uint8)
 
-    height, width = picture.shape
+
+def mask_trimap(picture: Picture, mask: Mask, matter: Matter, *, resize: bool = False) -> Trimap:
+    """Make a trimap from a user's mask, with a band that fits the picture.
+
+    Where the mask is right, the band is the one of `trimap.from_mask`, or narrower.
+
+    Args:
+        picture: the picture of the mask.
+        mask: (H, W), 0..1, as `images.open_mask` reads it.
+        matter: the network to use.
+        resize: whether a mask of another size is resized.
+
+    Returns:
+        uint8 (H, W) of BACKGROUND, UNKNOWN and FOREGROUND.
+
+    Raises:
+        TrimapError: the mask's size is not the picture's.
+        ModelError: the network failed.
+    """
+    labels = open_trimap(from_mask(mask), picture.shape, resize=resize)
+    if not (labels == UNKNOWN).any():
+        return labels
+    start = from_mask(shrink(mask, _small(picture.shape)))
+    return _fitted(labels, _enlarged(mask, picture.shape), _look(picture, start, matter))
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """What the network makes of a small copy of a picture; all (h, w) of the copy.
+
+    Attributes:
+        wider: what the band must take in.
+        settled: pixels of the band that need not be in it.
+        inside: the subject.
+    """
+
+    wider: Flags
+    settled: Flags
+    inside: Flags
+
+
+def _small(shape: tuple[int, int]) -> tuple[int, int]:
+    """The size of the small copy."""
+    height, width = shape
     scale = min(1.0, _SIDE / math.sqrt(height * width))
-    reach = BAND * scale * math.sqrt(height * width) / 2
-    small = (max(1, round(height * scale)), max(1, round(width * scale)))
-    levels = shrink(picture.levels, small)
-    labels = from_rough_mask(shrink(mask, small))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def _look(picture: Picture, labels: Trimap, matter: Matter) -> _Look:
+    """Matte a small copy.
+
+    Args:
+        picture: the picture.
+        labels: (h, w), a trimap of the copy with a band of the usual width.
+        matter: the network.
+    """
+    reach = BAND * math.sqrt(labels.size) / 2
+    levels = shrink(picture.levels, (labels.shape[0], labels.shape[1]))
     alpha = matter(levels, labels).predicted
     band = labels == UNKNOWN
-    out = band & (distance_to(labels == BACKGROUND) <= _RIM * reach) & (alpha > _REACHES_OUT)
-    reached = (distance_to(out) <= reach) & (labels == BACKGROUND)
-    if reached.any():
-        labels[reached] = UNKNOWN
-        alpha = matter(levels, labels).predicted
-        band = labels == UNKNOWN
+    wider = np.zeros_like(band)
+    for label, crossed in (
+        (BACKGROUND, alpha > _REACHES_OUT),
+        (FOREGROUND, alpha < _REACHES_IN),
+    ):
+        beyond = labels == label
+        rim = band & (distance_to(beyond) <= _RIM * reach) & crossed
+        wider |= (distance_to(rim) <= reach) & beyond
+    if wider.any():
+        alpha = matter(levels, np.where(wider, UNKNOWN, labels)).predicted
+        band |= wider
     unsettled = band & (alpha > _SETTLED) & (alpha < 1 - _SETTLED)
     settled = band & (distance_to(unsettled) > _MARGIN * reach)
-    labels[settled] = np.where(alpha[settled] >= 0.5, FOREGROUND, BACKGROUND)
-    grown = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
-    return np.asarray(grown, np.uint8)
+    return _Look(wider, settled, alpha >= 0.5)
+
+
+def _fitted(labels: Trimap, mask: Mask, look: _Look) -> Trimap:
+    """A trimap (H, W) made wider and narrower as a look at a small copy says.
+
+    The band becomes narrow only where the mask agrees: what it alone shows may be too fine for the
+    small copy.
+    """
+    wider, settled, inside = (
+        _enlarged(part, labels.shape) for part in (look.wider, look.settled, look.inside)
+    )
+    shown = mask >= 0.5
+    fitted: Trimap = labels.copy()
+    fitted[wider] = UNKNOWN
+    known = settled & (fitted == UNKNOWN) & (inside == shown)
+    fitted[known] = np.where(shown[known], FOREGROUND, BACKGROUND)
+    return fitted
+
+
+def _enlarged(pixels: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Pixels (h, w) at a size (H, W), by nearest neighbour."""
+    import cv2
+
+    if pixels.shape == shape:
+        return pixels
+    kind = np.uint8 if pixels.dtype == np.bool_ else pixels.dtype
+    grown = cv2.resize(pixels.astype(kind), shape[::-1], interpolation=cv2.INTER_NEAREST)
+    return np.asarray(grown).astype(pixels.dtype)
