@@ -34,9 +34,9 @@ _SIDE = 384
 # Shares of half the band's width: its outer and inner rim, and the surroundings of unsettled
 # pixels.
 _RIM, _MARGIN = 0.4, 0.3
-# The alpha from which the subject reaches the outer rim, and up to which the background reaches the
-# inner one. Closer to 0.5 the band of an exact mask would grow without need.
-_REACHES_OUT, _REACHES_IN = 0.6, 0.4
+# The alpha from which the subject reaches the outer rim, of a segmenter's mask and of a user's, and
+# up to which the background reaches the inner one. The band of an exact mask must not grow.
+_REACHES_OUT, _SURELY_REACHES_OUT, _REACHES_IN = 0.4, 0.6, 0.4
 # Alpha closer to 0 or 1 than this is settled.
 _SETTLED = 0.02
 
@@ -131,7 +131,7 @@ def fit_trimap(picture: Picture, mask: Mask, matter: Matter) -> Trimap:
     """
     small = shrink(mask, _small(picture.shape))
     labels = from_rough_mask(small)
-    fitted = _fitted(labels, small, _look(picture, labels, matter))
+    fitted = _fitted(labels, small, _look(picture, labels, matter, _REACHES_OUT))
     return np.asarray(_enlarged(fitted, picture.shape), np.uint8)
 
 
@@ -157,7 +157,8 @@ def mask_trimap(picture: Picture, mask: Mask, matter: Matter, *, resize: bool = 
     if not (labels == UNKNOWN).any():
         return labels
     start = from_mask(shrink(mask, _small(picture.shape)))
-    return _fitted(labels, _enlarged(mask, picture.shape), _look(picture, start, matter))
+    look = _look(picture, start, matter, _SURELY_REACHES_OUT)
+    return _fitted(labels, _enlarged(mask, picture.shape), look)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,13 +183,14 @@ def _small(shape: tuple[int, int]) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def _look(picture: Picture, labels: Trimap, matter: Matter) -> _Look:
+def _look(picture: Picture, labels: Trimap, matter: Matter, reaches_out: float) -> _Look:
     """Matte a small copy.
 
     Args:
         picture: the picture.
         labels: (h, w), a trimap of the copy with a band of the usual width.
         matter: the network.
+        reaches_out: the alpha from which the subject reaches the outer rim.
     """
     reach = BAND * math.sqrt(labels.size) / 2
     levels = shrink(picture.levels, (labels.shape[0], labels.shape[1]))
@@ -196,7 +198,7 @@ def _look(picture: Picture, labels: Trimap, matter: Matter) -> _Look:
     band = labels == UNKNOWN
     wider = np.zeros_like(band)
     for label, crossed in (
-        (BACKGROUND, alpha > _REACHES_OUT),
+        (BACKGROUND, alpha > reaches_out),
         (FOREGROUND, alpha < _REACHES_IN),
     ):
         beyond = labels == label
