@@ -17,7 +17,7 @@ import numpy as np
 import plot
 from measuring import Benchmark, Line, Results, line_through, say, seconds, table
 from numpy.typing import NDArray
-from processes import alone, median
+from processes import alone, here, median
 
 UNKNOWN = 1.5  # megapixels, in pictures of all sizes
 SUBJECT = 2.0  # times the unknown area: that of the sample in the picture, the rest is background
@@ -41,12 +41,17 @@ class Point:
 
 def measure(quick: bool) -> Results:
     """Points of both lines, and of the picture and its crop."""
-    scale = 0.01 if quick else 1.0
+    scale, run, repeat = (0.01, here, 1) if quick else (1.0, alone, REPEAT)
+
+    def point(megapixels: float, unknown: float, *, cropped: bool = False) -> Point:
+        sizes = scale * megapixels, scale * unknown
+        return _told(run(time_stages, *sizes, cropped, repeat))
+
     pictures, unknowns = (PICTURES[:2], UNKNOWNS[:2]) if quick else (PICTURES, UNKNOWNS)
-    by_picture = [_point(scale * megapixels, scale * UNKNOWN) for megapixels in pictures]
-    by_unknown = [_point(scale * PICTURE, scale * unknown) for unknown in unknowns]
-    whole = _point(scale * WHOLE, scale * PART)
-    crop = _point(scale * WHOLE, scale * PART, cropped=True)
+    by_picture = [point(megapixels, UNKNOWN) for megapixels in pictures]
+    by_unknown = [point(PICTURE, unknown) for unknown in unknowns]
+    whole = point(WHOLE, PART)
+    crop = point(WHOLE, PART, cropped=True)
     return {
         "by_picture": measuring.as_rows(by_picture),
         "by_unknown": measuring.as_rows(by_unknown),
@@ -55,8 +60,7 @@ def measure(quick: bool) -> Results:
     }
 
 
-def _point(megapixels: float, unknown: float, *, cropped: bool = False) -> Point:
-    point = alone(time_stages, megapixels, unknown, cropped)
+def _told(point: Point) -> Point:
     say(
         f"{point.megapixels:.2f} MP, {point.unknown:.2f} unknown: alpha {seconds(point.alpha)}, "
         f"foreground {seconds(point.foreground)}"
@@ -64,7 +68,7 @@ def _point(megapixels: float, unknown: float, *, cropped: bool = False) -> Point
     return point
 
 
-def time_stages(megapixels: float, unknown: float, cropped: bool) -> Point:
+def time_stages(megapixels: float, unknown: float, cropped: bool, repeat: int) -> Point:
     """The middle one of some runs of each stage, on a scene or its crop."""
     import scenes
 
@@ -79,8 +83,8 @@ def time_stages(megapixels: float, unknown: float, cropped: bool) -> Point:
     matter = Matter()
     matter(*scenes.small())
     result = matter(picture, trimap)
-    alpha = median(lambda: matter(picture, trimap), REPEAT)
-    foreground = median(lambda: Matte(picture, trimap, result.predicted).colours, REPEAT)
+    alpha = median(lambda: matter(picture, trimap), repeat)
+    foreground = median(lambda: Matte(picture, trimap, result.predicted).colours, repeat)
     return Point(
         trimap.size / 1e6, float(np.sum(trimap == scenes.UNKNOWN) / 1e6), alpha, foreground
     )

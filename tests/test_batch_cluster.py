@@ -35,12 +35,14 @@ fsspec = pytest.importorskip("fsspec", reason="needs deepmatte[cluster]")
 pytest.importorskip("webdataset", reason="needs deepmatte[cluster]")
 
 from deepmatte.batch import addresses  # noqa: E402
+from deepmatte.batch.cluster import ClusterRun  # noqa: E402
 from deepmatte.batch.inventory import find  # noqa: E402
 from deepmatte.batch.jobs import Sources  # noqa: E402
 from deepmatte.batch.ledger import Finding, Made  # noqa: E402
 from deepmatte.batch.out_ledger import OutLedger  # noqa: E402
 from deepmatte.batch.settings import Settings  # noqa: E402
 from deepmatte.batch.shards import Shard, matte_shard  # noqa: E402
+from deepmatte.batch.tally import Tally  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -352,8 +354,17 @@ def test_a_cluster_that_loses_a_machine_does_every_picture_once(
     assert mended.returncode == 0, mended.stderr
     assert f"{len(broken)} done, {len(whole)} done before, 0 failed" in mended.stderr
 
-    settings = subprocess.run((*words, *options, "--quality", "high"), capture_output=True)
-    assert f"{len(names)} done, 0 failed" in settings.stderr.decode()
+    sources = Sources(
+        pictures=(f"{bucket}/job/in",),
+        partner="trimap",
+        partners=f"{bucket}/job/trimaps",
+        out=f"{bucket}/job/mattes",
+        patterns=(("cutout", "{stem}.cutout.png"),),
+    )
+    found = find(sources)
+    with OutLedger(sources.out) as kept:
+        for settings, left in ((Settings(), 0), (Settings(quality="high"), len(names))):
+            assert len(ClusterRun(found, settings, kept, Tally()).left_to_do()) == left
 
 
 def test_shards_are_done_once_and_their_failures_are_said_again(
