@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from command import run_as_text
 from PIL import Image
 from test_round_trips import dng
 
 import deepmatte
+from deepmatte.batch.pairing import forget_listings
 from deepmatte.images import encode_image
 
 if TYPE_CHECKING:
@@ -38,6 +40,12 @@ def run(
     command = [*COMMAND, *map(str, arguments)]
     done = subprocess.run(command, cwd=folder, input=stdin, capture_output=True)
     return subprocess.CompletedProcess(command, done.returncode, "", done.stderr.decode())
+
+
+def run_here(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The same in this process, for what is refused before others are started."""
+    forget_listings()  # of folders that have the same names in other tests
+    return run_as_text("batch", *arguments, folder=folder)
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
@@ -265,7 +273,7 @@ def test_missing_and_doubled_trimaps_are_named_before_anything_runs(
     shutil.copy(scene.trimap, photos / "trimaps/sub/two.tif")
     command = ("photos", "out", "--trimaps", "trimaps")
 
-    refused = run(*command, folder=photos)
+    refused = run_here(*command, folder=photos)
 
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
@@ -304,7 +312,7 @@ def test_what_cannot_work_is_refused_at_once(
 ) -> None:
     (photos / "empty").mkdir()
 
-    refused = run(*arguments, folder=photos)
+    refused = run_here(*arguments, folder=photos)
 
     assert refused.returncode in (1, 2)
     assert said in re.sub(r"\s*[│╭╰]?\n[│╭╰]?\s*", " ", refused.stderr)
@@ -314,7 +322,7 @@ def test_what_cannot_work_is_refused_at_once(
 def test_two_pictures_do_not_share_an_output(scene: Scene, photos: Path) -> None:
     Image.fromarray(scene.image).save(photos / "photos/one.jpg")
 
-    refused = run("photos", "out", "--trimaps", "trimaps", folder=photos)
+    refused = run_here("photos", "out", "--trimaps", "trimaps", folder=photos)
 
     assert refused.returncode == 1
     assert "one.jpg and one.png" in refused.stderr
@@ -324,7 +332,7 @@ def test_a_damaged_ledger_is_named(photos: Path) -> None:
     (photos / "out").mkdir()
     (photos / "out" / LEDGER).write_bytes(b"no ledger" * 1000)
 
-    refused = run("photos", "out", "--trimaps", "trimaps", folder=photos)
+    refused = run_here("photos", "out", "--trimaps", "trimaps", folder=photos)
 
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
