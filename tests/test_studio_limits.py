@@ -69,6 +69,29 @@ def studio() -> Iterator[Studio]:
     assert running.end() == ""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def halves() -> Iterator[tuple[Studio, list[socket.socket]]]:
+    """A server, and as many halves of an upload as it has room for: begun before all tests, for the
+    server waits ten seconds for the rest.
+    """
+    running = Studio("--no-browser")
+    head = (
+        f"POST /api/pictures?name=a.png HTTP/1.1\r\nHost: 127.0.0.1:{running.port}\r\n"
+        f"Authorization: Bearer {running.token}\r\nContent-Length: 100000\r\n\r\n"
+    )
+    with ExitStack() as stack:
+        begun = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=60))
+            for _ in range(16)
+        ]
+        for half in begun:
+            half.sendall(head.encode() + b"\x89PNG")
+        time.sleep(0.5)
+        assert running.ask("/api/pictures?name=b.png", b"no picture")[0] == 503
+        yield running, begun
+    assert running.end() == ""
+
+
 @posix
 @pytest.mark.parametrize("descriptors", [80, 256])
 def test_idle_connections_keep_nobody_out(descriptors: int) -> None:
@@ -80,25 +103,6 @@ def test_idle_connections_keep_nobody_out(descriptors: int) -> None:
         assert running.ask("/api/start")[0] == 200
 
     assert running.end() == ""
-
-
-def test_half_an_upload_is_given_up(studio: Studio) -> None:
-    head = (
-        f"POST /api/pictures?name=a.png HTTP/1.1\r\nHost: 127.0.0.1:{studio.port}\r\n"
-        f"Authorization: Bearer {studio.token}\r\nContent-Length: 100000\r\n\r\n"
-    )
-    with ExitStack() as stack:
-        halves = [
-            stack.enter_context(socket.create_connection(("127.0.0.1", studio.port), timeout=60))
-            for _ in range(16)  # as many as there is room for
-        ]
-        for half in halves:
-            half.sendall(head.encode() + b"\x89PNG")
-        time.sleep(0.5)
-        assert studio.ask("/api/pictures?name=b.png", b"no picture")[0] == 503
-
-        assert all(half.recv(12) == b"HTTP/1.1 408" for half in halves)
-        assert studio.ask("/api/pictures?name=b.png", b"no picture")[0] == 422
 
 
 def test_a_bomb_is_refused_by_its_header(studio: Studio) -> None:
@@ -131,3 +135,10 @@ def test_the_browsers_command_line_does_not_hold_the_token(tmp_path: Path) -> No
     assert f"http://127.0.0.1:{running.port}/#token={running.token}" in file.read_text()
     running.end()
     assert not file.exists()
+
+
+def test_half_an_upload_is_given_up(halves: tuple[Studio, list[socket.socket]]) -> None:
+    running, begun = halves
+
+    assert all(half.recv(12) == b"HTTP/1.1 408" for half in begun)
+    assert running.ask("/api/pictures?name=b.png", b"no picture")[0] == 422
