@@ -32,6 +32,7 @@ from test_round_trips import dng
 import deepmatte
 from deepmatte.framing import Framing
 from deepmatte.images import encode_image
+from deepmatte.matted import framed
 
 if TYPE_CHECKING:
     from conftest import Scene
@@ -173,7 +174,7 @@ def test_a_program_written_for_remove_bg_is_understood(server: Server, scene: Sc
 def test_an_answer_is_framed_and_deep_as_matte_does_it(server: Server, scene: Scene) -> None:
     files = {"image": scene.picture, "trimap": scene.trimap}
     framing = Framing(crop=(4, 0.0), longest=50, shadow=0.4)
-    expected = deepmatte.matte(scene.picture, scene.trimap).framed(framing)
+    expected = framed(deepmatte.matte(scene.picture, scene.trimap), framing)
 
     ours = server.ask(files=files, data={"crop": "4", "resize": "50", "shadow": "40%"})
     theirs = server.ask(

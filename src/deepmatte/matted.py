@@ -158,18 +158,6 @@ class Matte:
             predicted=shrink(self.predicted, size),
         )
 
-    def framed(self, framing: Framing) -> Matte:
-        """The matte with a shadow, cropped and made smaller, as far as that is asked for.
-
-        Raises:
-            MattingError: the matte is to be cropped and is empty.
-        """
-        framed = self.shadowed(framing.shadow) if framing.shadow else self
-        if framing.crop is not None:
-            pixels, share = framing.crop
-            framed = framed.cropped(pixels, share=share)
-        return framed if framing.longest is None else framed.resized(framing.longest)
-
     def over(self, background: Background) -> Image.Image:
         """The subject on another background: an RGB picture that saves itself as `cutout` does.
 
@@ -209,9 +197,9 @@ class Matte:
             matte.save("alpha.tif", "alpha", depth=16)
             matte.save("cutout.exr")    # linear light, premultiplied, half floats
         """
-        from deepmatte.images import save_image, suffix_of
+        from deepmatte.images import depth_for, save_image, suffix_of
 
-        depth = depth or self.depth_for(suffix_of(target))
+        depth = depth or depth_for(suffix_of(target), self.picture.levels)
         save_image(
             target,
             self.levels(part, depth),
@@ -228,9 +216,9 @@ class Matte:
         Example:
             matte.save_over("new.jpg", "beach.jpg")
         """
-        from deepmatte.images import save_image, suffix_of
+        from deepmatte.images import depth_for, save_image, suffix_of
 
-        depth = depth or self.depth_for(suffix_of(target))
+        depth = depth or depth_for(suffix_of(target), self.picture.levels)
         levels = self.composite_levels(background, depth)
         save_image(target, levels, metadata=self.picture.metadata, depth=depth)
 
@@ -286,14 +274,19 @@ class Matte:
             strips = self._subject.strips()
             return composite.over_strips(strips, self.alpha, behind, level_type(depth), shadow)
 
-    def depth_for(self, suffix: str) -> Depth:
-        """The depth that `save` takes for a suffix where none is given."""
-        import numpy as np
 
-        from deepmatte.images import default_depth
+def framed(matte: Matte, framing: Framing) -> Matte:
+    """A matte with a shadow, cropped and made smaller, as far as that is asked for.
 
-        deep = self.picture.levels.dtype != np.uint8
-        return default_depth(suffix, np.dtype(np.uint16 if deep else np.uint8))
+    Raises:
+        MattingError: the matte is to be cropped and is empty.
+    """
+    if framing.shadow:
+        matte = matte.shadowed(framing.shadow)
+    if framing.crop is not None:
+        pixels, share = framing.crop
+        matte = matte.cropped(pixels, share=share)
+    return matte if framing.longest is None else matte.resized(framing.longest)
 
 
 def _as_pillow(pixels: NDArray[np.uint8], picture: Picture) -> Image.Image:

@@ -30,6 +30,7 @@ from deepmatte.batch.tally import Tally, Watcher
 from deepmatte.batch.video import ALPHA_SUFFIXES, VideoWriter
 from deepmatte.errors import DataError, ImageError
 from deepmatte.images import OPENED_SUFFIXES, Depth
+from deepmatte.matted import framed
 from deepmatte.matting import Matte
 from deepmatte.types import Floats
 
@@ -193,8 +194,8 @@ class _Run:
                     raise ImageError(f"{end.error.rstrip('.')}; a video needs every frame.")
                 frame, matte = end
                 depth: Depth = 8 if matte.picture.levels.dtype == "uint8" else 16
-                framed = matte.framed(self.sequence.settings.framing)
-                writer.write(framed.levels("cutout", depth), times.pop(frame.name))
+                result = framed(matte, self.sequence.settings.framing)
+                writer.write(result.levels("cutout", depth), times.pop(frame.name))
                 self._tell(frame.name, replace(described(matte, 0.0), thumbnail=b""))
 
     def to_files(self) -> None:
@@ -281,10 +282,10 @@ class _Run:
 
     def _write(self, name: str, matte: Matte) -> None:
         contents = []
-        framed = matte.framed(self.sequence.settings.framing)
+        result = framed(matte, self.sequence.settings.framing)
         for kind, target in self.sequence.targets(name):
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            contents.append((target, encoder(framed, kind, target, self.sequence.settings)()))
+            contents.append((target, encoder(result, kind, target, self.sequence.settings)()))
         addresses.write(contents)
 
     def _tell(self, name: str, finding: Finding) -> None:

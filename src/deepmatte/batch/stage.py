@@ -22,6 +22,7 @@ from deepmatte.batch.settings import Settings
 from deepmatte.batch.steps import encoder, load_matter, matte_opened, open_both
 from deepmatte.errors import ImageError, MattingError, ModelError
 from deepmatte.framing import UNFRAMED, Framing
+from deepmatte.matted import framed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -143,9 +144,9 @@ class Matting:
         row: dict[str, Any] = dict.fromkeys((*self.outputs, "error", "unknown", "haze"))
         try:
             matte = self._matte(image, partner)
-            framed = matte.framed(self.settings.framing)
+            result = framed(matte, self.settings.framing)
             row |= {
-                name: encoder(framed, name, f"{name}{self.suffix}", self.settings)()
+                name: encoder(result, name, f"{name}{self.suffix}", self.settings)()
                 for name in self.outputs
             }
             row |= {"unknown": unknown_share(matte), "haze": haze(matte)}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from deepmatte.batch.jobs import Output
 from deepmatte.batch.settings import Settings
 from deepmatte.errors import TrimapError
-from deepmatte.images import Picture, Source, encode_image, open_image, open_mask
+from deepmatte.images import Picture, Source, depth_for, encode_image, open_image, open_mask
 from deepmatte.images.picture import Admit, admit_all
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def encoder(matte: Matte, kind: Output, target: str, settings: Settings) -> Call
     if kind == "Matte" or kind == "FG" or kind == "Processed" or kind == "Comp":
         return functools.partial(shot_file, matte, kind)
     suffix = os.path.splitext(target)[1]
-    depth = settings.depth or matte.depth_for(suffix)
+    depth = settings.depth or depth_for(suffix, matte.picture.levels)
     if kind == "composite":
         levels = matte.composite_levels(settings.over or "white", depth)
     else:

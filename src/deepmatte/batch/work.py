@@ -25,6 +25,7 @@ from deepmatte.batch.steps import (
     open_both,
 )
 from deepmatte.errors import MattingError
+from deepmatte.matted import framed
 from deepmatte.solver.runtime import Progress
 
 if TYPE_CHECKING:
@@ -170,10 +171,10 @@ def _end_in_order() -> None:
 def _write(task: Task, matte: Matte, stages: dict[str, float]) -> None:
     contents = []
     with _timed(stages, "colours"):
-        framed = matte.framed(task.settings.framing)
+        result = framed(matte, task.settings.framing)
     for kind, target in task.job.outputs:
         with _timed(stages, "colours"):
-            encode = encoder(framed, kind, target, task.settings)
+            encode = encoder(result, kind, target, task.settings)
         with _timed(stages, "encode"):
             contents.append((target, encode()))
     with _timed(stages, "write"):

@@ -197,6 +197,7 @@ def matte(
     outputs.check(inputs, targets, depth)
 
     from deepmatte.framing import Framing
+    from deepmatte.matted import framed
     from deepmatte.matting import Matter
 
     started = time.perf_counter()
@@ -226,7 +227,7 @@ def matte(
             labels = outputs.read(trimap or "")
             result = matter(picture, labels, resize_trimap=resize_trimap, progress=progress)
         (height, width), unknown = result.alpha.shape, (result.trimap == 128).mean()
-        result = result.framed(Framing(crop, resize, shadow or 0.0))
+        result = framed(result, Framing(crop, resize, shadow or 0.0))
         encoders = [results.encoders(result, targets, background, depth, straight)]
         if corridorkey is not None:
             encoders.append(results.shot_encoders(result, Path(corridorkey), image))

@@ -27,7 +27,7 @@ def encoders(
     straight: bool,
 ) -> Iterator[tuple[Output, Callable[[], bytes]]]:
     """One after the other, for only one of the pictures at a time need be in memory."""
-    from deepmatte.images import encode_layers
+    from deepmatte.images import depth_for, encode_layers
 
     metadata = result.picture.metadata
     for output in targets:
@@ -36,7 +36,7 @@ def encoders(
             layers = result.layers()
             yield output, functools.partial(encode_layers, layers, suffix, metadata=metadata)
             continue
-        found = depth or result.depth_for(suffix)
+        found = depth or depth_for(suffix, result.picture.levels)
         pixels = _pixels(result, output.option, background, found)
         yield (
             output,

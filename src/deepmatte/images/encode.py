@@ -152,6 +152,11 @@ def default_depth(suffix: str, dtype: np.dtype[Any]) -> Depth:
     return 16 if 16 in depths and dtype == np.uint16 else depths[0]
 
 
+def depth_for(suffix: str, photo: NDArray[Any]) -> Depth:
+    """What results of a photo with these levels are written in where nothing is asked for."""
+    return default_depth(suffix, np.dtype(np.uint8 if photo.dtype == np.uint8 else np.uint16))
+
+
 def level_type(depth: Depth) -> np.dtype[Any]:
     """The type of levels that `encode_image` stores at this depth without conversion."""
     return np.dtype(_TYPES[depth])

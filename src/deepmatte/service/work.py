@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from deepmatte.errors import ImageError, MattingError
-from deepmatte.images import Picture, encode_image, open_image, read_size
+from deepmatte.images import Picture, depth_for, encode_image, open_image, read_size
 from deepmatte.images.files import name_of
+from deepmatte.matted import framed
 from deepmatte.matting import Matte, Matter
 from deepmatte.service.orders import FILES, Order, Quality
 from deepmatte.solver.runtime import Progress
@@ -96,7 +97,7 @@ class Worker:
         with _named(order):
             self._check_sizes(order)
             picture = open_image(order.image)
-            matte = self._matte(order, picture, progress).framed(order.framing)
+            matte = framed(self._matte(order, picture, progress), order.framing)
             height, width = matte.alpha.shape
             content = _zipped(matte) if order.format == "zip" else _encoded(matte, order)
         return Done(content, MEDIA_TYPES[order.format], width, height, matte.notes)
@@ -159,7 +160,7 @@ def _named(order: Order) -> Iterator[None]:
 
 
 def _encoded(matte: Matte, order: Order) -> bytes:
-    depth = order.depth or matte.depth_for(f".{order.format}")
+    depth = order.depth or depth_for(f".{order.format}", matte.picture.levels)
     if order.output in ("alpha", "foreground", "cutout"):
         pixels = matte.levels(order.output, depth)
     else:
