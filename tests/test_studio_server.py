@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 import schemathesis
 import schemathesis.core.result
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
@@ -346,7 +346,7 @@ def small(studio: Studio) -> str:
         ("POST", "{}/trimap/file", encoded(np.zeros((40, 30), np.uint8)), 409),
         ("POST", "{}/trimap/file?kind=mask", encoded(np.zeros((40, 30), np.uint8)), 409),
         ("POST", "{}/trimap/file?kind=other", encoded(np.zeros((30, 40), np.uint8)), 422),
-        ("POST", "{}/trimap/file?width=-1", encoded(np.zeros((30, 40), np.uint8)), 422),
+        ("POST", "{}/trimap/file?resize=-1", encoded(np.zeros((30, 40), np.uint8)), 422),
         ("POST", "{}/trimap/band", b"\x80" * 1200, 422),
         ("POST", "{}/trimap/band?pixels=1.5", b"\x80" * 1200, 422),
         ("POST", "{}/trimap/band?pixels=99999", b"\x80" * 1200, 422),
@@ -998,7 +998,7 @@ def described(identity: str) -> dict[str, Any]:
         "/api/pictures/{id}/trimap/box": one(route("post", {}, JSON)),
         "/api/pictures/{id}/trimap/strokes": one(route("post", {}, LABELS)),
         "/api/pictures/{id}/trimap/file": one(
-            route("post", {"kind": {"enum": ["trimap", "mask"]}, "width": INTEGERS}, FILES)
+            route("post", {"kind": {"enum": ["trimap", "mask"]}, "resize": INTEGERS}, FILES)
         ),
         "/api/pictures/{id}/trimap/band": one(route("post", {"pixels": INTEGERS}, LABELS)),
         "/api/pictures/{id}/trimap/subject": one(route("post")),
@@ -1034,7 +1034,13 @@ def test_nothing_that_can_be_asked_breaks_it(studio: Studio) -> None:
     right, wrong = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE
 
     def fuzz(operation: Any, mode: Any, examples: int) -> None:
-        @settings(max_examples=examples, deadline=None, database=None, derandomize=True)
+        @settings(
+            max_examples=examples,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            suppress_health_check=[HealthCheck.too_slow],  # of the machine, when it is busy
+        )
         @given(operation.as_strategy(generation_mode=mode))
         def ask(case: Any) -> None:
             base = f"http://127.0.0.1:{studio.port}"
