@@ -209,6 +209,16 @@ def test_real_photos_come_with_their_own_alpha(matted_folder: Path) -> None:
     assert np.abs(scene.image - exact)[solid].mean() < 0.06
 
 
+def test_the_softer_photo_is_drawn_more_often(matted_folder: Path) -> None:
+    photos = MattedPhotos([matted_folder])
+    rng = np.random.default_rng(0)
+
+    subjects = [int((photos.draw(rng).alpha > 12).sum()) for _ in range(300)]
+
+    # The smaller disc: half of the even draws, and seven of eight where it has three chances.
+    assert 0.6 < np.mean(np.array(subjects) == min(subjects)) < 0.8
+
+
 def test_losses_are_zero_for_the_truth_and_see_unknown_pixels_only() -> None:
     generator = torch.Generator().manual_seed(0)
     alpha = torch.rand(2, 1, 32, 32, generator=generator)

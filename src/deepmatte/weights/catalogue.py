@@ -11,7 +11,7 @@ from deepmatte.errors import ModelError
 FOLDER = Path(__file__).parent
 
 SHA256 = {
-    "lite": "a5ffb29dc905450919df6178595f10ac329b3c59169648d5cb2314528150142a",
+    "lite": "36c28a35d1e1ac93127c4905b4d7f2d0dcabba1e56754aa8deace4b2db4cf4a2",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 
