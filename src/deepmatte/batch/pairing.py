@@ -32,6 +32,7 @@ def pair(sources: Sources) -> Pairing:
         DataError: two outputs would have one name, or an output would be written into a folder
             that is read, or over a file that is.
     """
+    _forget_listings()
     found = _pictures(sources)
     jobs, unpaired = [], {}
     folders = {folder for folder in (found.base, sources.partners) if folder is not None}
@@ -161,8 +162,8 @@ def _listing(folder: str) -> dict[str, list[str]]:
     return dict(files)
 
 
-def forget_listings() -> None:
-    """Let `pair` read the folders again."""
+def _forget_listings() -> None:
+    """Have the folders read again: their files, and what a relative name means, may have changed."""
     _listing.cache_clear()
     forget_folders()
 

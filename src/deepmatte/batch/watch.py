@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from deepmatte.batch.jobs import Job, Sources
-from deepmatte.batch.pairing import forget_listings, pair
+from deepmatte.batch.pairing import pair
 from deepmatte.batch.settings import fingerprint
 
 # Seconds between two looks at the folders, and for which a file must not have changed to count as
@@ -34,7 +34,6 @@ def watch(
     seen: dict[str, tuple[str, float]] = {}  # what the files looked like, and since when
     handed: dict[str, str] = {}
     while not until():
-        forget_listings()
         now = time.monotonic()
         whole = []
         for job in pair(sources).jobs:

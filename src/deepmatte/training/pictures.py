@@ -116,8 +116,8 @@ def _read_matted(image: Path, alpha: Path, longest: int) -> MattedPhoto:
     foreground = estimate_foreground(colours, opacity)
     planes = (colours, foreground, opacity)
     softness = np.mean((opacity > 0.05) & (opacity < 0.95)) / max(np.mean(opacity > 0.05), 1e-6)
-    image, front, alpha_8 = ((plane.clip(0, 1) * 255 + 0.5).astype(np.uint8) for plane in planes)
-    return MattedPhoto(image, front, alpha_8, float(softness))
+    levels = [(plane.clip(0, 1) * 255 + 0.5).astype(np.uint8) for plane in planes]
+    return MattedPhoto(levels[0], levels[1], levels[2], float(softness))
 
 
 def _find(folder: Path) -> Iterator[_Entry]:

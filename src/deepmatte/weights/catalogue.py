@@ -11,7 +11,7 @@ from deepmatte.errors import ModelError
 FOLDER = Path(__file__).parent
 
 SHA256 = {
-    "lite": "36c28a35d1e1ac93127c4905b4d7f2d0dcabba1e56754aa8deace4b2db4cf4a2",
+    "lite": "08c21852d6573c4a4e9bc03ee41c9e7594f4bd77482527e122be61337d09e246",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 
