@@ -44,7 +44,6 @@ def run(
 
 def run_here(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """The same in this process, for what is refused before others are started."""
-    forget_listings()  # of folders that have the same names in other tests
     return run_as_text("batch", *arguments, folder=folder)
 
 

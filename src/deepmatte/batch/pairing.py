@@ -163,7 +163,7 @@ def _listing(folder: str) -> dict[str, list[str]]:
 
 
 def _forget_listings() -> None:
-    """Have the folders read again: their files, and what a relative name means, may have changed."""
+    """Have folders read again: their files, or what a relative name means, may have changed."""
     _listing.cache_clear()
     forget_folders()
 
