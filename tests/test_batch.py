@@ -22,7 +22,6 @@ from PIL import Image
 from test_round_trips import dng
 
 import deepmatte
-from deepmatte.batch.pairing import forget_listings
 from deepmatte.images import encode_image
 
 if TYPE_CHECKING:
