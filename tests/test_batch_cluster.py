@@ -237,16 +237,21 @@ def test_a_ledger_in_object_storage_is_kept_and_has_one_writer_at_a_time(bucket:
     assert sorted(addresses.listing(f"{bucket}/kept")) == []  # nothing but names with a dot
 
 
+def sources_in(folder: str, out: str) -> Sources:
+    """The pictures in `in` and their trimaps in `trimaps`, to cut-outs in ``out``."""
+    return Sources(
+        pictures=(f"{folder}/in",),
+        partner="trimap",
+        partners=f"{folder}/trimaps",
+        out=f"{folder}/{out}",
+        patterns=(("cutout", "{stem}.cutout.png"),),
+    )
+
+
 def test_what_a_folder_holds_is_seen_by_size_and_content(scene: Scene, bucket: str) -> None:
     for name in ("in/a/1.png", "in/2.png", "in/a/3.png", "trimaps/a/1.trimap.png", "trimaps/2.png"):
         addresses.write([(f"{bucket}/seen/{name}", name.encode())])
-    sources = Sources(
-        pictures=(f"{bucket}/seen/in",),
-        partner="trimap",
-        partners=f"{bucket}/seen/trimaps",
-        out=f"{bucket}/seen/out",
-        patterns=(("cutout", "{stem}.cutout.png"),),
-    )
+    sources = sources_in(f"{bucket}/seen", "out")
 
     found = find(sources)
 
@@ -354,13 +359,7 @@ def test_a_cluster_that_loses_a_machine_does_every_picture_once(
     assert mended.returncode == 0, mended.stderr
     assert f"{len(broken)} done, {len(whole)} done before, 0 failed" in mended.stderr
 
-    sources = Sources(
-        pictures=(f"{bucket}/job/in",),
-        partner="trimap",
-        partners=f"{bucket}/job/trimaps",
-        out=f"{bucket}/job/mattes",
-        patterns=(("cutout", "{stem}.cutout.png"),),
-    )
+    sources = sources_in(f"{bucket}/job", "mattes")
     found = find(sources)
     with OutLedger(sources.out) as kept:
         for settings, left in ((Settings(), 0), (Settings(quality="high"), len(names))):

@@ -132,7 +132,7 @@ def encode_image(
     kind = _format_for(suffix, name)
     _check_pixels(pixels)
     if depth is None:
-        depth = default_depth(suffix, pixels.dtype)
+        depth = _default_depth(suffix, pixels.dtype)
     check_depth(suffix, depth, name)
     if kind == "JPEG" and pixels.shape[2:] == (4,):
         raise ImageError(
@@ -146,7 +146,7 @@ def encode_image(
         raise ImageError(f"{name} cannot be encoded as {kind}: {reason_of(error)}.") from error
 
 
-def default_depth(suffix: str, dtype: np.dtype[Any]) -> Depth:
+def _default_depth(suffix: str, dtype: np.dtype[Any]) -> Depth:
     """What `encode_image` takes for levels of a type: 16 for uint16 if the format can."""
     depths = DEPTHS.get(SUFFIXES.get(dotted(suffix), ""), (8,))
     return 16 if 16 in depths and dtype == np.uint16 else depths[0]
@@ -154,7 +154,7 @@ def default_depth(suffix: str, dtype: np.dtype[Any]) -> Depth:
 
 def depth_for(suffix: str, photo: NDArray[Any]) -> Depth:
     """What results of a photo with these levels are written in where nothing is asked for."""
-    return default_depth(suffix, np.dtype(np.uint8 if photo.dtype == np.uint8 else np.uint16))
+    return _default_depth(suffix, np.dtype(np.uint8 if photo.dtype == np.uint8 else np.uint16))
 
 
 def level_type(depth: Depth) -> np.dtype[Any]:

@@ -26,9 +26,10 @@ _PLAIN, _RISE = 0.01, 0.05
 # Rows of the halved picture that are worked on at a time: copies of all of it would cost memory,
 # and time, where they leave the processor's cache.
 _STRIP = 128
-# How much the answer at full size counts beside the one at half the size. At half the size the
-# network sees twice as far, which soft edges need: so it counts less where alpha changes by little
-# from one pixel of the halved picture to the next, less than _SHARP, and nothing below _BLURRED.
+# The weight of the answer at full size beside the one at half the size, near sharp edges. At half
+# the size the network sees twice as far, which blurred edges need. So the weight falls where alpha
+# changes by less than _SHARP from one pixel of the halved picture to the next. Below _BLURRED it is
+# 0.
 _FULL_SIZE = 0.8
 _BLURRED, _SHARP = 0.06, 0.2
 # How far away, in those pixels, such a change may be.
@@ -84,7 +85,7 @@ def mean_of_scales(
     coarse: Floats,
     wanted: Flags,
 ) -> Iterator[tuple[Window, Floats]]:
-    """The weighted mean of two answers: that at half the size counts most where alpha is blurred.
+    """The weighted mean of two answers; where alpha is blurred, the one at half the size alone.
 
     Args:
         by_half: what `upsample` yields.
