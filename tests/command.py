@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import warnings
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,7 +21,9 @@ def run(
     """What ``deepmatte ARGUMENTS`` does in a folder, but for what only a process can do."""
     words = ["deepmatte", *map(str, arguments)]
     terminated = signal.getsignal(signal.SIGTERM)
-    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        # As in a process of its own: an older typer imports what click will give up.
+        warnings.simplefilter("ignore", DeprecationWarning)
         given, output, errors = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
         given.write(stdin)
         given.seek(0)
