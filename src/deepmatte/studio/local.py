@@ -23,7 +23,7 @@ from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN, Trimap
 Colours = NDArray[np.uint8]
 """Foreground colours and alpha, not multiplied: (H, W, 4)."""
 
-PIXELS = 450_000
+PIXELS = 300_000
 """As many are matted for an answer, which takes about half a second on two cores."""
 REACH = 80
 """Pixels around changed labels that are shown anew."""
