@@ -267,7 +267,7 @@ def covers(stroke: Stroke, place: tuple[np.intp, ...]) -> bool:
     lengths = np.maximum((ways**2).sum(axis=1), 1e-6)
     along_each = np.clip(((point - way[:-1]) * ways).sum(axis=1) / lengths, 0, 1)
     nearest = way[:-1] + along_each[:, None] * ways
-    return bool(np.hypot(*(nearest - point).T).min() < max(stroke.size, 12))
+    return bool(np.hypot(*(nearest - point).T).min() < max(stroke.size, 12) / 2)
 
 
 def sad(alpha: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
