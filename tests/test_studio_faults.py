@@ -203,9 +203,12 @@ def test_forced_colours_show_what_is_chosen(browser: Browser, server: Server, sc
     )
     page = context.new_page()
     page.goto(server.address)
-    open_file(page, scene.file)
-    draw_box(page)
     colour = "(label) => getComputedStyle(label).backgroundColor"
+    keep = page.locator("label:has([value=foreground])")
+    unusable = keep.evaluate(colour)
+    open_file(page, scene.file)
+    assert keep.evaluate(colour) != unusable
+    draw_box(page)
     for kind in ("label", "tool", "view"):
         radios = page.locator(f"input[name={kind}]")
         shown: dict[bool, set[str]] = {True: set(), False: set()}
@@ -387,6 +390,64 @@ def test_the_photo_has_most_of_the_window(
         assert menu["x"] + menu["width"] <= width
         page.keyboard.press("Escape")
     context.close()
+
+
+def test_the_hint_of_the_beginning_never_covers_the_photo(page: Page, scene: Scene) -> None:
+    page.set_viewport_size({"width": 1500, "height": 700})
+    open_file(page, scene.file)
+    for width in (1500, 760, 560):  # the hint breaks into more and more lines
+        page.set_viewport_size({"width": width, "height": 700})
+        page.wait_for_timeout(200)
+        hint = page.locator("#start").bounding_box()
+        assert hint is not None
+        assert on_screen(page, (0, 0))[0][1] >= hint["y"] + hint["height"]
+
+
+@pytest.mark.parametrize("mobile", [False, True])
+def test_strokes_lie_where_they_are_painted_on_a_fine_screen(
+    browser: Browser, server: Server, scene: Scene, tmp_path: Path, mobile: bool
+) -> None:
+    context = browser.new_context(
+        viewport={"width": 390 if mobile else 1280, "height": 844 if mobile else 720},
+        device_scale_factor=2,
+        is_mobile=mobile,
+    )
+    page = context.new_page()
+    page.goto(server.address)
+    open_file(page, scene.file)
+    photo, stage = on_screen(page, (0, 0), (WIDTH, HEIGHT)), page.locator("#stage").bounding_box()
+    assert stage is not None
+    assert photo[1][0] - photo[0][0] > (0.8 if mobile else 0.4) * stage["width"]
+    draw_box(page)
+    labels = trimap_of(page, tmp_path)
+    assert labels[CENTRE[1], CENTRE[0]] == 255
+    assert (labels[:19] == 0).all()
+    assert (labels[:, 282:] == 0).all()
+    context.close()
+
+
+def test_all_tools_are_seen_with_a_row_of_photos(page: Page, scene: Scene, tmp_path: Path) -> None:
+    files = []
+    for number in range(12):
+        files.append(tmp_path / f"photo {number}.png")
+        Image.new("RGB", (80, 60), (20 * number, 0, 0)).save(files[-1])
+    (tmp_path / "words.txt").write_text("no photo")
+    drop(page, *files[:3], tmp_path / "words.txt", *files[3:])
+    notices = page.locator("#notices")
+    expect(notices).to_contain_text("words.txt is no photo and was not opened.", timeout=PATIENCE)
+    expect(notices).to_contain_text("11 more wait below the photo.")
+    row = page.get_by_role("region", name="Photos")
+    expect(row.get_by_role("listitem")).to_have_count(12)
+    names = [item.inner_text().split("\n")[0] for item in row.get_by_role("listitem").all()]
+    assert names == [file.name for file in files]  # in the order in which they came
+    tools = page.get_by_role("navigation", name="Tools")
+    assert tools.evaluate("nav => nav.scrollHeight <= nav.clientHeight")
+    row.get_by_title(f"Open {files[-1].name}").click()
+    expect(page.locator("#picture-name")).to_have_text(files[-1].name, timeout=PATIENCE)
+    page.reload()
+    current = row.locator("[aria-current]")
+    expect(current).to_have_text(files[-1].name, timeout=PATIENCE)
+    expect(current).to_be_in_viewport()
 
 
 def test_a_fill_that_runs_out_is_said(page: Page, scene: Scene, tmp_path: Path) -> None:

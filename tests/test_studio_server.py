@@ -31,6 +31,7 @@ from PIL import Image, ImageCms
 
 import deepmatte
 from deepmatte import trimap
+from deepmatte.images import encode_image, open_image
 
 if TYPE_CHECKING:
     from conftest import Scene
@@ -654,6 +655,49 @@ def test_a_background_lies_where_it_was_put(
         if 0 <= at[0] < behind.shape[0] and 0 <= at[1] < behind.shape[1]:
             expected[row, column] = behind[at]
     assert (np.abs(shown.astype(int) - expected) < 8).mean() > 0.93
+
+
+def test_a_photo_of_sixteen_bits_is_saved_in_sixteen(studio: Studio, tmp_path: Path) -> None:
+    photo, labels = scene_of((60, 80))
+    levels = photo.astype(np.uint16) * 256 + photo[:, ::-1]
+    path = studio.upload(deep := encode_image(levels, "png"))
+    list(studio.edit(path, labels))
+    outputs = ("alpha.png", "foreground.png", "cutout.tif")
+    for output, data in zip(outputs, written(tmp_path, deep, labels, *outputs), strict=True):
+        kind, ending = output.split(".")
+        answer = studio.ask("GET", f"{path}/download?kind={kind}&format={ending}")
+        assert answer.body == data, output
+    fewer = studio.ask("GET", f"{path}/download?kind=alpha&depth=8").body
+    assert (fewer[24], written(tmp_path, deep, labels, "alpha.png")[0][24]) == (8, 16)
+
+
+def test_a_composite_has_the_depth_that_is_wanted(studio: Studio) -> None:
+    photo, labels = scene_of((60, 80))
+    path = studio.upload(encoded(photo))
+    list(studio.edit(path, labels))
+    picture = encoded(photo[::-1])
+    for moved in ("", "&subject_left=5&subject_top=0&subject_scale=1", "&shadow=0.5"):
+        for body, place in (
+            ({"background": "#102030:#405060"}, ""),
+            ({"background": "blur:3"}, ""),
+            (picture, ""),
+            (picture, "&left=1&top=2&scale=1.5"),
+        ):
+            data = body if isinstance(body, bytes) else json.dumps(body)
+            kind = "image/png" if isinstance(body, bytes) else "application/json"
+            eight, sixteen = (
+                studio.ask(
+                    "POST",
+                    f"{path}/composite?depth={depth}{place}{moved}",
+                    data,
+                    **{"Content-Type": kind},
+                ).body
+                for depth in (8, 16)
+            )
+            assert (eight[24], sixteen[24]) == (8, 16)  # the depth in a PNG's header
+            levels = open_image(sixteen).levels
+            assert len(np.unique(levels)) > 256  # not eight bits made wider
+            assert np.abs(levels / 257 - decoded(eight)).max() < 2.5
 
 
 def test_transparent_pictures_say_so(studio: Studio) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import signal
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +42,7 @@ from studio_browser import (  # noqa: F401 (fixtures)
 from deepmatte.trimap import from_alpha
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import BrowserContext, Download, Page
 
 pytestmark = pytest.mark.slow
 
@@ -182,12 +183,12 @@ def test_what_is_saved_is_what_is_seen(page: Page, scene: Scene, tmp_path: Path)
     page.get_by_title("A gradient of two colours", exact=True).click()
     for place in ((5, 8), (5, 135), (5, 262)):
         seen = colour_at(page, place)
-        saved = opened(save_as(page, tmp_path, what="composite", format="png"))
+        saved = opened(save_as(page, tmp_path, what="composite", format="png 8"))
         assert np.abs(np.subtract(seen, level_at(saved, place))).max() < 4
     page.get_by_title("The photo's own background, blurred", exact=True).click()
     eventually(lambda: colour_at(page, (20, 20)) != (255, 255, 255))
     page.wait_for_timeout(500)
-    saved = opened(save_as(page, tmp_path, what="composite", format="png"))
+    saved = opened(save_as(page, tmp_path, what="composite", format="png 8"))
     for place in ((5, 20), (355, 262), (170, 10)):
         seen = colour_at(page, place)
         assert np.abs(np.subtract(seen, level_at(saved, place))).max() < 8
@@ -216,14 +217,42 @@ def test_trimmed_smaller_deeper_and_in_layers(page: Page, scene: Scene, tmp_path
     assert sizes[1] < sizes[0]
 
 
-def test_all_photos_of_the_row_are_saved(page: Page, scene: Scene, tmp_path: Path) -> None:
+def row_of_two(scene: Scene, folder: Path) -> list[Path]:
+    """Two photos with their trimaps, and one without."""
     files = []
-    for name in ("one", "two"):
-        photo = tmp_path / f"{name}.png"
+    for name in ("one", "two", "three"):
+        photo = folder / f"{name}.png"
         photo.write_bytes(scene.file.read_bytes())
-        Image.fromarray(from_alpha(scene.alpha)).save(tmp_path / f"{name}.trimap.png")
-        files += [photo, tmp_path / f"{name}.trimap.png"]
-    drop(page, *files)
+        Image.fromarray(from_alpha(scene.alpha)).save(folder / f"{name}.trimap.png")
+        files += [photo, folder / f"{name}.trimap.png"]
+    return files[:-1]
+
+
+def test_only_what_goes_together_can_be_saved(page: Page, scene: Scene, tmp_path: Path) -> None:
+    open_with_alpha(page, scene, tmp_path)
+    page.keyboard.press("Control+Shift+s")
+    dialog = page.get_by_role("dialog", name="Save as")
+    offered = {}
+    for what in ("cutout", "composite", "alpha"):
+        dialog.get_by_label("What").select_option(what)
+        options = dialog.locator("[name=format] option:not([disabled])").all()
+        offered[what] = [str(option.get_attribute("value")) for option in options]
+    dialog.get_by_label("Format").select_option("jpg")
+    expect(dialog.get_by_label("Quality")).to_be_visible()
+    dialog.get_by_label("What").select_option("cutout")
+    expect(dialog.get_by_label("Format")).to_have_value("png 8")
+    expect(dialog.get_by_label("Quality")).to_be_hidden()
+    expect(dialog.get_by_label("Margin")).to_be_disabled()
+    page.keyboard.press("Escape")
+    everywhere = {"png 8", "png 16", "webp", "avif", "tif 8", "tif 16"}
+    assert set(offered["cutout"]) == everywhere | {"ora", "psd"}
+    assert set(offered["composite"]) == set(offered["alpha"]) == everywhere | {"jpg"}
+    for what, format_ in (("cutout", "psd"), ("composite", "tif 16"), ("alpha", "jpg")):
+        assert save_as(page, tmp_path, what=what, format=format_).stat().st_size > 0
+
+
+def test_all_photos_of_the_row_are_saved(page: Page, scene: Scene, tmp_path: Path) -> None:
+    drop(page, *row_of_two(scene, tmp_path))
     settled(page)
     page.get_by_role("region", name="Photos").get_by_title("Open two.png").click()
     expect(page.locator("#picture-name")).to_have_text("two.png", timeout=PATIENCE)
@@ -231,5 +260,44 @@ def test_all_photos_of_the_row_are_saved(page: Page, scene: Scene, tmp_path: Pat
     saved: list[str] = []
     page.on("download", lambda file: saved.append(file.suggested_filename))
     save_as(page, tmp_path, all=True)
-    expect(page.locator("#notices")).to_contain_text("Saved: 2 of 2 photos.", timeout=PATIENCE)
+    expect(page.locator("#notices")).to_contain_text("Saved: 2 of 3 photos.", timeout=PATIENCE)
+    expect(page.locator("#notices")).to_contain_text("Nothing is cut out yet in 1 of them.")
     eventually(lambda: sorted(saved) == ["one.cutout.png", "two.cutout.png"])
+    expect(page.locator("#picture-name")).to_have_text("two.png")  # what was open before
+    settled(page)
+
+
+def test_photos_of_the_row_have_one_background_and_can_be_given_up(
+    context: BrowserContext, scene: Scene, tmp_path: Path
+) -> None:
+    server = Server()
+    page = context.new_page()
+    page.goto(server.address)
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Open a photo").click()
+    chooser.value.set_files(row_of_two(scene, tmp_path))
+    settled(page)
+    page.keyboard.press("4")  # white, for the first one
+    page.get_by_role("region", name="Photos").get_by_title("Open two.png").click()
+    expect(page.locator("#picture-name")).to_have_text("two.png", timeout=PATIENCE)
+    settled(page)
+    page.get_by_role("button", name="Backdrop…").click()
+    page.get_by_role("button", name="Dusk").click()
+    page.keyboard.press("Escape")
+    files: list[Download] = []
+    page.on("download", lambda file: files.append(file))
+    save_as(page, tmp_path, all=True, what="composite")
+    expect(page.locator("#notices")).to_contain_text("Saved: 2 of 3 photos.", timeout=PATIENCE)
+    eventually(lambda: len(files) == 2)
+    corners = set()
+    for number, file in enumerate(files):
+        file.save_as(tmp_path / f"{number}.png")
+        corners.add(str(opened(tmp_path / f"{number}.png").getpixel((2, 2))))
+    assert len(corners) == 1
+    server.end(signal.SIGKILL)
+    page.keyboard.press("Control+Shift+s")
+    page.get_by_role("dialog", name="Save as").get_by_role("button", name="Save").click()
+    expect(page.locator("#waiting")).to_be_visible(timeout=PATIENCE)
+    page.keyboard.press("Escape")
+    expect(page.locator("#notices")).to_contain_text("Saved: 0 of 3 photos.", timeout=PATIENCE)
+    expect(page.locator("#waiting")).to_be_hidden()

@@ -6,9 +6,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from deepmatte.images.arrays import to_bytes, to_unit
+from deepmatte.images.arrays import to_levels, to_unit
 from deepmatte.images.resize import limited, shrink
 
 # Pixels of the copy that is blurred: more of them look the same.
@@ -16,9 +16,9 @@ _BLURRED_SIDE = 800
 
 
 def blurred_surroundings(
-    photo: NDArray[Any], alpha: NDArray[np.float32], percent: float
-) -> NDArray[np.uint8]:
-    """The photo without its subject, blurred: uint8 (H, W, 3).
+    photo: NDArray[Any], alpha: NDArray[np.float32], percent: float, dtype: DTypeLike
+) -> NDArray[Any]:
+    """The photo without its subject, blurred: (H, W, 3).
 
     The subject's colours do not bleed into it: each pixel counts by how much of it is background.
 
@@ -26,6 +26,7 @@ def blurred_surroundings(
         photo: (H, W, 3).
         alpha: float32 (H, W), 0..1.
         percent: standard deviation of the blur, percent of the longer side.
+        dtype: of the result, uint8 or float32, 0..1.
     """
     size = limited(alpha.shape, _BLURRED_SIDE)
     deviation = max(0.5, percent / 100 * max(size))
@@ -40,4 +41,4 @@ def blurred_surroundings(
     far = 1e-3 * wide / np.maximum(wide_weight, 1e-6)
     surroundings = (blurred + far) / (weight + 1e-3)
     full = cv2.resize(surroundings, alpha.shape[::-1], interpolation=cv2.INTER_CUBIC)
-    return to_bytes(np.clip(np.asarray(full, np.float32), 0, 1))
+    return to_levels(np.clip(np.asarray(full, np.float32), 0, 1), dtype)

@@ -9,13 +9,14 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from deepmatte.composite import add_shadow, backdrop, blend, cutout
 from deepmatte.errors import ImageError
 from deepmatte.framing import crop_plane, soft_shadow, subject_box
 from deepmatte.images import (
     Layer,
+    depth_for,
     displayed,
     encode_image,
     encode_layers,
@@ -76,6 +77,12 @@ class Wanted:
     subject: Place | None = None
 
 
+def depth(picture: OpenPicture, ending: str) -> Literal[8, 16]:
+    """Bits of each colour where nothing is asked for: those that `deepmatte matte` writes."""
+    suffix = ".png" if ending in LAYERED else f".{ending}"
+    return 16 if depth_for(suffix, picture.picture.levels) == 16 else 8
+
+
 def encoded(picture: OpenPicture, settled: Settled, kind: str, wanted: Wanted) -> bytes:
     """One of `KINDS` as a file.
 
@@ -118,7 +125,8 @@ def composite(picture: OpenPicture, settled: Settled, background: object, wanted
         ImageError: it is none of these, or as `encoded`.
     """
     if isinstance(background, str) and (match := _BLUR.fullmatch(background)):
-        return _over(picture, settled, surroundings(picture, settled, float(match[1])), wanted)
+        behind = surroundings(picture, settled, float(match[1]), _behind(wanted))
+        return _over(picture, settled, behind, wanted)
     # A string that is no colour would be the path of a file.
     colours = background.split(":") if isinstance(background, str) else []
     if not isinstance(background, str) or not (
@@ -147,15 +155,18 @@ def composite_on_picture(
     Raises:
         ImageError: it cannot be read, or as `encoded`.
     """
-    behind: bytes | NDArray[np.uint8] = file
+    behind: bytes | NDArray[Any] = file
     if place is not None:
-        behind = placing.background(file, place, picture.picture.shape)
+        behind = placing.background(file, place, picture.picture.shape, _behind(wanted))
     return _over(picture, settled, behind, wanted)
 
 
-def surroundings(picture: OpenPicture, settled: Settled, percent: float) -> NDArray[np.uint8]:
-    """The photo's own background, blurred, as `composite` takes it: uint8 (H, W, 3)."""
-    return blurred_surroundings(picture.picture.levels, settled.matte.alpha, percent)
+def surroundings(
+    picture: OpenPicture, settled: Settled, percent: float, dtype: DTypeLike = np.uint8
+) -> NDArray[Any]:
+    """The photo's own background, blurred, as `composite` takes it: (H, W, 3)."""
+    photo, alpha = picture.picture.levels, settled.matte.alpha
+    return blurred_surroundings(photo, alpha, percent, dtype)
 
 
 def surroundings_shown(picture: OpenPicture, settled: Settled, percent: float) -> bytes:
@@ -171,17 +182,22 @@ def shadow_shown(picture: OpenPicture, settled: Settled) -> tuple[bytes, Place]:
     return placing.shadow_shown(to_unit(cutout[..., 3]))
 
 
+def _behind(wanted: Wanted) -> DTypeLike:
+    """The type of a background: floats for 16 bits, as dark levels of 16 could be taken for 8."""
+    return np.uint8 if wanted.depth == 8 else np.float32
+
+
 def _over(
     picture: OpenPicture,
     settled: Settled,
-    background: str | bytes | NDArray[np.uint8],
+    background: str | bytes | NDArray[Any],
     wanted: Wanted,
 ) -> bytes:
     shape = picture.picture.shape
     if picture.refinement == Refinement() and not wanted.shadow and wanted.subject is None:
-        mixed = np.asarray(replace(settled.matte).over(background))
+        mixed = replace(settled.matte).composite_levels(background, wanted.depth)
         return _encode(picture, _framed(mixed, settled.colours[..., 3], wanted), wanted)
-    cutout = _cutout(picture, settled, Wanted())
+    cutout = _cutout(picture, settled, wanted)
     shadowed = cutout
     if wanted.subject is not None:
         shadowed = placing.subject(cutout, wanted.subject, shape, wanted.shadow)
@@ -192,12 +208,12 @@ def _over(
         add_shadow(shadowed, soft_shadow(to_unit(cutout[..., 3]), wanted.shadow))
     profile = picture.picture.metadata.icc_profile
     behind = backdrop(background, *shape, profile)
-    mixed = np.empty(behind.shape, np.uint8)
+    mixed = np.empty(behind.shape, cutout.dtype)
     for top in range(0, len(mixed), _STRIP):
         rows = slice(top, top + _STRIP)
         strip = to_unit(shadowed[rows])
         colours = np.ascontiguousarray(strip[..., :3])
-        mixed[rows] = to_bytes(blend(colours, strip[..., 3], behind[rows]))
+        mixed[rows] = to_levels(blend(colours, strip[..., 3], behind[rows]), mixed.dtype)
     return _encode(picture, _framed(mixed, cutout[..., 3], wanted), wanted)
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from deepmatte.composite import add_shadow
 from deepmatte.framing import crop_plane, shadow_box, soft_shadow
 from deepmatte.images import encode_image, open_image
-from deepmatte.images.arrays import to_bytes, to_unit
+from deepmatte.images.arrays import depth_of, to_bytes, to_levels, to_unit
 from deepmatte.images.resize import fit, limited
 from deepmatte.studio.rectangle import Rectangle
 
@@ -67,10 +68,11 @@ def _span(start: float, scale: float, length: int, room: int) -> _Span | None:
     )
 
 
-def background(file: bytes, place: Place, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """A background picture where it is wanted, on white: uint8 (H, W, 3)."""
+def background(file: bytes, place: Place, shape: tuple[int, int], dtype: DTypeLike) -> NDArray[Any]:
+    """A background picture where it is wanted, on white: (H, W, 3), uint8 or float32."""
     behind = open_image(file)
-    canvas = np.full((*shape, 3), 255, np.uint8)
+    canvas = np.empty((*shape, 3), dtype)
+    canvas.fill(depth_of(canvas))
     rows = _span(place.top, place.scale, behind.shape[0], shape[0])
     columns = _span(place.left, place.scale, behind.shape[1], shape[1])
     if rows is None or columns is None:
@@ -80,17 +82,18 @@ def background(file: bytes, place: Place, shape: tuple[int, int]) -> NDArray[np.
     if part.alpha is not None:
         colours = 1 - part.alpha[..., None] * (1 - colours)
     scaled = fit(colours, (rows.length, columns.length))
-    canvas[rows.target, columns.target] = to_bytes(scaled[rows.seen, columns.seen])
+    seen = np.clip(scaled[rows.seen, columns.seen], 0, 1)
+    canvas[rows.target, columns.target] = to_levels(seen, dtype)
     return canvas
 
 
 def subject(
-    cutout: NDArray[np.uint8], place: Place, shape: tuple[int, int], shadow: float = 0.0
-) -> NDArray[np.uint8]:
-    """A cut-out moved and scaled, straight RGBA: uint8 (H, W, 4) of ``shape``.
+    cutout: NDArray[Any], place: Place, shape: tuple[int, int], shadow: float = 0.0
+) -> NDArray[Any]:
+    """A cut-out moved and scaled, straight RGBA: (H, W, 4) of ``shape``, in the same depth.
 
     Args:
-        cutout: uint8 (h, w, 4), straight.
+        cutout: (h, w, 4), uint8 or uint16, straight.
         place: where it is wanted.
         shape: (H, W) of the picture.
         shadow: opacity of a soft shadow below it, 0..1.
@@ -101,7 +104,7 @@ def subject(
         add_shadow(cutout, opacity * np.float32(shadow))
         scale = place.scale
         place = Place(place.left + area.left * scale, place.top + area.top * scale, scale)
-    canvas = np.zeros((*shape, 4), np.uint8)
+    canvas = np.zeros((*shape, 4), cutout.dtype)
     rows = _span(place.top, place.scale, cutout.shape[0], shape[0])
     columns = _span(place.left, place.scale, cutout.shape[1], shape[1])
     if rows is None or columns is None:
@@ -114,7 +117,7 @@ def subject(
         scaled[..., :3], alpha, out=np.zeros_like(scaled[..., :3]), where=alpha > 0
     )
     both = np.concatenate([np.clip(straight, 0, 1), alpha], axis=2)
-    canvas[rows.target, columns.target] = to_bytes(both)
+    canvas[rows.target, columns.target] = to_levels(both, canvas.dtype)
     return canvas
 
 

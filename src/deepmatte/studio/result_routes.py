@@ -60,7 +60,7 @@ class ResultRoutes:
         """A result as a file."""
         picture = self.state.picture(request)
         kind = choice(request, "kind", outputs.KINDS)
-        wanted = _wanted(request)
+        wanted = _wanted(request, picture)
         with self.state.gate.room():
             settled = await self.state.settled(request, picture)
             data = await self.state.work(outputs.encoded, picture, settled, kind, wanted)
@@ -69,7 +69,7 @@ class ResultRoutes:
     async def composite(self, request: Request) -> Response:
         """The subject on a colour or on a picture, as a file."""
         picture = self.state.picture(request)
-        wanted = _wanted(request)
+        wanted = _wanted(request, picture)
         if request.headers.get("content-type", "").startswith("application/json"):
             async with self.state.gate.body(request, TEXT) as body:
                 background = fields(body).get("background")
@@ -105,12 +105,13 @@ class ResultRoutes:
         return Response(data, media_type="image/png", headers={"X-Place": where})
 
 
-def _wanted(request: Request) -> outputs.Wanted:
+def _wanted(request: Request, picture: OpenPicture) -> outputs.Wanted:
     """What the query wants a file to be like."""
     query = request.query_params
+    ending = choice(request, "format", tuple(outputs.FORMATS))
     return outputs.Wanted(
-        ending=choice(request, "format", tuple(outputs.FORMATS)),
-        depth=16 if integer(request, "depth", 8, 16, 8) == 16 else 8,
+        ending=ending,
+        depth=16 if integer(request, "depth", 8, 16, outputs.depth(picture, ending)) == 16 else 8,
         margin=integer(request, "margin", 0, 10_000) if "margin" in query else None,
         longest=integer(request, "longest", 1, 100_000) if "longest" in query else None,
         quality=integer(request, "quality", 1, 100) if "quality" in query else None,

@@ -56,9 +56,7 @@ export class Stage extends Emitter {
 
   #resize(entry) {
     const ratio = devicePixelRatio || 1;
-    const exact = entry?.devicePixelContentBoxSize?.[0];
-    const width = Math.max(1, exact?.inlineSize ?? Math.round(this.canvas.clientWidth * ratio));
-    const height = Math.max(1, exact?.blockSize ?? Math.round(this.canvas.clientHeight * ratio));
+    const [width, height] = screenSize(this.canvas, ratio, entry);
     if (width === this.canvas.width && height === this.canvas.height && this.checks) return;
     Object.assign(this.canvas, { width, height });
     Object.assign(this.#scratch, { width, height });
@@ -257,6 +255,23 @@ export class Stage extends Emitter {
     draw(part);
     context.restore();
   }
+}
+
+/**
+ * The canvas's size in device pixels: what the browser says, unless that is not in device pixels at
+ * all, as where a browser plays a phone.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} ratio
+ * @param {ResizeObserverEntry | undefined} entry
+ * @returns {[number, number]}
+ */
+function screenSize(canvas, ratio, entry) {
+  const exact = entry?.devicePixelContentBoxSize?.[0];
+  const across = Math.max(1, Math.round(canvas.clientWidth * ratio));
+  const down = Math.max(1, Math.round(canvas.clientHeight * ratio));
+  if (!exact || Math.abs(exact.inlineSize - across) > 2 * ratio) return [across, down];
+  return [Math.max(1, exact.inlineSize), Math.max(1, exact.blockSize)];
 }
 
 /** Two by two checks, to be repeated. */

@@ -24,7 +24,7 @@ export class View extends Emitter {
   x = 0;
   y = 0;
   /** How many CSS pixels at the top something else covers. */
-  covered = 0;
+  #covered = 0;
   #fitted = true;
 
   /** The screen's size in device pixels. */
@@ -35,6 +35,18 @@ export class View extends Emitter {
     this.ratio = ratio;
     if (this.#fitted) return this.fit();
     this.#place(scale, width / 2 - centre.x * scale, height / 2 - centre.y * scale);
+  }
+
+  /**
+   * Something covers so many CSS pixels at the top. A picture that is shown whole makes room for
+   * more; where there is less, it stays where it is.
+   *
+   * @param {number} height
+   */
+  cover(height) {
+    const grows = height > this.#covered;
+    this.#covered = height;
+    if (grows && this.#fitted) this.fit();
   }
 
   open(width, height) {
@@ -66,7 +78,7 @@ export class View extends Emitter {
     const room = 2 * MARGIN * this.ratio;
     const { width, height } = this.#all;
     const across = Math.max(1, this.screen.width - room) / width;
-    const down = Math.max(1, this.screen.height - room - this.covered * this.ratio) / height;
+    const down = Math.max(1, this.screen.height - room - this.#covered * this.ratio) / height;
     return Math.min(across, down, LARGEST_FIT * this.ratio);
   }
 
@@ -74,7 +86,7 @@ export class View extends Emitter {
     this.#fitted = true;
     const scale = this.fitting;
     const { left, top, width, height } = this.#all;
-    const room = this.screen.height + this.covered * this.ratio;
+    const room = this.screen.height + this.#covered * this.ratio;
     this.#place(
       scale,
       Math.round((this.screen.width - width * scale) / 2 - left * scale),

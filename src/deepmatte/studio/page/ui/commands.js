@@ -56,8 +56,12 @@ export function makeCommands(studio, { opening, downloads, dialogs, gestures, po
 
   return {
     // Opening
-    openPhoto: command("nothing", "Ctrl O", "Photo…", "JPEG, PNG, WebP, TIFF, AVIF",
-      choose(PHOTOS, (file) => opening.photo(file))),
+    openPhoto: command("nothing", "Ctrl O", "Photo…", "JPEG, PNG, WebP, TIFF, AVIF; one or more",
+      async () => {
+        const files = await dialogs.chooseFiles(PHOTOS);
+        if (files.length > 1) await opening.files(files);
+        else if (files.length) await opening.photo(files[0]);
+      }),
     openProject: command("nothing", "", "Project…", "A .deepmatte file that was saved here",
       choose(".deepmatte", (file) => opening.project(file))),
     startPage: command("project", "", "Start page", "All photos that this browser has kept",

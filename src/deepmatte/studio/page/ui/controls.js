@@ -64,6 +64,7 @@ export class Controls {
     };
     furnish(commands);
     fillLibrary(find("library"), studio.settings);
+    new ResizeObserver(() => this.#cover()).observe(this.found.start);
     this.#bindCommands();
     this.#bindSettings();
     this.#bindBand();
@@ -151,7 +152,7 @@ export class Controls {
   }
 
   #show() {
-    const { project, settings, view, maker } = this.studio;
+    const { project, settings, maker } = this.studio;
     const { found } = this;
     const begun = Boolean(project?.begun);
     document.documentElement.dataset.theme = settings.theme;
@@ -160,7 +161,7 @@ export class Controls {
     document.body.dataset.behind = settings.behind;
     found.empty.hidden = Boolean(project);
     found.start.hidden = !project || begun;
-    view.covered = found.start.offsetHeight;
+    this.#cover();
     for (const button of all("[data-command]", HTMLButtonElement)) {
       button.disabled = !this.#makesSense(this.commands[button.dataset.command].needs);
     }
@@ -190,6 +191,10 @@ export class Controls {
     const painting = settings.tool === "brush" ? settings.label : settings.tool;
     found.explained.textContent = project ? EXPLAINED[painting] : "";
     this.#showProgress();
+  }
+
+  #cover() {
+    this.studio.view.cover(this.found.start.offsetHeight);
   }
 
   #showBand(pixels) {

@@ -11,16 +11,27 @@ export class Dialogs {
         if (event.target === dialog) dialog.close("");
       });
     }
+    find("export").addEventListener("input", () => this.#fitExport());
+    this.#fitExport();
   }
 
   /** @param {string} accept @returns {Promise<File | null>} null: none was chosen */
-  chooseFile(accept) {
+  async chooseFile(accept) {
+    const [file = null] = await this.chooseFiles(accept, false);
+    return file;
+  }
+
+  /**
+   * @param {string} accept
+   * @param {boolean} multiple whether more than one may be chosen
+   * @returns {Promise<File[]>}
+   */
+  chooseFiles(accept, multiple = true) {
     const input = find("file", HTMLInputElement);
-    input.accept = accept;
-    input.value = "";
+    Object.assign(input, { accept, multiple, value: "" });
     return new Promise((resolve) => {
-      input.onchange = () => resolve(input.files[0] ?? null);
-      input.oncancel = () => resolve(null);
+      input.onchange = () => resolve([...input.files]);
+      input.oncancel = () => resolve([]);
       input.click();
     });
   }
@@ -50,6 +61,22 @@ export class Dialogs {
     if (said.get("longest")) query.longest = said.get("longest");
     if (["jpg", "webp", "avif"].includes(format)) query.quality = said.get("quality") || 92;
     return { ...wanted, query };
+  }
+
+  /** Offers only what goes together. */
+  #fitExport() {
+    const form = find("export").querySelector("form");
+    const { what, format, trim, margin } = /** @type {any} */ (form.elements);
+    for (const option of format.options) {
+      const { of } = option.dataset;
+      option.disabled = option.hidden = Boolean(of) && !of.split(" ").includes(what.value);
+    }
+    if (format.selectedOptions[0].disabled) format.selectedIndex = 0;
+    for (const label of all("label[data-of]", HTMLLabelElement, form)) {
+      label.hidden = !label.dataset.of.split(" ").includes(format.value);
+      for (const input of all("input", HTMLInputElement, label)) input.disabled = label.hidden;
+    }
+    margin.disabled = !trim.checked;
   }
 
   /** What another box is for. @returns {Promise<string>} "" for nothing */

@@ -2,13 +2,18 @@
  * Getting results out: downloads and the clipboard.
  */
 
+import * as storage from "../model/storage.js";
 import { Refused } from "../model/errors.js";
 import { abortable } from "../model/slices.js";
 import { projectFile, projectName } from "../model/project_file.js";
 
 /**
  * @typedef {{what: string, format: string, all: boolean, query: Record<string, any>}} Wanted
+ * @typedef {"done" | "refused" | "cancelled"} Outcome what became of something that was waited for
  */
+
+/** Settings of the chosen background, but for a picture of one's own: each project has another. */
+const BACKING = ["behind", "colour", "second", "blur"];
 
 export class Downloads {
   /** @param {import("../studio.js").Studio} studio */
@@ -36,22 +41,47 @@ export class Downloads {
   }
 
   /**
-   * The same of every photo of the row that has a cut-out, one after the other.
+   * The same of every photo of the row that has a cut-out, one after the other; then what was open
+   * is open again.
    *
    * @param {import("./opening.js").Opening} opening
    * @param {Wanted} wanted
    */
   async all(opening, wanted) {
     const { studio } = this;
-    const { behind } = studio.settings;
-    let saved = 0;
-    for (const id of studio.tray.ids) {
-      if (studio.project?.id !== id) await opening.recent(id);
-      if (studio.project?.id !== id || !studio.project.begun) continue;
-      if (behind !== "picture") studio.settings.set("behind", behind);
-      if (await this.saveAs(wanted)) saved++;
+    const { settings, tray } = studio;
+    const open = studio.project.id;
+    const backing = BACKING.map((name) => [name, settings[name]]);
+    /** @type {Record<Outcome, number>} */
+    const count = { done: 0, refused: 0, cancelled: 0 };
+    const show = async (id) => studio.project?.id === id ? "done" : opening.recent(id);
+    for (const id of await this.#touched()) {
+      let outcome = await show(id);
+      if (outcome === "done") {
+        if (!studio.project.begun) continue;
+        if (backing[0][1] !== "picture") for (const [name, value] of backing) settings.set(name, value);
+        outcome = await this.saveAs(wanted);
+      }
+      count[outcome]++;
+      if (outcome === "cancelled") break;
     }
-    studio.messages.notice(`Saved: ${saved} of ${studio.tray.ids.length} photos.`);
+    let told = `Saved: ${count.done} of ${tray.ids.length} photos.`;
+    if (!count.cancelled) {
+      await show(open);
+      const untouched = tray.ids.length - count.done - count.refused;
+      if (untouched) told += ` Nothing is cut out yet in ${untouched} of them.`;
+    }
+    studio.messages.notice(told);
+  }
+
+  /** The photos of the row that have strokes, or a trimap that waits with them. */
+  async #touched() {
+    const { project, tray } = this.studio;
+    const kept = await storage.recent().catch(() => []);
+    const has = ({ position, mask }) => position > 0 || Boolean(mask);
+    return tray.ids.filter((id) =>
+      project.id === id ? project.begun : kept.some((stored) => stored.id === id && has(stored)),
+    );
   }
 
   project() {
@@ -117,6 +147,7 @@ export class Downloads {
     });
   }
 
+  /** @returns {Promise<Outcome>} */
   async #deliver(work, deliver = null) {
     const { messages } = this.studio;
     const controller = new AbortController();
@@ -124,12 +155,12 @@ export class Downloads {
     try {
       const response = await abortable(work(controller.signal), controller.signal);
       if (response) deliver(await response.blob(), nameOf(response));
-      return true;
+      return "done";
     } catch (error) {
-      if (controller.signal.aborted) return false;
+      if (controller.signal.aborted) return "cancelled";
       if (!(error instanceof Refused)) throw error;
       messages.error(error.message);
-      return false;
+      return "refused";
     } finally {
       done();
     }

@@ -12,6 +12,8 @@ import { abortable, inSlices } from "../model/slices.js";
 import { isProject, readProject } from "../model/project_file.js";
 import { paired } from "../model/pairing.js";
 
+/** @typedef {import("./downloads.js").Outcome} Outcome */
+
 const THUMBNAIL = 96; // pixels
 const BRUSH_SHARE = 0.03; // of the photo's side
 
@@ -48,19 +50,27 @@ export class Opening {
     const { messages, project } = this.studio;
     const [saved, ...more] = files.filter(isProject);
     for (const { name } of more) messages.notice(`One project at a time: ${name} was not opened.`);
-    const pictures = files.filter((file) => !isProject(file));
+    const pictures = files.filter((file) => !isProject(file) && (files.length === 1 || mayBePhoto(file)));
     if (saved) return this.project(saved, pictures[0] ?? null);
     const [first, ...others] = paired(pictures);
-    if (!first) return null;
+    if (!first) return this.#remarkStrangers(files);
     if (project && pictures.length === 1) return this.#useOf(first.photo);
-    for (const each of others) await this.#wait(each);
-    if (project) this.studio.tray.add(project.id);
     await this.photo(first.photo);
     if (first.mask && this.studio.project?.name === first.photo.name) {
       await this.studio.maker.fromFile(first.mask, first.kind);
     }
-    if (others.length) messages.notice(`${others.length} more wait below the photo.`);
-    return null;
+    let waiting = 0;
+    for (const each of others) if ((await this.#wait(each)) === "done") waiting++;
+    if (waiting) messages.notice(`${waiting} more wait below the photo.`);
+    return this.#remarkStrangers(files);
+  }
+
+  /** Says which of several files were not opened, as they are no photos. @param {File[]} files */
+  #remarkStrangers(files) {
+    const names = files.filter((file) => !isProject(file) && !mayBePhoto(file)).map(({ name }) => name);
+    if (files.length < 2 || !names.length) return null;
+    const [are, were] = names.length > 1 ? ["are no photos", "were"] : ["is no photo", "was"];
+    return this.studio.messages.notice(`${names.join(", ")} ${are} and ${were} not opened.`);
   }
 
   async #useOf(picture) {
@@ -112,7 +122,7 @@ export class Opening {
     this.studio.emit("closed");
   }
 
-  /** Goes on with a project that the browser has kept. */
+  /** Goes on with a project that the browser has kept. @returns {Promise<Outcome>} */
   recent(id) {
     return this.#guard("Opening", async (signal) => {
       if (!(await this.#resume(id, signal))) {
@@ -274,7 +284,11 @@ export class Opening {
     this.studio.messages.notice(`You have worked on ${same.name} before.`, action);
   }
 
-  /** Says what is going on, and what went wrong in a sentence; the user may give it up. */
+  /**
+   * Says what is going on, and what went wrong in a sentence; the user may give it up.
+   *
+   * @returns {Promise<Outcome>}
+   */
   async #guard(text, work) {
     const { messages } = this.studio;
     const controller = new AbortController();
@@ -282,16 +296,21 @@ export class Opening {
     try {
       await abortable(work(controller.signal), controller.signal);
       messages.alerts.replaceChildren();
+      return "done";
     } catch (error) {
-      if (controller.signal.aborted) return;
+      if (controller.signal.aborted) return "cancelled";
       if (!(error instanceof Refused)) throw error;
       messages.error(error.message);
+      return "refused";
     } finally {
       done();
       this.studio.changed();
     }
   }
 }
+
+/** A kind that the browser does not know may be one of photos. @param {File} file */
+const mayBePhoto = ({ type }) => !type || type.startsWith("image/");
 
 /** A copy that stays readable when the file on disk changes. */
 async function inMemory(file) {

@@ -24,6 +24,8 @@ export function followTray(studio, strip, open) {
     if (shown !== now) return;
     const found = ids.map((id) => kept.find((stored) => stored.id === id)).filter(Boolean);
     list.replaceChildren(...found.map((stored) => item(stored)));
+    const current = list.querySelector("[aria-current]");
+    current?.scrollIntoView({ block: "nearest", inline: "nearest" });
   };
 
   const item = (stored) => {
