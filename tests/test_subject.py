@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -404,6 +405,13 @@ def _decoder(path: Path) -> bytes:
         },
         nodes[:-1],
     )
+
+
+def test_what_is_said_of_subjects_fits_python_http_and_the_page_too() -> None:
+    """The options of the command line are its own; what is below it does not name them."""
+    folder = Path(segmenters.__file__).parent
+    for module in folder.glob("*.py"):
+        assert not re.search(r"--[a-z]", module.read_text(encoding="utf-8")), module
 
 
 def test_a_bare_picture_is_told_the_three_ways(scene: Scene) -> None:

@@ -194,13 +194,13 @@ def _sure_ones(parts: list[_Part]) -> tuple[list[_Part], list[str]]:
     if len(sure) > 1:
         notes.append(
             f"{len(sure)} separate subjects were found, at {_places(sure)} (x, y), and all of them"
-            " are kept; a point (--point X,Y) keeps the one that it lies on."
+            " are kept; a point keeps the one that it lies on."
         )
     unsure = [part for part in parts if part not in sure]
     if unsure:
         notes.append(
-            f"What was found at {_places(unsure)} (x, y) is unsure and was left out; a point"
-            " (--point X,Y) keeps it."
+            f"What was found at {_places(unsure)} (x, y) is unsure and was left out; a point on it"
+            " keeps it."
         )
     return sure, notes
 
@@ -249,5 +249,5 @@ def _nothing_found(name: str) -> str:
     knows = " It knows people only." if name == "people" else ""
     return (
         f"The segmenter {name!r} found no subject in the picture.{knows} A box around the subject"
-        " (--box LEFT,TOP,RIGHT,BOTTOM) or deepmatte studio finds it."
+        " or deepmatte studio finds it."
     )

@@ -41,7 +41,7 @@ NAMES = ("people", "rembg", "osam", "box")
 
 WAYS = (
     "pip install 'deepmatte[people]' finds people, pip install 'deepmatte[subject]' anything;"
-    " a box around the subject (--box LEFT,TOP,RIGHT,BOTTOM) or deepmatte studio needs neither"
+    " a box around the subject or deepmatte studio needs neither"
 )
 """What a user can do without a segmenter; ends a sentence."""
 
@@ -193,8 +193,8 @@ class Osam:
 
         if not hints.points and hints.box is None:
             raise SubjectError(
-                f"The segmenter {self.name!r} asks where the subject is; expected a point (--point"
-                " X,Y) or a box (--box LEFT,TOP,RIGHT,BOTTOM)."
+                f"The segmenter {self.name!r} asks where the subject is; expected a point on it or a"
+                " box around it."
             )
         places, labels = list(hints.points), [1] * len(hints.points)
         if hints.box is not None:  # a box's corners have labels of their own
@@ -229,9 +229,7 @@ class Rectangle:
         from deepmatte.types import FOREGROUND
 
         if hints.box is None:
-            raise SubjectError(
-                "The segmenter 'box' needs a box around the subject: --box LEFT,TOP,RIGHT,BOTTOM."
-            )
+            raise SubjectError("The segmenter 'box' needs a box around the subject.")
         found = from_box(rgb, hints.box, width=0)
         mask: Mask = (found == FOREGROUND).astype(np.float32)
         return mask
@@ -282,8 +280,8 @@ def _what_is_missing() -> str:
     idle = [name for name in ("rembg", "osam") if importlib.util.find_spec(name) is not None]
     if not idle:
         return WAYS
-    named_ways = " or ".join(f"--segmenter {name}" for name in idle)
-    return f"{' and '.join(idle)} must download weights first ({named_ways} allows it); {WAYS}"
+    segmenters = f"segmenter{'s' if len(idle) > 1 else ''} {' and '.join(map(repr, idle))}"
+    return f"the {segmenters} must download weights first, which naming one allows; {WAYS}"
 
 
 def people_weights() -> Path | None:
