@@ -193,8 +193,8 @@ class Osam:
 
         if not hints.points and hints.box is None:
             raise SubjectError(
-                f"The segmenter {self.name!r} asks where the subject is; expected a point on it or a"
-                " box around it."
+                f"The segmenter {self.name!r} asks where the subject is; expected a point on it or"
+                " a box around it."
             )
         places, labels = list(hints.points), [1] * len(hints.points)
         if hints.box is not None:  # a box's corners have labels of their own
