@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import measuring
 import plot
 from measuring import Benchmark, Results, say, seconds, table
-from processes import alone, cost
+from processes import alone, cost, here
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +63,7 @@ def measure(quick: bool, cutouts: Path | None = None, photos: Path | None = None
     megapixels, count, side = (0.01, 1, 64) if quick else (MEGAPIXELS, SCENES, SIDE)
     rows = []
     for name in METHODS[-3:] if quick else METHODS:
-        score = alone(errors, name, cutouts, photos, count, side)
+        score = (here if quick else alone)(errors, name, cutouts, photos, count, side)
         took = cost(prepare, name, megapixels, seconds=LIMIT)
         say(f"{name}: {score.mean_error:.2f} levels, {seconds(took.seconds)} {took.stopped}")
         rows.append({"method": name, **asdict(score), "cost": asdict(took)})

@@ -15,11 +15,12 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import measuring
 import plot
 from measuring import Benchmark, Results, line_through, say, seconds, table
-from processes import alone, command, cost, held_memory, peak_memory
+from processes import alone, command, cost, held_memory, here, peak_memory
 from stages import matte_command
 
 PICTURES = 300
@@ -30,26 +31,30 @@ TILES = (640, 960, 1280)
 BUDGETS = ((24.0, 3.0, None), (24.0, 3.0, 1.5), (24.0, 3.0, 1.2), (100.0, 12.5, 4.0))
 """Megapixels, how many of them are unknown, and the memory that is asked for, GB."""
 
+Call: TypeAlias = Callable[..., Any]
+"""`alone` or `here`."""
+
 
 def measure(quick: bool, pictures: int = PICTURES) -> Results:
     """Peaks by pixels and by tile, budgets, and a long run."""
     sizes = (0.4, 0.6) if quick else SIZES
     sides = (64, 96) if quick else TILES
     budgets = ((0.02, 0.003, 1.0),) if quick else BUDGETS
+    call = here if quick else alone
     return {
-        "matted": [_of_picture(size, saved=False) for size in sizes],
-        "saved": [_of_picture(size, saved=True) for size in sizes],
+        "matted": [_of_picture(size, call, saved=False) for size in sizes],
+        "saved": [_of_picture(size, call, saved=True) for size in sizes],
         "tiles": [_of_tile(side) for side in sides],
-        "budgets": [_budget(*budget) for budget in budgets],
-        "run": _long_run(3 if quick else pictures, 0.02 if quick else LARGEST),
+        "budgets": [_budget(call, *budget) for budget in budgets],
+        "run": _long_run(3 if quick else pictures, 0.02 if quick else LARGEST, call),
     }
 
 
-def _of_picture(megapixels: float, *, saved: bool) -> dict[str, float]:
+def _of_picture(megapixels: float, call: Call, *, saved: bool) -> dict[str, float]:
     """The peak for a picture, matted only or by the command that also writes three files."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        photo, trimap = alone(save, folder, megapixels, SUBJECT / 3, SUBJECT)
+        photo, trimap = call(save, folder, megapixels, SUBJECT / 3, SUBJECT)
         if saved:
             found = command(*matte_command(photo, trimap, folder))
         else:
@@ -92,20 +97,21 @@ def prepare_tile(side: int) -> Callable[[], object]:
     return lambda: engine(image, np.full(image.shape[:2], 128, np.uint8))
 
 
-def _budget(megapixels: float, unknown: float, budget: float | None) -> Results:
+def _budget(call: Call, megapixels: float, unknown: float, budget: float | None) -> Results:
     """The command with ``--memory``."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        words = matte_command(*alone(save, folder, megapixels, unknown), folder)
+        photo, trimap = call(save, folder, megapixels, unknown)
+        words = matte_command(photo, trimap, folder)
         found = command(*words, *(() if budget is None else ("--memory", f"{budget}GB")))
     say(f"{megapixels:g} MP in {budget or 'any'} GB: {found.peak:.2f} GB")
     return {"megapixels": megapixels, "unknown": unknown, "budget": budget, **asdict(found)}
 
 
-def _long_run(pictures: int, largest: float) -> Results:
+def _long_run(pictures: int, largest: float, call: Call) -> Results:
     with tempfile.TemporaryDirectory() as name:
-        sizes = alone(save_pictures, Path(name), pictures, largest)
-        held, peak = alone(matte_pictures, Path(name), pictures)
+        sizes = call(save_pictures, Path(name), pictures, largest)
+        held, peak = call(matte_pictures, Path(name), pictures)
     say(f"{pictures} pictures: {held[-1]:.2f} GB held at the end, {peak:.2f} GB at most")
     return {"megapixels": sizes, "held": held, "peak": peak}
 
