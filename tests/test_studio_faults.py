@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,73 @@ def test_every_menu_dialog_and_control_gives_the_focus_back(
     expect(page.get_by_role("radio", name="Marks")).to_be_checked()
 
 
+def test_after_anything_that_can_be_pressed_the_space_key_pans(
+    page: Page, scene: Scene, tmp_path: Path
+) -> None:
+    copies = [tmp_path / "one.png", tmp_path / "two.png"]
+    for copy in copies:
+        copy.write_bytes(scene.file.read_bytes())
+    drop(page, *copies)
+    expect(page.locator("#picture-name")).to_have_text("one.png", timeout=PATIENCE)
+    draw_box(page)
+    paint(page, "u", 9, (100, 60), (140, 60))
+    page.keyboard.press("2")
+    settled(page)
+    for opener in page.locator("[popovertarget]:visible").all():
+        opener.click()
+        menu = page.locator(":popover-open")
+        for part in menu.locator("input[type=range], #library button").all():
+            part.click()
+        page.keyboard.press("Escape")
+        expect(menu).to_have_count(0)
+        pans(page)
+    for control in page.query_selector_all("nav label, footer label, header [data-command]"):
+        page.keyboard.press("2")
+        if not (control.is_visible() and control.is_enabled()):
+            continue
+        if control.get_attribute("data-command") == "help":
+            continue  # a dialog, and so below
+        control.click()
+        if page.locator("[data-setting=sides]").is_checked():
+            page.keyboard.press("d")  # whose halves are elsewhere
+        page.keyboard.press("p")  # any tool but the one that pans
+        pans(page)
+    page.keyboard.press("1")
+    page.keyboard.press("p")
+    page.keyboard.press("0")
+    page.get_by_role("region", name="Photos").get_by_title("one.png is open").click()
+    pans(page)
+    leave_dialogs(page, "use", lambda: drop(page, scene.file))
+    leave_dialogs(page, "export", lambda: page.keyboard.press("Control+Shift+s"))
+    leave_dialogs(page, "help", lambda: page.keyboard.press("?"))
+
+    def box() -> None:
+        page.keyboard.press("0")
+        page.keyboard.press("m")
+        drag(page, (80, 30), (270, 230))
+
+    leave_dialogs(page, "again", box)
+
+
+def leave_dialogs(page: Page, name: str, ask: Callable[[], None]) -> None:
+    """Leaves a dialog in each way there is, and pans after each."""
+    dialog = page.locator(f"#{name}")
+    for way in ("Escape", "button", "outside"):
+        if dialog.is_hidden():
+            ask()
+        expect(dialog).to_be_visible()
+        if way == "Escape":
+            page.keyboard.press("Escape")
+        elif way == "button":
+            dialog.locator("button.plain").click()
+        else:
+            page.mouse.click(3, 715)
+        expect(dialog).to_be_hidden()
+        page.keyboard.press("p")
+        page.keyboard.press("0")
+        pans(page)
+
+
 def test_who_goes_by_the_tab_key_keeps_the_focus(page: Page, scene: Scene) -> None:
     open_file(page, scene.file)
     page.keyboard.press("Tab")
@@ -149,25 +217,40 @@ def test_every_wait_can_be_given_up(context: BrowserContext, scene: Scene, tmp_p
     draw_box(page)
     server.end(signal.SIGKILL)
     waiting = page.locator("#waiting")
-    page.get_by_role("button", name="Save", exact=True).click()
-    page.locator("#save-menu [data-command=saveCutoutPng]").click()
-    expect(waiting).to_contain_text("Finishing the cut-out", timeout=PATIENCE)
-    waiting.get_by_role("button", name="Cancel").click()
-    expect(waiting).to_be_hidden()
-    page.keyboard.press("Control+c")
-    expect(waiting).to_be_visible(timeout=PATIENCE)
-    page.keyboard.press("Escape")
-    expect(waiting).to_be_hidden()
-    drop(page, scene.file)
-    page.get_by_role("button", name="A new picture").click()
-    expect(waiting).to_contain_text("Opening", timeout=PATIENCE)
-    page.keyboard.press("Escape")
-    expect(waiting).to_be_hidden()
-    page.keyboard.press("m")
-    drag(page, (40, 30), (270, 250))
-    expect(waiting).to_contain_text("Looking for the subject", timeout=PATIENCE)
-    page.keyboard.press("Escape")
-    expect(waiting).to_be_hidden()
+
+    def choose(menu: str, command: str) -> None:
+        page.get_by_role("button", name=menu, exact=True).click()
+        page.locator(f":popover-open [data-command={command}]").click()
+
+    def drop_for(use: str) -> None:
+        drop(page, scene.file)
+        page.get_by_role("button", name=use).click()
+
+    def draw_another_box() -> None:
+        page.keyboard.press("m")
+        drag(page, (40, 30), (270, 250))
+
+    waits: list[tuple[str, Callable[[], object]]] = [
+        ("Finishing the cut-out", lambda: choose("Save", "saveCutoutPng")),
+        ("Finishing the cut-out", lambda: choose("Save", "saveCompositeJpg")),
+        ("Finishing the cut-out", lambda: page.keyboard.press("Control+c")),
+        ("Opening", lambda: drop_for("A new picture")),
+        ("Opening the sample", lambda: choose("Open", "sample")),
+        ("Reading the trimap", lambda: drop_for("The trimap")),
+        ("Reading the mask", lambda: drop_for("A mask")),
+        ("Tidying up", lambda: choose("Trimap", "fillHoles")),
+        ("Moving the edge", lambda: page.locator("#band").fill("9")),
+        ("Looking for the subject", draw_another_box),
+    ]
+    for number, (words, begin) in enumerate(waits):
+        begin()
+        expect(waiting).to_contain_text(words, timeout=PATIENCE)
+        if number % 2:
+            page.keyboard.press("Escape")
+        else:
+            waiting.get_by_role("button", name="Cancel").click()
+        expect(waiting).to_be_hidden()
+        assert page.locator("#alerts .note").count() == 0  # what was given up is no error
     page.keyboard.press("b")
     paint(page, "b", 9, (100, 60), (140, 60))  # and painting goes on
 

@@ -5,7 +5,7 @@
  * from control to control with the Tab key keeps it where it is.
  */
 
-const KEEPS = "dialog, [popover], #empty, #tray";
+const KEEPS = "dialog, [popover], #empty";
 
 /** @param {HTMLElement} stage */
 export function returnFocus(stage) {
