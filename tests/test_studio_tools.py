@@ -166,12 +166,25 @@ def test_refining_is_seen_saved_and_taken_back(page: Page, scene: Scene, tmp_pat
     settled(page)
     kept = np.asarray(opened(download(page, "saveAlpha", tmp_path))).astype(int)
     assert np.array_equal(kept, soft)
-    page.get_by_role("button", name="Refine edge").click()
+    refine = page.get_by_role("button", name="Refine edge")
+    looks = "(button) => getComputedStyle(button).backgroundColor"
+    active = refine.evaluate(looks)
+    refine.click()
     page.get_by_role("button", name="Reset").click()
     page.keyboard.press("Escape")
     settled(page)
     again = np.asarray(opened(download(page, "saveAlpha", tmp_path))).astype(int)
     assert np.array_equal(again, plain)
+    page.mouse.move(640, 300)
+    assert refine.evaluate(looks) != active  # it shows whether it does anything
+    page.locator("[data-setting=smooth]").evaluate(
+        "(slider) => { slider.value = 9; slider.dispatchEvent(new Event('input')) }"
+    )
+    (tmp_path / "another.png").write_bytes(scene.file.read_bytes())
+    drop(page, tmp_path / "another.png")
+    page.get_by_role("button", name="A new picture").click()
+    expect(page.locator("#picture-name")).to_have_text("another.png", timeout=PATIENCE)
+    expect(page.locator("[data-setting=smooth]")).to_have_value("0")
 
 
 def level_at(image: Image.Image, place: tuple[int, int]) -> NDArray[np.uint8]:

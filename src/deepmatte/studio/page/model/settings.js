@@ -92,7 +92,12 @@ export class Settings extends Emitter {
 
   /** Leaves the edge as it is. */
   unrefine() {
-    for (const name of REFINING) this.set(name, name === "decontaminate" ? 100 : 0);
+    for (const name of REFINING) this.set(name, asItIs(name));
+  }
+
+  /** Whether anything is done to the edge. */
+  get refines() {
+    return REFINING.some((name) => this[name] !== asItIs(name));
   }
 
   /** For a project file. */
@@ -117,6 +122,8 @@ export class Settings extends Emitter {
     return pick(values ?? {}, names.filter(fits));
   }
 }
+
+const asItIs = (name) => (name === "decontaminate" ? 100 : 0);
 
 const pick = (from, names) => Object.fromEntries(names.map((name) => [name, from[name]]));
 

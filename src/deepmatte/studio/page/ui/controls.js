@@ -58,6 +58,7 @@ export class Controls {
       strength: find("strength-field"),
       behind: find("behind-field"),
       more: find("more"),
+      refine: find("refine"),
       second: all("[data-setting=second]")[0],
       place: find("place-field"),
       choose: find("choose"),
@@ -172,6 +173,7 @@ export class Controls {
     this.#showSettings();
     for (const text of all("[data-value]")) text.textContent = String(settings[text.dataset.value]);
     found.more.hidden = settings.view !== "cutout";
+    found.refine.classList.toggle("chosen", settings.refines);
     document.body.toggleAttribute("data-sides", settings.sides && begun);
     found.second.hidden = settings.behind !== "gradient";
     found.strength.hidden = settings.view !== "marks";

@@ -229,6 +229,7 @@ export class Opening {
     studio.settings.set("size", Math.max(3, Math.round(BRUSH_SHARE * Math.sqrt(width * height))));
     studio.settings.set("view", "marks");
     if (studio.settings.behind === "picture") studio.settings.set("behind", "checks");
+    studio.settings.unrefine(); // what was done to one photo's edge is not meant for another's
     studio.settings.share(before.settings);
     if (!before.resumed) await session.claim(id);
     const photo = { id, name, width, height, file, fingerprint: mark, thumbnail };
