@@ -408,6 +408,9 @@ def test_keys_and_words_for_everyone(page: Page, scene: Scene) -> None:
     expect(zoom).not_to_have_text("100 %")  # a small photo is enlarged to the window
     page.keyboard.press("z")
     expect(zoom).to_have_text("100 %")
+    page.keyboard.press("9")
+    expect(zoom).to_have_text("200 %")
+    page.keyboard.press("z")
     (place,) = on_screen(page, CENTRE)
     page.keyboard.down(" ")
     drag(page, CENTRE, (CENTRE[0] + 50, CENTRE[1] + 20))

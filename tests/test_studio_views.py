@@ -13,6 +13,7 @@ from studio_browser import (  # noqa: F401 (fixtures)
     CENTRE,
     PATIENCE,
     RADIUS,
+    WIDTH,
     Scene,
     colour_at,
     context,
@@ -114,6 +115,32 @@ def test_the_box_is_adjusted_by_its_handles(page: Page, scene: Scene, tmp_path: 
     expect(page.get_by_role("button", name="Undo")).to_be_enabled()
     page.keyboard.press("m")
     expect(page.locator("#box")).to_be_hidden()  # strokes are not to be lost by a handle
+
+
+def test_boxes_add_and_subtract(page: Page, scene: Scene, tmp_path: Path) -> None:
+    one = np.asarray(Image.open(scene.file))
+    Image.fromarray(np.hstack([one, one])).save(tmp_path / "two discs.png")
+    open_file(page, tmp_path / "two discs.png")
+    first, second = CENTRE, (CENTRE[0] + WIDTH, CENTRE[1])
+    wanted = [
+        ("", "Box", first, (255, 0)),
+        ("Shift", "Box added", second, (255, 255)),
+        ("Alt", "Box removed", first, (0, 255)),
+    ]
+    for number, (key, name, (x, y), expected) in enumerate(wanted, 1):
+        page.keyboard.press("m")
+        if key:
+            page.keyboard.down(key)
+        drag(page, (x - 110, y - 110), (x + 110, y + 110))
+        if key:
+            page.keyboard.up(key)
+        step = f"{number}. {name}"
+        page.get_by_role("button", name="History").click()
+        expect(page.locator("#steps-menu [aria-current]")).to_have_text(step, timeout=PATIENCE)
+        page.keyboard.press("Escape")
+        labels = trimap_of(page, tmp_path)
+        assert (labels[first[::-1]], labels[second[::-1]]) == expected
+    expect(page.get_by_role("dialog", name="What is this box for?")).to_be_hidden()
 
 
 def test_the_edge_brush_lays_a_band_along_the_edge(

@@ -17,7 +17,9 @@ export function followSteps(studio, menu, gestures) {
     if (first === 0) entries.unshift(entry(0, "Untouched photo"));
     const current = entries.find(({ dataset }) => Number(dataset.position) === position);
     current?.setAttribute("aria-current", "step");
+    const focused = menu.contains(document.activeElement);
     menu.replaceChildren(...entries);
+    if (focused) current?.focus();
     current?.scrollIntoView({ block: "nearest" });
   };
 
@@ -40,4 +42,12 @@ export function followSteps(studio, menu, gestures) {
   };
 
   menu.addEventListener("toggle", ({ newState }) => newState === "open" && show());
+  // A step may end, or a key undo one, while the list is open.
+  let shown = "";
+  studio.on("change", () => {
+    const { steps, position } = studio.project?.trimap.history ?? { steps: [], position: 0 };
+    const now = JSON.stringify([steps.map(({ name }) => name), position]);
+    if (now !== shown && menu.matches(":popover-open")) show();
+    shown = now;
+  });
 }
