@@ -167,8 +167,40 @@ def test_a_program_written_for_remove_bg_is_understood(server: Server, scene: Sc
         data={"roi": "20 8 100 82", "bg_color": "fff"},
     )
 
+    shares = server.ask(
+        "/v1.0/removebg",
+        files={"image_file": scene.picture},
+        data={
+            "roi": "16.667% 8.889% 83.333% 91.111%",
+            "size": "regular",
+            "type": "product",
+            "type_level": "1",
+            "scale": "original",
+            "position": "original",
+            "semitransparency": "true",
+        },
+    )
+
     assert pixels(answer.content).shape == (90, 120, 4)
     assert set(pixels(white.content)[0, 0]) == {255}
+    assert shares.content == answer.content
+
+
+def test_remove_bgs_sizes_limit_the_pixels(server: Server, scene: Scene) -> None:
+    large = {}
+    for name, file in (("image", scene.picture), ("trimap", scene.trimap)):
+        buffer = io.BytesIO()
+        Image.open(file).resize((960, 720), Image.Resampling.NEAREST).save(buffer, "PNG")
+        large[name] = buffer.getvalue()
+    shapes = {
+        size: pixels(
+            server.ask(files=large, data={"size": size, "roi": "0% 0% 100% 100%"}).content
+        ).shape[:2]
+        for size in ("regular", "medium", "auto")
+    }
+
+    assert shapes["auto"] == shapes["medium"] == (720, 960)
+    assert 240_000 < shapes["regular"][0] * shapes["regular"][1] <= 250_000
 
 
 def test_an_answer_is_framed_and_deep_as_matte_does_it(server: Server, scene: Scene) -> None:
@@ -230,7 +262,8 @@ def test_exr_and_raw_are_taken_and_exr_is_given(server: Server, scene: Scene) ->
         ({"data": {"background": "/etc/passwd"}}, 422, "is no colour"),
         ({"data": {"output": "composite"}}, 422, "without a background"),
         ({"data": {"subject": "yes"}}, 422, "expected true or false"),
-        ({"data": {"size": "preview"}}, 422, "the picture's own size"),
+        ({"data": {"size": "tiny"}}, 422, "size='tiny'; expected one of auto"),
+        ({"data": {"scale": "80%"}}, 422, "scale='80%'; expected original"),
         ({"data": {"crop": "9999"}}, 422, "too wide; expected at most 500px"),
         ({"data": {"crop": "wide"}}, 422, "'wide' is no margin"),
         ({"data": {"resize": "0"}}, 422, "resize='0'; expected a whole number"),

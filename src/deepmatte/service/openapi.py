@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from deepmatte.images import Depth
-from deepmatte.service.orders import Format, Output, Quality
+from deepmatte.service.orders import SIZES, Format, Output, Quality
 from deepmatte.service.work import MEDIA_TYPES
 from deepmatte.version import __version__
 
-_BOX = r"^\s*-?[0-9]{1,9}(px)?((\s*,\s*|\s+)-?[0-9]{1,9}(px)?){3}\s*$"
+_SIDE = r"(-?[0-9]{1,9}(px)?|[0-9]{1,3}(\.[0-9]{1,3})?%)"
+_BOX = rf"^\s*{_SIDE}((\s*,\s*|\s+){_SIDE}){{3}}\s*$"
 _POINT = r"^\s*-?[0-9]{1,9}\s*,\s*-?[0-9]{1,9}\s*$"
 _FILE = {"type": "string", "format": "binary"}
 
@@ -67,8 +68,14 @@ _TEXTS: dict[str, dict[str, Any]] = {
     "box": {
         "type": "string",
         "pattern": _BOX,
-        "description": "left,top,right,bottom around the subject that is to be found, pixels."
+        "description": "left,top,right,bottom around the subject that is to be found: pixels, or"
+        " shares of the picture (5%)."
         " remove.bg's name is roi.",
+    },
+    "size": {
+        "enum": list(SIZES),
+        "description": "remove.bg's limit of the answer's pixels: preview, small and regular are"
+        " 0.25 megapixels, medium 1.5, hd 4, 4k 10, 50MP 50; auto and full have all.",
     },
     "background": {
         "type": "string",

@@ -52,11 +52,42 @@ TEXTS = (
 )
 """Fields of a request that are text; `size` is remove.bg's."""
 
-_FULL_SIZES = ("auto", "full", "original", "4k", "50MP")
+SIZES: Mapping[str, int | None] = {
+    **dict.fromkeys(("auto", "full", "original"), None),
+    **dict.fromkeys(("preview", "small", "regular"), 250_000),
+    **{"medium": 1_500_000, "hd": 4_000_000, "4k": 10_000_000, "50MP": 50_000_000},
+}
+"""remove.bg's sizes of an answer: pixels at most, None for all of them."""
+# remove.bg's fields that say what it should look for, and those that ask for nothing.
+_HINTS = ("type", "type_level", "semitransparency")
+_NOTHING = {"scale": "original", "position": "original"}
 _NUMBER = r"-?[0-9]{1,9}"
+_SIDE = re.compile(rf"({_NUMBER})(?:px)?|([0-9]{{1,3}}(?:\.[0-9]{{1,3}})?%)")
+# A region of interest that is all of the picture, which remove.bg takes if nothing is said.
+_ALL = ("0", "0", "100%", "100%")
 # The widest margin, as of remove.bg: pixels, and a share of the subject.
 _WIDEST = (500, 0.5)
 _SHADOW = 0.4  # the opacity that `shadow=true` asks for
+
+
+@dataclass(frozen=True)
+class Region:
+    """A box in pixels, or in shares of a picture whose size is not known yet.
+
+    Attributes:
+        sides: left, top, right, bottom: "20" pixels, or "12.5%" of the picture's side.
+    """
+
+    sides: tuple[str, ...]
+
+    def within(self, shape: tuple[int, int]) -> Box:
+        """The box in a picture of a shape (H, W)."""
+        lengths = (*shape[::-1], *shape[::-1])
+        left, top, right, bottom = (
+            round(float(side[:-1]) / 100 * length) if side.endswith("%") else int(side)
+            for side, length in zip(self.sides, lengths, strict=True)
+        )
+        return left, top, right, bottom
 
 
 @dataclass(frozen=True)
@@ -69,13 +100,14 @@ class Order:
         mask: a mask's file, instead of a trimap.
         subject: whether the subject is to be found, where there is neither.
         points: (x, y) on the subject.
-        box: (left, top, right, bottom) around it.
+        box: around it.
         background: a colour, or a picture's file, to put the subject on.
         output: what is wanted.
         format: of the answer.
         depth: bits of each colour of the answer; None as `deepmatte.Matte.save` takes it.
         straight: whether the colours of an EXR are not multiplied by alpha.
         framing: how the answer is cropped, resized and shadowed.
+        most_pixels: that the answer may have; None for all.
         quality: of the matte.
         resize_trimap: whether a trimap of another size is fitted to the picture.
     """
@@ -85,13 +117,14 @@ class Order:
     mask: bytes | None
     subject: bool
     points: tuple[Point, ...]
-    box: Box | None
+    box: Region | None
     background: str | bytes | None
     output: Output
     format: Format
     depth: Depth | None
     straight: bool
     framing: Framing
+    most_pixels: int | None
     quality: Quality
     resize_trimap: bool
 
@@ -113,11 +146,12 @@ def order(
     """
     given = _once("file", [(_SYNONYMS.get(name, name), content) for name, content in files], FILES)
     said = [(_SYNONYMS.get(name, name), value.strip()) for name, value in texts]
+    said = [pair for pair in said if not _asks_nothing(*pair)]
     points = tuple(_point(value) for name, value in said if name == "point")
     fields = _once("field", [pair for pair in said if pair[0] != "point"], TEXTS)
     if "image" not in given:
         raise DataError("There is no picture; expected one as the body or as the file 'image'.")
-    box = _box(fields["box"]) if "box" in fields else None
+    box = _region(fields["box"]) if "box" in fields else None
     subject = _flag(fields, "subject") or bool(points) or box is not None
     marked = [name for name in ("trimap", "mask") if name in given] + ["subject"] * subject
     if len(marked) > 1:
@@ -127,10 +161,8 @@ def order(
             "Nothing says what the subject is; expected a file 'trimap', a file 'mask',"
             " subject=true to find it, or a box."
         )
-    if fields.get("size", "auto") not in _FULL_SIZES:
-        raise DataError(
-            f"size={fields['size']!r}: an answer has the picture's own size; expected auto or full."
-        )
+    if fields.get("size", "auto") not in SIZES:
+        raise DataError(f"size={fields['size']!r}; expected one of {', '.join(SIZES)}.")
     background = _background(given.get("background"), fields.get("background"))
     output = _choice(fields, "output", get_args(Output), "composite" if background else "cutout")
     if (output == "composite") != (background is not None):
@@ -152,6 +184,7 @@ def order(
         depth=_depth(fields, kind),
         straight=_flag(fields, "straight"),
         framing=_framing(fields),
+        most_pixels=SIZES[fields.get("size", "auto")],
         quality=_choice(fields, "quality", get_args(Quality), "normal"),
         resize_trimap=_flag(fields, "resize_trimap"),
     )
@@ -217,14 +250,28 @@ def _point(text: str) -> Point:
     return int(match[1]), int(match[2])
 
 
-def _box(text: str) -> Box:
-    sides = [side.removesuffix("px") for side in re.split(r"\s*,\s*|\s+", text)]
-    if len(sides) != 4 or not all(re.fullmatch(_NUMBER, side) for side in sides):
+def _region(text: str) -> Region | None:
+    """The box that a text asks for; None for all of the picture."""
+    matches = [_SIDE.fullmatch(side) for side in re.split(r"\s*,\s*|\s+", text)]
+    sides = tuple(match[1] or match[2] for match in matches if match is not None)
+    if len(matches) != 4 or len(sides) != 4:
         raise DataError(
-            f"box={text!r}; expected four whole numbers of pixels: left,top,right,bottom."
+            f"box={text!r}; expected four whole numbers of pixels, or shares (5%):"
+            " left,top,right,bottom."
         )
-    left, top, right, bottom = (int(side) for side in sides)
-    return left, top, right, bottom
+    whole = tuple("0" if side == "0%" else side for side in sides) == _ALL
+    return None if whole else Region(sides)
+
+
+def _asks_nothing(name: str, value: str) -> bool:
+    """Whether a field of remove.bg's changes nothing here.
+
+    Raises:
+        DataError: it would, and cannot.
+    """
+    if name in _NOTHING and value != _NOTHING[name]:
+        raise DataError(f"{name}={value!r}; expected {_NOTHING[name]}: the subject stays in place.")
+    return name in _HINTS or name in _NOTHING
 
 
 def _background(file: bytes | None, text: str | None) -> str | bytes | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -98,6 +99,7 @@ class Worker:
             self._check_sizes(order)
             picture = open_image(order.image)
             matte = framed(self._matte(order, picture, progress), order.framing)
+            matte = _limited(matte, order.most_pixels)
             height, width = matte.alpha.shape
             content = _zipped(matte) if order.format == "zip" else _encoded(matte, order)
         return Done(content, MEDIA_TYPES[order.format], width, height, matte.notes)
@@ -120,7 +122,7 @@ class Worker:
             return matte_subject(
                 picture,
                 points=order.points,
-                box=order.box,
+                box=None if order.box is None else order.box.within(picture.shape),
                 segmenter=self._segmenter,
                 matter=matter,
                 progress=progress,
@@ -157,6 +159,14 @@ def _named(order: Order) -> Iterator[None]:
             if isinstance(content, bytes):
                 sentence = sentence.replace(name_of(content), f"The file '{name}'")
         raise type(error)(sentence) from error
+
+
+def _limited(matte: Matte, pixels: int | None) -> Matte:
+    """A matte of at most so many pixels."""
+    height, width = matte.alpha.shape
+    if pixels is None or height * width <= pixels:
+        return matte
+    return matte.resized(max(1, int(max(height, width) * math.sqrt(pixels / (height * width)))))
 
 
 def _encoded(matte: Matte, order: Order) -> bytes:
