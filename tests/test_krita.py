@@ -79,32 +79,75 @@ def run(way, picture, trimap, out):
 """
 
 
-@krita
-def test_krita_gets_a_layer_of_the_subject(scene: Scene, tmp_path: Path) -> None:
-    plugins = tmp_path / "plugins"
+LAYERS = """
+from krita import Krita
+from PyQt5.QtGui import QImage
+
+def main(arguments):
+    for path in arguments:
+        document = Krita.instance().openDocument(path)
+        document.setBatchmode(True)
+        depth, width, height = document.colorDepth(), document.width(), document.height()
+        names = [node.name() for node in document.rootNode().childNodes()]
+        document.setColorSpace("RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc")
+        document.refreshProjection()
+        document.waitForDone()
+        pixels = bytes(document.pixelData(0, 0, width, height))
+        QImage(pixels, width, height, 4 * width, QImage.Format_ARGB32).save(path + ".png")
+        with open(path + ".txt", "w") as file:
+            file.write(" ".join([depth, *names]))
+"""
+
+
+def run_in_krita(folder: Path, script: str, *arguments: str) -> None:
+    """Run a script's `main` in Krita with the plug-in installed."""
+    plugins = folder / "plugins"
     install = [sys.executable, str(INTEGRATIONS / "install.py"), "krita", "--to", str(plugins)]
     subprocess.run(install, check=True, capture_output=True)
-    (plugins / "deepmatte_test.py").write_text(SCRIPT)
-    command = tmp_path / "command"
+    (plugins / "deepmatte_test.py").write_text(script)
+    command = folder / "command"
     source = Path(deepmatte.__file__).parents[1]
     command.write_text(f'#!/bin/sh\nPYTHONPATH={source} exec {sys.executable} -m deepmatte "$@"\n')
     command.chmod(0o755)
     names = ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR")
-    homes = {name: str(tmp_path / name) for name in names}
+    homes = {name: str(folder / name) for name in names}
     for home in homes.values():
         Path(home).mkdir(mode=0o700)
     environment = {**os.environ, **homes, "PYTHONPATH": str(plugins), "DEEPMATTE": str(command)}
-    out = tmp_path / "out"
-    out.mkdir()
-    files = [str(scene.picture), str(scene.trimap), str(out)]
-
     subprocess.run(
-        ["kritarunner", "-s", "deepmatte_test", "-f", "main", *files],
+        ["kritarunner", "-s", "deepmatte_test", "-f", "main", *arguments],
         env={**environment, "QT_QPA_PLATFORM": "offscreen"},
         capture_output=True,
-        timeout=300,
+        timeout=100,
         check=False,  # it ends with a complaint about memory of its own
     )
+
+
+@krita
+def test_krita_shows_the_colours_of_layered_files(scene: Scene, tmp_path: Path) -> None:
+    pytest.importorskip("psd_tools")
+    photos = {"U8": scene.image, "U16": scene.image.astype(np.uint16) * 257 ^ 0x11}
+    files = [tmp_path / f"{depth}{suffix}" for depth in photos for suffix in (".ora", ".psd")]
+    for file in files:
+        matte = deepmatte.matte(photos[file.stem], scene.trimap)
+        matte.save_layers(file)
+    run_in_krita(tmp_path, LAYERS, *map(str, files))
+
+    expected = np.asarray(deepmatte.matte(scene.image, scene.trimap).cutout()).astype(int)
+    seen = expected[..., 3] > 25
+    for file in files:
+        said, *layers = Path(f"{file}.txt").read_text().split()
+        assert layers == ["Photo", "Subject"], file
+        assert file.suffix == ".ora" or said == file.stem  # Krita reads OpenRaster in 8 bits
+        shown = np.asarray(Image.open(f"{file}.png").convert("RGBA")).astype(int)
+        assert np.abs(shown - expected)[seen].max() <= 4, file
+
+
+@krita
+def test_krita_gets_a_layer_of_the_subject(scene: Scene, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    run_in_krita(tmp_path, SCRIPT, str(scene.picture), str(scene.trimap), str(out))
 
     box, shape, painted = json.loads((out / "said.json").read_text())
     assert box == [

@@ -11,7 +11,7 @@ import os
 import struct
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -25,7 +25,7 @@ from deepmatte.images.encode import encode_image
 from deepmatte.images.files import name_of, reason_of, write_files
 from deepmatte.images.metadata import NO_METADATA, Metadata
 from deepmatte.images.picture import Picture, Target
-from deepmatte.images.profiles import profile_space
+from deepmatte.images.profiles import profile_space, srgb_profile
 
 LAYERED_SUFFIXES = (".ora", ".psd")
 _THUMBNAIL = 256  # pixels, the most that OpenRaster allows
@@ -105,6 +105,9 @@ def encode_layers(
     if dotted not in LAYERED_SUFFIXES:
         known = " or ".join(LAYERED_SUFFIXES)
         raise ImageError(f"{name} cannot have layers; expected a name that ends in {known}.")
+    if layers[0].colours.dtype != np.uint8 and metadata.icc_profile is None:
+        # Without a profile Krita takes a PSD of 16 bits for linear light, and asks at an .ora.
+        metadata = replace(metadata, icc_profile=srgb_profile())
     if dotted == ".ora":
         return _open_raster(layers, metadata)
     try:

@@ -44,11 +44,12 @@ def manage_profile(colour: NDArray[Any], profile: bytes) -> tuple[NDArray[Any], 
     if space == "RGB":
         return colour, profile
     if space == "GRAY" and colour.ndim == 2:
-        return _through_grey_profile(colour, profile), _srgb_profile()
-    return colour, _srgb_profile() if space == "CMYK" else None
+        return _through_grey_profile(colour, profile), srgb_profile()
+    return colour, srgb_profile() if space == "CMYK" else None
 
 
-def _srgb_profile() -> bytes:
+def srgb_profile() -> bytes:
+    """An ICC profile of sRGB, the same at any time."""
     from PIL import ImageCms
 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
