@@ -338,6 +338,7 @@ def test_every_drop_is_answered(page: Page, scene: Scene, tmp_path: Path) -> Non
     drop(page, *(tmp_path / name for name in ("a.png", "a.trimap.png", "b.png", "b_mask.png")))
     shown = page.locator("#picture-name")
     expect(shown).to_have_text("a.png", timeout=PATIENCE)
+    expect(page.locator("#notices")).to_contain_text("1 more waits below the photo.")
     settled(page)  # its trimap came with it
     assert np.array_equal(trimap_of(page, tmp_path), trimap)
     row = page.get_by_role("region", name="Photos")

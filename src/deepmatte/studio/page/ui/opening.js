@@ -61,7 +61,8 @@ export class Opening {
     }
     let waiting = 0;
     for (const each of others) if ((await this.#wait(each)) === "done") waiting++;
-    if (waiting) messages.notice(`${waiting} more wait below the photo.`);
+    const wait = waiting === 1 ? "waits" : "wait";
+    if (waiting) messages.notice(`${waiting} more ${wait} below the photo.`);
     return this.#remarkStrangers(files);
   }
 
