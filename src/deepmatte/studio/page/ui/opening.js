@@ -11,10 +11,10 @@ import { Refused } from "../model/errors.js";
 import { abortable, inSlices } from "../model/slices.js";
 import { isProject, readProject } from "../model/project_file.js";
 import { paired } from "../model/pairing.js";
+import { fingerprint, inMemory, mayBePhoto, thumbnailOf } from "../model/photo_file.js";
 
 /** @typedef {import("./downloads.js").Outcome} Outcome */
 
-const THUMBNAIL = 96; // pixels
 const BRUSH_SHARE = 0.03; // of the photo's side
 
 export class Opening {
@@ -309,33 +309,4 @@ export class Opening {
       this.studio.changed();
     }
   }
-}
-
-/** A kind that the browser does not know may be one of photos. @param {File} file */
-const mayBePhoto = ({ type }) => !type || type.startsWith("image/");
-
-/** A copy that stays readable when the file on disk changes. */
-async function inMemory(file) {
-  try {
-    return new Blob([await file.arrayBuffer()], { type: file.type });
-  } catch {
-    throw new Refused(`${file.name} cannot be read; if it is a folder, open a photo in it.`);
-  }
-}
-
-async function thumbnailOf(bitmap) {
-  const scale = Math.min(1, THUMBNAIL / Math.max(bitmap.width, bitmap.height));
-  const width = Math.max(1, Math.round(bitmap.width * scale));
-  const height = Math.max(1, Math.round(bitmap.height * scale));
-  const canvas = new OffscreenCanvas(width, height);
-  const context = canvas.getContext("2d");
-  context.imageSmoothingQuality = "high";
-  context.drawImage(bitmap, 0, 0, width, height);
-  return canvas.convertToBlob({ type: "image/jpeg", quality: 0.8 });
-}
-
-/** SHA-256 of a file, by which its photo is known again. */
-async function fingerprint(file) {
-  const digest = await crypto.subtle.digest("SHA-256", await file.arrayBuffer());
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
