@@ -32,6 +32,10 @@ def main() -> None:
         if np.issubdtype(first.dtype, np.floating):
             mean = (1 - share) * first.astype(np.float32) + share * second.astype(np.float32)
             tensor.CopyFrom(numpy_helper.from_array(mean.astype(first.dtype), tensor.name))
+    # The checksum was of the first one's weights.
+    kept = [entry for entry in one.metadata_props if entry.key != "sha256"]
+    del one.metadata_props[:]
+    one.metadata_props.extend(kept)
     write_bytes(Path(sys.argv[4]), one.SerializeToString())
 
 

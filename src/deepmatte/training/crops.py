@@ -155,7 +155,7 @@ def random_trimap(rng: np.random.Generator, alpha: Array) -> NDArray[np.uint8]:
         strokes = _scribbles(rng, alpha.shape)
         known = [part & strokes for part in known]
     # The paper's hard case, one kind of known pixels is missing; or harder still, both are.
-    missing = rng.choice(["none", "first", "second", "both"], p=[0.9, 0.04, 0.04, 0.02])
+    missing = rng.choice(["none", "first", "second", "both"], p=[0.8, 0.05, 0.1, 0.05])
     trimap = np.full(alpha.shape, UNKNOWN, np.uint8)
     if missing in ("none", "second"):
         trimap[known[0]] = FOREGROUND
@@ -179,7 +179,7 @@ def _dilated_subject(rng: np.random.Generator, alpha: Array) -> NDArray[np.uint8
         trimap[inside > (rng.uniform(0.5, 20) if way == "narrow" else rng.uniform(10, 60))] = (
             FOREGROUND
         )
-    margin = rng.uniform(20, 80) if rng.random() < 0.15 else rng.uniform(0.5, 20)
+    margin = rng.uniform(20, 80) if rng.random() < 0.25 else rng.uniform(0.5, 20)
     trimap[outside > margin] = BACKGROUND
     return trimap
 

@@ -103,7 +103,7 @@ def _composed(rng: np.random.Generator, sources: Sources, size: int) -> Scene:
     if rng.random() < 0.25:
         other = sources.foreground(rng, drawn, None)
         foreground, alpha = _combine(foreground, alpha, *other)
-    if rng.random() < 0.12:
+    if rng.random() < 0.2:
         foreground, alpha = _defocused(rng, foreground, alpha)
     background = sources.background(rng, drawn)
     if rng.random() < 0.12:

@@ -11,7 +11,7 @@ from deepmatte.errors import ModelError
 FOLDER = Path(__file__).parent
 
 SHA256 = {
-    "lite": "08c21852d6573c4a4e9bc03ee41c9e7594f4bd77482527e122be61337d09e246",
+    "lite": "c7cb8cf71dbee49ba104f398f921985642847b14363578dd3c1030f3869ebae8",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 
