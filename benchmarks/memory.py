@@ -31,7 +31,7 @@ TILES = (640, 960, 1280)
 BUDGETS = ((24.0, 3.0, None), (24.0, 3.0, 1.5), (24.0, 3.0, 1.2), (100.0, 12.5, 4.0))
 """Megapixels, how many of them are unknown, and the memory that is asked for, GB."""
 
-Call: TypeAlias = Callable[..., Any]
+Run: TypeAlias = Callable[..., Any]
 """`alone` or `here`."""
 
 
@@ -40,21 +40,21 @@ def measure(quick: bool, pictures: int = PICTURES) -> Results:
     sizes = (0.4, 0.6) if quick else SIZES
     sides = (64, 96) if quick else TILES
     budgets = ((0.02, 0.003, 1.0),) if quick else BUDGETS
-    call = here if quick else alone
+    run = here if quick else alone
     return {
-        "matted": [_of_picture(size, call, saved=False) for size in sizes],
-        "saved": [_of_picture(size, call, saved=True) for size in sizes],
+        "matted": [_of_picture(size, run, saved=False) for size in sizes],
+        "saved": [_of_picture(size, run, saved=True) for size in sizes],
         "tiles": [_of_tile(side) for side in sides],
-        "budgets": [_budget(call, *budget) for budget in budgets],
-        "run": _long_run(3 if quick else pictures, 0.02 if quick else LARGEST, call),
+        "budgets": [_budget(run, *budget) for budget in budgets],
+        "run": _long_run(3 if quick else pictures, 0.02 if quick else LARGEST, run),
     }
 
 
-def _of_picture(megapixels: float, call: Call, *, saved: bool) -> dict[str, float]:
+def _of_picture(megapixels: float, run: Run, *, saved: bool) -> dict[str, float]:
     """The peak for a picture, matted only or by the command that also writes three files."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        photo, trimap = call(save, folder, megapixels, SUBJECT / 3, SUBJECT)
+        photo, trimap = run(save, folder, megapixels, SUBJECT / 3, SUBJECT)
         if saved:
             found = command(*matte_command(photo, trimap, folder))
         else:
@@ -97,21 +97,21 @@ def prepare_tile(side: int) -> Callable[[], object]:
     return lambda: engine(image, np.full(image.shape[:2], 128, np.uint8))
 
 
-def _budget(call: Call, megapixels: float, unknown: float, budget: float | None) -> Results:
+def _budget(run: Run, megapixels: float, unknown: float, budget: float | None) -> Results:
     """The command with ``--memory``."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        photo, trimap = call(save, folder, megapixels, unknown)
+        photo, trimap = run(save, folder, megapixels, unknown)
         words = matte_command(photo, trimap, folder)
         found = command(*words, *(() if budget is None else ("--memory", f"{budget}GB")))
     say(f"{megapixels:g} MP in {budget or 'any'} GB: {found.peak:.2f} GB")
     return {"megapixels": megapixels, "unknown": unknown, "budget": budget, **asdict(found)}
 
 
-def _long_run(pictures: int, largest: float, call: Call) -> Results:
+def _long_run(pictures: int, largest: float, run: Run) -> Results:
     with tempfile.TemporaryDirectory() as name:
-        sizes = call(save_pictures, Path(name), pictures, largest)
-        held, peak = call(matte_pictures, Path(name), pictures)
+        sizes = run(save_pictures, Path(name), pictures, largest)
+        held, peak = run(matte_pictures, Path(name), pictures)
     say(f"{pictures} pictures: {held[-1]:.2f} GB held at the end, {peak:.2f} GB at most")
     return {"megapixels": sizes, "held": held, "peak": peak}
 

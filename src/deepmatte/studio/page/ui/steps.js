@@ -10,8 +10,12 @@ const SHOWN = 40;
  * @param {import("./gestures.js").Gestures} gestures
  */
 export function followSteps(studio, menu, gestures) {
+  const past = () => studio.project?.trimap.history ?? { steps: [], position: 0 };
+  const described = () => JSON.stringify([past().steps.map(({ name }) => name), past().position]);
+  let shown = "";
+
   const show = () => {
-    const { steps, position } = studio.project?.trimap.history ?? { steps: [], position: 0 };
+    const { steps, position } = past();
     const first = Math.max(0, steps.length - SHOWN);
     const entries = steps.slice(first).map(({ name }, index) => entry(first + index + 1, name));
     if (first === 0) entries.unshift(entry(0, "Untouched photo"));
@@ -21,6 +25,7 @@ export function followSteps(studio, menu, gestures) {
     menu.replaceChildren(...entries);
     if (focused) current?.focus();
     current?.scrollIntoView({ block: "nearest" });
+    shown = described();
   };
 
   const entry = (position, name) => {
@@ -43,11 +48,7 @@ export function followSteps(studio, menu, gestures) {
 
   menu.addEventListener("toggle", ({ newState }) => newState === "open" && show());
   // A step may end, or a key undo one, while the list is open.
-  let shown = "";
   studio.on("change", () => {
-    const { steps, position } = studio.project?.trimap.history ?? { steps: [], position: 0 };
-    const now = JSON.stringify([steps.map(({ name }) => name), position]);
-    if (now !== shown && menu.matches(":popover-open")) show();
-    shown = now;
+    if (menu.matches(":popover-open") && described() !== shown) show();
   });
 }
