@@ -18,9 +18,11 @@ unexplained, from Forte 2021 ("Approximate Fast Foreground Colour Estimation", I
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +30,10 @@ from numpy.typing import NDArray
 from deepmatte.errors import ImageError
 from deepmatte.images.arrays import to_unit
 from deepmatte.images.resize import half
+from deepmatte.machine import usable_cores
 from deepmatte.types import Floats
+
+Result = TypeVar("Result")
 
 # Pull towards the level above, in units of the mean of alpha^2 (or of (1 - alpha)^2) in a window.
 # Composite errors differ by 1 % between 0.02 and 0.06 (benchmarks/foreground.py).
@@ -37,7 +42,9 @@ _PRIOR_WEIGHT = 0.04
 # alpha is constant, little enough not to bend the colours when it is not.
 _ROOT_PRIOR_WEIGHT = 1e-4
 # Rows processed at a time: copies of the whole picture would cost much memory.
-_STRIP = 256
+_STRIP = 128
+# Strips processed side by side, each on a core; more of them would cost more memory.
+_SIDE_BY_SIDE = 2
 # Finest levels of the pyramid; they are computed for each strip and not kept.
 _PASSING = 3
 _BLOCK = 2**_PASSING
@@ -112,16 +119,32 @@ def foreground_strips(
     changes = _changes(pyramid[0].alpha)
     coarse = _solve_pyramid(pyramid)
     del pyramid
-    for top in range(0, len(alpha), _STRIP):
-        yield _solve_strip(image, alpha, top, coarse, changes)
+    yield from _side_by_side(
+        lambda top: _solve_strip(image, alpha, top, coarse, changes), len(alpha)
+    )
+
+
+def _side_by_side(work: Callable[[int], Result], height: int) -> Iterator[Result]:
+    """What ``work`` returns for the first row of each strip, in order."""
+    tops = range(0, height, _STRIP)
+    with ThreadPoolExecutor(min(_SIDE_BY_SIDE, usable_cores())) as threads:
+        begun: deque[Future[Result]] = deque()
+        for top in tops:
+            if len(begun) == _SIDE_BY_SIDE:
+                yield begun.popleft().result()
+            begun.append(threads.submit(work, top))
+        while begun:
+            yield begun.popleft().result()
 
 
 def _build_pyramid(image: NDArray[Any], alpha: Floats) -> list[_Moments]:
     """Moments of windows of `_BLOCK`, twice `_BLOCK`, ... pixels, up to a single window."""
-    strips = []
-    for top in range(0, len(alpha), _STRIP):
+
+    def strip(top: int) -> _Moments:
         rows = slice(top, top + _STRIP)
-        strips.append(_passing_moments(to_unit(image[rows]), alpha[rows])[-1])
+        return _passing_moments(to_unit(image[rows]), alpha[rows])[-1]
+
+    strips = list(_side_by_side(strip, len(alpha)))
     pyramid = [
         _Moments(
             alpha=np.concatenate([strip.alpha for strip in strips]),

@@ -24,7 +24,7 @@ import numpy as np
 from deepmatte.errors import MattingError
 from deepmatte.matting import Matter
 from deepmatte.solver.runtime import Progress
-from deepmatte.studio.local import LocalAnswer, local_answer
+from deepmatte.studio.local import Colours, LocalAnswer, local_answer
 from deepmatte.studio.pictures import OpenPicture
 from deepmatte.studio.rectangle import Rectangle
 from deepmatte.studio.whole import TILE, Failure, Settled
@@ -147,15 +147,16 @@ def _settle(matter: Matter, picture: OpenPicture, progress: Progress) -> Settled
     """The whole picture's matte, or the error; None if it was cancelled."""
     try:
         matte = matter(picture.picture, picture.labels, progress=progress)
-        colours = np.asarray(matte.cutout())
+        colours = matte.levels("cutout", 8)
         progress.advance(1)
         shown = picture.shown.colours
         down, across = (-(-side // TILE) for side in picture.picture.shape)
         changed = np.ones((down, across), np.bool_)
         if shown is not None:
             for tile in picture.area.tiles(TILE):
-                same = np.array_equal(colours[tile.window], shown[tile.window])
-                changed[tile.top // TILE, tile.left // TILE] = not same
+                changed[tile.top // TILE, tile.left // TILE] = _differ(
+                    colours[tile.window], shown[tile.window]
+                )
     except CancelledError:
         return None
     # New exceptions: the original ones keep all frames' memory alive.
@@ -168,6 +169,12 @@ def _settle(matter: Matter, picture: OpenPicture, progress: Progress) -> Settled
         return MattingError(BROKEN)
     # A new `Matte`: cached intermediate results are large and not needed again.
     return Settled(replace(matte), colours, changed)
+
+
+def _differ(colours: Colours, shown: Colours) -> bool:
+    """Whether anybody can see a difference: not where both are fully transparent."""
+    both_empty = not colours[..., 3].any() and not shown[..., 3].any()
+    return not both_empty and not np.array_equal(colours, shown)
 
 
 async def wait(event: asyncio.Event, seconds: float | None) -> None:
