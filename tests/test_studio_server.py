@@ -821,6 +821,29 @@ def test_an_edit_shows_at_once_and_settles_to_the_exact_result(
     np.testing.assert_array_equal(decoded(png), exact)
 
 
+def test_only_what_can_be_seen_is_sent_again(studio: Studio) -> None:
+    photo, small = scene_of((512, 700))
+    photo, labels = np.tile(photo, (1, 3, 1)), np.zeros((512, 2100), np.uint8)
+    photo[440:500, 20:220] = 255, 0, 0  # new colours for the subject
+    labels[:, :700] = small
+    path = studio.upload(encoded(photo))
+    canvas = np.zeros((*labels.shape, 4), np.uint8)
+    have = show(canvas, studio.edit(path, labels))[-1]["answer"]
+    before = np.asarray(deepmatte.matte(photo, labels).cutout())
+    labels[440:500, 20:220] = 255
+    edit = studio.edit(path, labels[440:500, 20:220], left=20, top=440, have=have)
+    frames = show(canvas, edit)
+    exact = np.asarray(deepmatte.matte(photo, labels).cutout())
+    assert (exact[:, 1024:] != before[:, 1024:]).any()  # the colours of what is fully transparent
+    assert not exact[:, 1024:, 3].any()
+    sent = [frame["left"] for frame in frames if frame["kind"] == "pixels"]
+    assert max(sent) < 1024
+    np.testing.assert_array_equal(canvas[..., 3], exact[..., 3])
+    seen = exact[..., 3] > 0
+    np.testing.assert_array_equal(canvas[seen], exact[seen])
+    studio.ask("DELETE", path)
+
+
 def test_a_dropped_picture_counts_as_long_as_a_request_uses_it() -> None:
     photo, labels = scene_of((700, 900))
     labels[50:650, 50:850] = 128  # takes long enough
