@@ -466,13 +466,18 @@ def test_the_photo_has_most_of_the_window(
     filled = max((right - left) / box["width"], (bottom - top) / box["height"])
     assert filled > 0.8  # a small photo is enlarged
     draw_box(page)
-    for name in ("Backdrop…", "Refine edge…", "Save"):
+    for name in ("Backdrop…", "Refine edge…", "Save", "History"):
         page.get_by_role("button", name=name, exact=True).click()
         menu = page.locator(":popover-open").bounding_box()
         assert menu is not None
         assert menu["x"] >= 0
         assert menu["x"] + menu["width"] <= width
         page.keyboard.press("Escape")
+    page.get_by_role("button", name="Light or dark page").click()
+    page.get_by_role("heading", name=scene.file.name).scroll_into_view_if_needed()
+    save = page.get_by_role("button", name="Save", exact=True).bounding_box()
+    assert save is not None
+    assert save["x"] + save["width"] <= width
     context.close()
 
 
