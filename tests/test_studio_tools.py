@@ -275,9 +275,23 @@ def test_all_photos_of_the_row_are_saved(page: Page, scene: Scene, tmp_path: Pat
     save_as(page, tmp_path, all=True)
     expect(page.locator("#notices")).to_contain_text("Saved: 2 of 3 photos.", timeout=PATIENCE)
     expect(page.locator("#notices")).to_contain_text("Nothing is cut out yet in 1 of them.")
-    eventually(lambda: sorted(saved) == ["one.cutout.png", "two.cutout.png"])
     expect(page.locator("#picture-name")).to_have_text("two.png")  # what was open before
     settled(page)
+    page.wait_for_timeout(200)
+    assert sorted(saved) == ["one.cutout.png", "two.cutout.png"]
+
+
+def test_photos_that_are_still_coming_are_saved_too(page: Page, tmp_path: Path) -> None:
+    files = []
+    for number in range(12):
+        photo, trimap = (tmp_path / f"{number}{kind}.png" for kind in ("", ".trimap"))
+        Image.new("RGB", (24, 24), (9 * number, 99, 0)).save(photo)
+        Image.new("L", (24, 24), 255).save(trimap)
+        files += [photo, trimap]
+    drop(page, *files)
+    settled(page)
+    save_as(page, tmp_path, all=True)
+    expect(page.locator("#notices")).to_contain_text("Saved: 12 of 12 photos.", timeout=PATIENCE)
 
 
 def test_photos_of_the_row_have_one_background_and_can_be_given_up(
@@ -301,7 +315,8 @@ def test_photos_of_the_row_have_one_background_and_can_be_given_up(
     page.on("download", lambda file: files.append(file))
     save_as(page, tmp_path, all=True, what="composite")
     expect(page.locator("#notices")).to_contain_text("Saved: 2 of 3 photos.", timeout=PATIENCE)
-    eventually(lambda: len(files) == 2)
+    page.wait_for_timeout(200)
+    assert len(files) == 2
     corners = set()
     for number, file in enumerate(files):
         file.save_as(tmp_path / f"{number}.png")
@@ -314,3 +329,17 @@ def test_photos_of_the_row_have_one_background_and_can_be_given_up(
     page.keyboard.press("Escape")
     expect(page.locator("#notices")).to_contain_text("Saved: 0 of 3 photos.", timeout=PATIENCE)
     expect(page.locator("#waiting")).to_be_hidden()
+
+
+def test_many_downloads_at_once_all_arrive(page: Page) -> None:
+    saved: list[str] = []
+    page.on("download", lambda file: saved.append(file.suggested_filename))
+    script = """async (names) => {
+      const { save } = await import("/ui/downloads.js");
+      for (const name of names) save(new Blob([name]), name);
+    }"""
+    names = [f"{number}.txt" for number in range(15)]  # a browser takes ten
+    last = page.expect_event("download", lambda file: file.suggested_filename == names[-1])
+    with last:
+        page.evaluate(script, names)
+    assert saved == names

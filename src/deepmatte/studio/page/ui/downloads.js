@@ -14,6 +14,8 @@ import { projectFile, projectName } from "../model/project_file.js";
 
 /** Settings of the chosen background, but for a picture of one's own: each project has another. */
 const BACKING = ["behind", "colour", "second", "blur"];
+/** Milliseconds between two downloads: of more than ten a second Chromium drops the rest. */
+const PACE = 150;
 
 export class Downloads {
   /** @param {import("../studio.js").Studio} studio */
@@ -54,6 +56,7 @@ export class Downloads {
     const backing = BACKING.map((name) => [name, settings[name]]);
     /** @type {Record<Outcome, number>} */
     const count = { done: 0, refused: 0, cancelled: 0 };
+    await opening.taken;
     const show = async (id) => studio.project?.id === id ? "done" : opening.recent(id);
     for (const id of await this.#touched()) {
       let outcome = await show(id);
@@ -154,7 +157,7 @@ export class Downloads {
     const done = messages.busy("Finishing the cut-out at full size", () => controller.abort());
     try {
       const response = await abortable(work(controller.signal), controller.signal);
-      if (response) deliver(await response.blob(), nameOf(response));
+      if (response) await deliver(await response.blob(), nameOf(response));
       return "done";
     } catch (error) {
       if (controller.signal.aborted) return "cancelled";
@@ -187,10 +190,17 @@ function nameOf(response) {
   return /filename="([^"]+)"/i.exec(header)?.[1] ?? "cutout.png";
 }
 
-function save(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+let turn = Promise.resolve();
+
+/** Downloads a file, in its turn. @param {Blob} blob @param {string} name */
+export function save(blob, name) {
+  const started = turn.then(() => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  });
+  turn = started.then(() => new Promise((resolve) => setTimeout(resolve, PACE)));
+  return started;
 }

@@ -18,6 +18,9 @@ import { fingerprint, inMemory, mayBePhoto, thumbnailOf } from "../model/photo_f
 const BRUSH_SHARE = 0.03; // of the photo's side
 
 export class Opening {
+  /** Until all of the files that came last are open, or wait in the row. @type {Promise<any>} */
+  taken = Promise.resolve();
+
   /** @param {import("../studio.js").Studio} studio @param {import("./dialogs.js").Dialogs} dialogs */
   constructor(studio, dialogs) {
     this.studio = studio;
@@ -46,7 +49,13 @@ export class Opening {
    *
    * @param {File[]} files with an open project, the user says what a single one is for
    */
-  async files(files) {
+  files(files) {
+    const taking = this.#take(files);
+    this.taken = taking.catch(() => {});
+    return taking;
+  }
+
+  async #take(files) {
     const { messages, project } = this.studio;
     const [saved, ...more] = files.filter(isProject);
     for (const { name } of more) messages.notice(`One project at a time: ${name} was not opened.`);
