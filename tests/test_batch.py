@@ -298,7 +298,7 @@ def test_missing_and_doubled_trimaps_are_named_before_anything_runs(
         (("photos", "out", "--cutout", "../{stem}.png"), "leads out of the output folder"),
         (("photos", "out", "--cutout", "{stem}.jpg"), "no alpha channel"),
         (("photos", "out", "--cutout", "{stem}.webp", "--depth", "16"), "WEBP holds 8"),
-        (("photos", "out", "--trimaps", "nowhere"), "nowhere is no folder"),
+        (("photos", "out", "--trimaps", "nowhere"), "nowhere is not a folder"),
         (("nowhere", "out"), "nowhere does not exist"),
         (("empty", "out"), "no picture in empty"),
         (("photos", "out", "--trimaps", "trimaps", "--over", "nocolour"), "nocolour"),

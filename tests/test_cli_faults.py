@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -127,6 +128,40 @@ def test_a_missing_picture_is_blamed_and_not_its_output(scene: Scene, missing: s
         assert done.stderr.decode() == f"deepmatte: {missing} does not exist.\n"
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("photo.png", "To cut out a picture: deepmatte matte photo.png TRIMAP"),
+        ("matte photo.png trimap.png --box 1,2,30,40", "TRIMAP and --box were given"),
+        ("matte photo.png --mask mask.png --point 3,4", "--mask and --point were given"),
+        ("matte photo.png --box 30,40,1,2", "left < right and top < bottom"),
+        ("matte photo.png trimap.png -o cutout", "cutout has no suffix"),
+        ("matte photo.png trimap.png --quality best", "'--quality': 'best' is not one of"),
+        ("matte photo.png trimap.png --memory 4", "4 bytes of memory is too little"),
+        ("matte photo.png --mask small.png", "small.png: The mask is 60 x 45 pixels"),
+        ("batch - out", "There is no picture in the list"),
+        ("batch . out --trimaps nothing", "expected a folder of trimaps"),
+    ],
+)
+def test_a_slip_is_explained(scene: Scene, command: str, said: str) -> None:
+    with Image.open(scene.mask) as mask:
+        mask.resize((60, 45), Image.Resampling.NEAREST).save(scene.folder / "small.png")
+
+    done = run_here(*command.split(), folder=scene.folder)
+
+    assert done.returncode in (1, 2)
+    assert said in done.stderr.decode()
+
+
+@pytest.mark.parametrize("over", ["greenish", "nothing.jpg"])
+def test_a_background_is_checked_before_any_work(scene: Scene, over: str) -> None:
+    scene.picture.write_bytes(b"not opened")
+
+    done = run_here("matte", "photo.png", "trimap.png", "--over", over, folder=scene.folder)
+
+    assert f"'{over}' is neither a colour" in done.stderr.decode()
+
+
 def test_an_address_is_not_downloaded(scene: Scene) -> None:
     done = run_here("matte", "https://example.org/photo.jpg", "trimap.png", folder=scene.folder)
 
@@ -181,7 +216,7 @@ def test_a_long_matte_says_how_far_it_is(scene: Scene) -> None:
 
     done = run(*words, folder=scene.folder)
 
-    assert b"of the matte\n" in done.stderr
+    assert re.search(rb"^large.png: (working|matting, \d+%)$", done.stderr, re.MULTILINE)
     assert done.returncode == 0
 
 

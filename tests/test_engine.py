@@ -112,7 +112,7 @@ def test_the_memory_chooses_the_tile(mattes: tuple[Floats, Floats]) -> None:
 
     np.testing.assert_array_equal(Engine(memory=740_000_000)(*scene), tiled)
     np.testing.assert_array_equal(Engine(memory=3_000_000_000)(*scene), whole)
-    with pytest.raises(ModelError, match=r"^0.45 GB of memory .* 2600 x 2300 pixels: expected at"):
+    with pytest.raises(ModelError, match=r"^0.45 GB of memory .* 2600 x 2300 pixels; expected at"):
         Engine(memory=450_000_000)(*scene)
 
 

@@ -193,7 +193,7 @@ def test_trimaps_without_foreground_or_without_background_work(
         ((0, 100, 255), []),
         ((0, 127, 254), ["foreground"]),
         ((16, 128, 255), ["background"]),
-        ((16, 128, 235), ["foreground", "background"]),
+        ((16, 128, 235), ["foreground and no background"]),
     ],
 )
 def test_a_kind_that_the_trimap_does_not_mark_is_said(

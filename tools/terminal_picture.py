@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.text import Text
 
 _COLUMNS = 110
-_PROGRESS = re.compile(r", \d+% of the matte$")
+_PROGRESS = re.compile(r": (working|matting|colours and files)(, \d+%)?$")
 _SAMPLE = {"photo.jpg": "fur.jpg", "trimap.png": "fur.trimap.png"}
 
 

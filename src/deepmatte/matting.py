@@ -27,10 +27,14 @@ if TYPE_CHECKING:
 __all__ = ["Matte", "Matter", "Part", "matte", "shared_matter"]
 
 _MASK = (
-    "The trimap has nothing unknown, so that its edges stay as hard as they are; a segmenter's "
-    "mask is to be given as a mask, not as a trimap."
+    "The trimap has no unknown pixels, so its hard edges stay as they are; a segmentation mask is "
+    "to be given as a mask, not as a trimap."
 )
 _UNMARKED = "The trimap marks no {kind}: nothing in it is {level}."
+_NOTHING_KNOWN = (
+    "The trimap marks no foreground and no background: nothing in it is fully white or fully "
+    "black, so the matte is a guess."
+)
 
 
 class Matter:
@@ -186,9 +190,12 @@ def _notes(
     from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN
 
     notes = [] if picture.alpha is None else [SAID[transparency]]
-    if not (trimap == FOREGROUND).any():
+    foreground, background = (trimap == FOREGROUND).any(), (trimap == BACKGROUND).any()
+    if not foreground and not background:
+        notes.append(_NOTHING_KNOWN)
+    elif not foreground:
         notes.append(_UNMARKED.format(kind="foreground", level="fully white"))
-    if not (trimap == BACKGROUND).any():
+    elif not background:
         notes.append(_UNMARKED.format(kind="background", level="fully black"))
     if len(notes) == (picture.alpha is not None) and not (trimap == UNKNOWN).any():
         notes.append(_MASK)

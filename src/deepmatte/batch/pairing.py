@@ -80,6 +80,8 @@ def _pictures(sources: Sources) -> _Found:
             paths += filter(os.path.isfile, pictures_among(files))
         else:
             raise ImageError(f"{source} does not exist.")
+    if not bases:  # an empty list on standard input
+        return _Found(".", [])
     base = bases[0] if single else os.path.commonpath([os.path.realpath(name) for name in bases])
     unique = {os.path.realpath(path): path for path in paths}
     if not single:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
+import shlex
 import signal
 import sys
 from types import FrameType
@@ -70,10 +72,13 @@ def _run() -> int:
         message = io.StringIO()
         error.show(message)
         for line in message.getvalue().splitlines():
-            print(printable(line), file=sys.stderr)
+            print(printable(line.replace("Value error, ", "")), file=sys.stderr)
         verb = error.ctx.info_name if error.ctx else ""
         if getattr(error, "option_name", "") in ("-o", "--out") and verb in _OUTPUTS:
             print(f"There is no -o here; {_OUTPUTS[verb]}.", file=sys.stderr)
+        elif len(sys.argv) > 1 and verb == "deepmatte" and os.path.isfile(sys.argv[1]):
+            picture = printable(shlex.quote(sys.argv[1]))
+            print(f"To cut out a picture: deepmatte matte {picture} TRIMAP", file=sys.stderr)
         return int(error.exit_code)
 
 

@@ -175,8 +175,9 @@ def matte(
     Without an output option the cut-out is written beside IMAGE, or to standard output if IMAGE is
     a pipe.
     """
-    subject = subject or bool(point) or box is not None or segmenter is not None
-    _check_source(image, trimap, mask, subject)
+    searches = {"--subject": subject, "--point": point, "--box": box, "--segmenter": segmenter}
+    search = next((option for option, given in searches.items() if given), None)
+    _check_source(image, trimap, mask, search)
     if composite is not None and over is None:
         raise typer.BadParameter("needs --over, the new background.", param_hint="--composite")
     if over is not None and composite is None:
@@ -201,7 +202,7 @@ def matte(
     from deepmatte.matting import Matter
 
     started = time.perf_counter()
-    background = None if over is None else outputs.read(over)
+    background = None if over is None else results.read_background(over)
     picture = outputs.read(image)
     matter = Matter(
         model,
@@ -215,7 +216,7 @@ def matte(
     if verbose:
         outputs.log(f"deepmatte: {_account(matter, model, quality)}")
     with told(image) as progress:
-        if subject:
+        if search:
             from deepmatte.subject import matte_subject
 
             result = matte_subject(
@@ -241,28 +242,23 @@ def matte(
     )
 
 
-def _check_source(image: str, trimap: str | None, mask: str | None, subject: bool) -> None:
+def _check_source(image: str, trimap: str | None, mask: str | None, search: str | None) -> None:
     """Refuse a command that does not say what the subject is, or says it in several ways.
+
+    ``search`` is the option that asks to find the subject, if there is one.
 
     Raises:
         typer.BadParameter: it does not say it, or says it in several ways.
     """
-    given = [
-        name
-        for name, there in (
-            ("TRIMAP", trimap is not None),
-            ("--mask", mask is not None),
-            ("--subject", subject),
-        )
-        if there
-    ]
+    ways = {"TRIMAP": trimap is not None, "--mask": mask is not None, search: search is not None}
+    given = [str(way) for way, there in ways.items() if there]
     if len(given) > 1:
         raise typer.BadParameter(f"{' and '.join(given)} were given; expected one of them.")
     if not given:
         picture = "PHOTO" if image == outputs.PIPE else shlex.quote(image)
         raise typer.BadParameter(
             "nothing says what the subject is. Besides a TRIMAP or a --mask there are three ways:"
-            f"\n  deepmatte matte {picture} --subject    finds it by itself"
+            f"\n  deepmatte matte {picture} --subject    finds it by itself (needs an extra)"
             f"\n  deepmatte matte {picture} --box LEFT,TOP,RIGHT,BOTTOM    finds it in a box"
             f"\n  deepmatte studio {picture}    lets you paint it in the browser"
         )

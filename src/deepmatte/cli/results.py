@@ -44,6 +44,20 @@ def encoders(
         )
 
 
+def read_background(over: str) -> str | bytes:
+    """What --over names, checked before any work as far as that is quick.
+
+    Raises:
+        ImageError: it is neither a colour nor a gradient, and no such file exists.
+    """
+    from deepmatte.composite import backdrop
+
+    background = outputs.read(over)
+    if isinstance(background, str) and not Path(background).is_file():
+        backdrop(background, 1, 1)
+    return background
+
+
 def _pixels(
     result: Matte, option: str, background: str | bytes | None, depth: Depth
 ) -> NDArray[Any]:

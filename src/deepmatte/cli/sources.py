@@ -145,7 +145,9 @@ def pair_all(sources: Sources, skip_missing: bool, watch: bool) -> Pairing:
     from deepmatte.errors import ImageError
 
     if sources.partners is not None and not os.path.isdir(sources.partners):
-        raise ImageError(f"{sources.partners} is no folder; expected one of {sources.partner}s.")
+        raise ImageError(
+            f"{sources.partners} is not a folder; expected a folder of {sources.partner}s."
+        )
     pairing = pair(sources)
     if not watch:
         refuse_gaps(pairing, sources, skip_missing)

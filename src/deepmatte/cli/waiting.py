@@ -45,7 +45,8 @@ def told(name: str) -> Iterator[Progress]:
 
 def _lines(name: str, progress: Progress, done: threading.Event) -> None:
     while True:
-        outputs.log(f"{name}: {_stage(progress)}, {progress.share:.0%} of the matte")
+        share = f", {progress.share:.0%}" if 0 < progress.share < 1 else ""
+        outputs.log(f"{name}: {_stage(progress)}{share}")
         if done.wait(_LOG):
             return
 

@@ -46,6 +46,7 @@ He, Sun and Tang 2010; Gastal and Oliveira 2010.
 HIGH = "-high"
 """Behind a shipped network's name: it is asked for that quality."""
 PRIOR = "prior"
+_OWN = (*catalogue.SHA256, *(f"{name}{HIGH}" for name in catalogue.SHA256), PRIOR)
 ALL_CLASSICAL = "classical"
 
 
@@ -158,7 +159,7 @@ def _method(name: str) -> Method:
         return Predictions(Path(name).resolve().name, Path(name))
     if name not in catalogue.SHA256 and Path(name).suffix.lower() != ".onnx":
         raise ModelError(
-            f"There is no method {name!r}; expected {', '.join([*catalogue.SHA256, PRIOR])},"
+            f"There is no method {name!r}; expected {', '.join(_OWN)},"
             f" {', '.join(CLASSICAL)}, {ALL_CLASSICAL} for these six, an .onnx file, or a folder of"
             " predictions."
         )

@@ -209,6 +209,8 @@ def _format_for(suffix: str, name: str) -> str:
         known = ", ".join(suffix for suffix, kind in SUFFIXES.items() if _is_at_hand(kind))
         if dotted(suffix) in (".ora", ".psd"):
             known += "; layers are saved by save_layers or --layers"
+        if not suffix:
+            raise ImageError(f"{name} has no suffix, which chooses the format; expected {known}.")
         raise ImageError(f"{name} cannot be saved as '{suffix}'; expected one of {known}.")
     return kind
 

@@ -49,7 +49,9 @@ class Budget:
         if self.tile is not None and self.memory is not None:
             raise ModelError("a tile and a memory: expected one of them, for each sets the other")
         if self.tile is not None and self.tile < self.smallest_tile:
-            raise ModelError(f"tiles of {self.tile} pixels: expected at least {self.smallest_tile}")
+            raise ModelError(
+                f"The tile is {self.tile} pixels; expected at least {self.smallest_tile}."
+            )
 
     def least(self, shape: tuple[int, ...]) -> int:
         """Bytes that the process takes at least for a picture of this shape (H, W)."""
@@ -71,8 +73,9 @@ class Budget:
             return max(TILE**2, (MEMORY - taken) // self.tile_pixel)
         least = self.least(shape)
         if self.memory < least:
+            given = f"{self.memory / 1e9:.2f} GB" if self.memory >= 5e6 else f"{self.memory} bytes"
             raise ModelError(
-                f"{self.memory / 1e9:.2f} GB of memory are too little for a picture of "
-                f"{shape[1]} x {shape[0]} pixels: expected at least {least / 1e9 + 0.005:.2f} GB"
+                f"{given} of memory is too little for a picture of {shape[1]} x {shape[0]} pixels; "
+                f"expected at least {least / 1e9 + 0.005:.2f} GB."
             )
         return max(self.smallest_tile**2, (self.memory - taken) // self.tile_pixel)

@@ -56,13 +56,13 @@ def session_on(device: str, content: bytes, threads: int) -> Any:
     there = available_devices()
     if device not in PROVIDERS:
         raise ModelError(
-            f"device {device!r}: expected one of {', '.join(PROVIDERS)}; the installed ONNX Runtime"
-            f" has {', '.join(there)}"
+            f"There is no device {device!r}; expected one of {', '.join(PROVIDERS)}, of which the"
+            f" installed ONNX Runtime has {', '.join(there)}."
         )
     if device not in there:
         raise ModelError(
-            f"device {device}: the installed ONNX Runtime has only {', '.join(there)}; install"
-            f" {_PACKAGES[device]} in place of it, or use one of these"
+            f"The installed ONNX Runtime cannot use the device {device}, only {', '.join(there)};"
+            f" for {device} install {_PACKAGES[device]} in its place."
         )
     onnxruntime.disable_telemetry_events()  # on Windows `deepmatte.privacy` is not enough
     options = onnxruntime.SessionOptions()

@@ -21,6 +21,7 @@ from deepmatte.images.resize import shrink
 from deepmatte.subject.find import look_for_subject
 from deepmatte.subject.segmenters import Box, Mask, Point, Segmenter
 from deepmatte.trimap import BAND, distance_to, from_mask, from_rough_mask, open_trimap
+from deepmatte.trimap.read import other_size
 from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN, Flags
 
 if TYPE_CHECKING:
@@ -153,6 +154,8 @@ def mask_trimap(picture: Picture, mask: Mask, matter: Matter, *, resize: bool = 
         TrimapError: the mask's size is not the picture's.
         ModelError: the network failed.
     """
+    if not resize and mask.shape != picture.shape:
+        raise other_size("The mask", mask.shape, picture.shape)
     labels = open_trimap(from_mask(mask), picture.shape, resize=resize)
     if not (labels == UNKNOWN).any():
         return labels

@@ -49,6 +49,8 @@ class Pictures:
         self.longest = longest
         self._entries: list[_Entry] = []
         for folder in folders:
+            if not folder.is_dir():
+                raise DataError(f"{folder} is not a folder; expected a folder of pictures.")
             found = list(_find(folder))
             if not found:
                 raise DataError(f"no pictures ({', '.join(sorted(SUFFIXES))}) below {folder}")

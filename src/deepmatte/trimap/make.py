@@ -298,6 +298,11 @@ def checked_box(box: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[
         raise TrimapError(
             f"The box is {box!r}; expected four numbers: left, top, right, bottom."
         ) from error
+    if left >= right or top >= bottom:
+        raise TrimapError(
+            f"The box {left}, {top}, {right}, {bottom} is empty; expected left, top, right, bottom,"
+            " with left < right and top < bottom."
+        )
     if not (0 <= left < right <= width and 0 <= top < bottom <= height):
         raise TrimapError(
             f"The box {left}, {top}, {right}, {bottom} (left, top, right, bottom) does not lie in"

@@ -76,7 +76,7 @@ def read_trimap(
 
     def admit_size(found: tuple[int, ...]) -> None:
         if size is not None and not resize and found not in (size, size[::-1]):
-            raise _other_size(name, (found[0], found[1]), size)
+            raise other_size(name, (found[0], found[1]), size)
         admit(found)
 
     grey = open_grey(source, admit=admit_size)
@@ -96,18 +96,20 @@ def read_trimap(
     if size is None or trimap.shape == size:
         return trimap, notes
     if not resize:
-        raise _other_size(grey.name, (trimap.shape[0], trimap.shape[1]), size)
+        raise other_size(grey.name, (trimap.shape[0], trimap.shape[1]), size)
     rows = (np.arange(size[0]) * 2 + 1) * trimap.shape[0] // (2 * size[0])
     columns = (np.arange(size[1]) * 2 + 1) * trimap.shape[1] // (2 * size[1])
     resized: Trimap = trimap[rows[:, None], columns]
     return resized, notes
 
 
-def _other_size(name: str, found: tuple[int, int], size: tuple[int, int]) -> TrimapError:
+def other_size(name: str, found: tuple[int, ...], size: tuple[int, ...]) -> TrimapError:
+    """The error of a trimap or mask whose size (H, W) differs from the picture's."""
     advice = (
         "one of the two is turned, perhaps by its EXIF orientation."
         if found == size[::-1]
-        else "make them the same size, or have it resized (resize_trimap, --resize-trimap)."
+        else "make them the same size, or have it resized: --resize-trimap, in trimap repair"
+        " --resize, in Python resize_trimap."
     )
     return TrimapError(
         f"{name} is {found[1]} x {found[0]} pixels (width x height) but the picture is"

@@ -41,8 +41,8 @@ def find(model: str | os.PathLike[str]) -> bytes:
         )
     if path.suffix.lower() != ".onnx":
         raise ModelError(
-            f"no network {name!r}: expected {', '.join(sorted(SHA256))} "
-            "or the path of an .onnx file"
+            f"There is no network {name!r}; expected {', '.join(sorted(SHA256))} "
+            "or the path of an .onnx file."
         )
     return _read(path)
 
