@@ -17,8 +17,8 @@ MATTES_LIMIT = 500
 """Mattes on a page; it still opens at once."""
 
 _ORDER = (
-    "A matte is doubtful where much of the trimap was unknown and much of it stayed between"
-    " foreground and background, and where something had to be said about it."
+    "A matte is doubtful if much of its trimap was unknown and much of that stayed half"
+    " transparent, or if there is a note about it."
 )
 
 
