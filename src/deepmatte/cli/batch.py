@@ -39,8 +39,9 @@ def batch(
         list[str],
         typer.Argument(
             metavar="IN... OUT",
-            help="A folder, with those below it, pictures, globs, or - for a list of pictures on "
-            "standard input; last the folder to write to, which keeps the structure of IN.",
+            help="IN: folders with their sub-folders, pictures, patterns such as 'a/*.jpg', or - "
+            "for a list of pictures on standard input. OUT: the folder to write to, which keeps "
+            "the structure of IN.",
         ),
     ],
     trimaps: Annotated[
@@ -55,7 +56,8 @@ def batch(
         str | None,
         typer.Option(
             metavar="DIR",
-            help="Folder of segmentation masks to make the trimaps from, named likewise.",
+            help="Folder of segmentation masks to make the trimaps from: DIR/a/photo.mask.png or "
+            "DIR/a/photo.png.",
         ),
     ] = None,
     subject: Annotated[
@@ -75,20 +77,22 @@ def batch(
     ] = None,
     foreground: Annotated[
         str | None,
-        typer.Option(metavar="{stem}.colours.png", help="Write the subjects' colours."),
+        typer.Option(
+            metavar="{stem}.colours.png", help="Write the subjects' colours without the background."
+        ),
     ] = None,
     cutout: Annotated[
         str | None,
         typer.Option(
             metavar="{stem}.cutout.png",
-            help="Write the cut-outs, which is also the default. {name} is the picture's name "
-            "with its suffix.",
+            help="Write the cut-outs; this is the default. {stem} is the picture's name without "
+            "its suffix, {name} with it.",
         ),
     ] = None,
     over: Over = None,
     composite: Annotated[
         str | None,
-        typer.Option(metavar="{stem}.composite.png", help="The names of the composites on --over."),
+        typer.Option(metavar="{stem}.composite.png", help="Write the composites over --over."),
     ] = None,
     corridorkey: Annotated[
         bool,
@@ -116,7 +120,7 @@ def batch(
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Of each process.", show_default=False),
+        typer.Option(metavar="N", min=1, help="Threads per process.", show_default=False),
     ] = None,
     memory: Annotated[
         int | None,
@@ -129,7 +133,7 @@ def batch(
     ] = None,
     skip_missing: Annotated[
         bool,
-        typer.Option("--skip-missing", help="Skip pictures that have no trimap or several."),
+        typer.Option("--skip-missing", help="Leave out pictures that have no trimap or several."),
     ] = False,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Stop at the first picture that fails.")
@@ -141,40 +145,40 @@ def batch(
         bool,
         typer.Option(
             "--frames",
-            help="IN is a folder with the frames of one shot, as shot.####.png and a video are by "
-            "themselves: trimaps may be missing between others, and edges stand still. For a video "
-            "OUT may be a .mov (ProRes 4444) or .webm.",
+            help="IN is a folder with the frames of one shot: only the first frame needs a trimap, "
+            "and edges do not flicker. A video or shot.####.png is always taken as a shot. For a "
+            "video OUT may be a .mov (ProRes 4444) or .webm file.",
         ),
     ] = False,
     steady: Annotated[
-        bool, typer.Option("--steady/--no-steady", help="Hold the edges of a shot still.")
+        bool, typer.Option("--steady/--no-steady", help="Keep the edges of a shot from flickering.")
     ] = True,
     report: Annotated[
         str | None,
         typer.Option(
-            metavar="OUT.html", help="Write a page with the failures and the worst mattes."
+            metavar="OUT.html", help="Write a page with the failures and the most doubtful mattes."
         ),
     ] = None,
     engine: Annotated[
         Literal["local", "ray"],
         typer.Option(
-            help="ray shares the work out on a Ray cluster: IN and OUT may be addresses such as "
-            "s3://bucket/photos, IN may hold .tar or .parquet shards."
+            help="ray distributes the work over a Ray cluster. IN and OUT may then be addresses "
+            "such as s3://bucket/photos, and IN may hold .tar or .parquet shards."
         ),
     ] = "local",
     address: Annotated[
         str | None,
         typer.Option(
             metavar="auto|HOST:PORT",
-            help="Of the cluster; if left out, Ray is started on this machine.",
+            help="Address of the cluster; if left out, Ray is started on this machine.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Cut the subjects out of many pictures; a second run does only the rest.
+    """Cut the subjects out of many pictures; a second run continues a stopped one.
 
-    OUT/.deepmatte-batch.sqlite keeps which pictures are done, of which files and with which
-    settings: missing, changed and failed pictures are done again, and a stopped run continues.
+    OUT/.deepmatte-batch.sqlite records which pictures are done, from which files and with which
+    settings. A second run mattes only missing, changed and failed pictures.
     """
     from deepmatte.batch.settings import Settings
     from deepmatte.framing import Framing

@@ -37,26 +37,27 @@ def evaluate(
         typer.Argument(
             metavar="DATASET",
             help="Folder with pictures, true mattes and trimaps: alphamatting.com's,"
-            " Composition-1k, AIM-500, P3M-500, or of deepmatte compose. Several are measured one"
-            " after the other, each into a folder of its own in --out, and compared by mean ranks.",
+            " Composition-1k, AIM-500, P3M-500, or made by deepmatte compose. Each of several data"
+            " sets gets a folder of its own in --out, and methods are compared by mean ranks.",
         ),
     ] = None,
     method: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME|FILE|DIR",
-            help="lite, lite-high; prior (what lite starts from); closed-form, knn,"
-            " learning-based, random-walk, large-kernel, shared, or classical for these six; an"
-            " .onnx file; or a folder of ready mattes, [KIND/]NAME.png. May be repeated; lite if"
-            " left out.",
+            help="lite, lite-high; prior (the closed-form matte that lite corrects); closed-form,"
+            " knn, learning-based, random-walk, large-kernel, shared, or classical for these six;"
+            " an .onnx file; or a folder of mattes, [KIND/]NAME.png. May be repeated; default"
+            " lite.",
         ),
     ] = None,
     trimap: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KIND",
-            help="Kind of trimap: a folder of them, or given if they lie in none; generated;"
-            " 'dilated 5'. May be repeated; if left out all that the data set has, or generated.",
+            help="Kind of trimap: the name of a folder in trimaps; 'given' if there are no such"
+            " folders; 'generated'; or 'dilated 5'. May be repeated; default all kinds of the data"
+            " set, or generated.",
         ),
     ] = None,
     groups: Annotated[
@@ -64,7 +65,7 @@ def evaluate(
         typer.Option(
             metavar="FILE",
             help="Table of tab-separated columns with a header: the pictures' names, then one"
-            " column a grouping (category, type, ...). Means are shown by group, too. May be"
+            " column per grouping (category, type, ...). Means are shown by group too. May be"
             " repeated; DATASET/groups.tsv is always read.",
         ),
     ] = None,
@@ -91,15 +92,17 @@ def evaluate(
     widen: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="Add each kind with its band N pixels wider on each side."
+            min=1,
+            metavar="N",
+            help="Also test each trimap with its band N pixels wider on each side.",
         ),
     ] = None,
     missing: Annotated[
         bool,
         typer.Option(
             "--missing",
-            help="Add each kind without known foreground, without known background, and with "
-            "nothing known.",
+            help="Also test each trimap without known foreground, without known background, and "
+            "with nothing known.",
         ),
     ] = False,
     images: Annotated[
@@ -116,14 +119,14 @@ def evaluate(
         bool,
         typer.Option(
             "--selftest",
-            help="Only compare the metrics with the official code's values, on triples in DATASET"
-            " or on those that come with the package.",
+            help="Only compare the metrics with the official code's values, on the samples in"
+            " DATASET or on those that come with the package.",
         ),
     ] = False,
 ) -> None:
     """Measure mattes: SAD, MSE, gradient and connectivity error in the unknown pixels.
 
-    Prints tables, also by group: with and without known foreground or background, and those of
+    Prints tables, also by group: with and without known foreground or background, and the groups of
     --groups. Writes report.html, report.md, report.json and worst.jpg, which shows the worst ten
     pictures of each method. A stopped run continues. Exit code 1 means that a method failed on a
     picture.

@@ -77,7 +77,10 @@ Device = Annotated[
 ]
 
 Model = Annotated[
-    str, typer.Option(metavar="lite|FILE", help="The shipped network, or the ONNX file of another.")
+    str,
+    typer.Option(
+        metavar="lite|FILE", help="lite, the shipped network, or the ONNX file of another network."
+    ),
 ]
 Quality = Annotated[
     Literal["normal", "high"],
@@ -92,7 +95,9 @@ ResizeTrimap = Annotated[
 ]
 Over = Annotated[
     str | None,
-    typer.Option(metavar="BG|COLOUR", help="The new background: a picture or a colour."),
+    typer.Option(
+        metavar="BG|COLOUR", help="The new background: a picture, a colour or a gradient."
+    ),
 ]
 # The types of parsed options are Any for typer, which knows only those that it parses itself.
 Depth = Annotated[
@@ -100,7 +105,7 @@ Depth = Annotated[
     typer.Option(
         metavar="8|16|half|float",
         parser=parse_depth,
-        help="Bits per channel; default as the picture, half for .exr.",
+        help="Bits per channel; default that of the picture, half for .exr.",
         show_default=False,
     ),
 ]
@@ -112,7 +117,7 @@ Crop = Annotated[
     typer.Option(
         metavar="20|5%",
         parser=parse_margin,
-        help="Crop to the subject plus this margin: pixels, or a share of its size.",
+        help="Crop to the subject plus this margin: pixels, or a percentage of its larger side.",
         show_default=False,
     ),
 ]

@@ -28,8 +28,9 @@ def serve(
         typer.Option(
             metavar="KEY",
             envvar="DEEPMATTE_API_KEY",
-            help="What who asks must send in the header X-Api-Key, or as a bearer token; several "
-            "with commas between. Better in the environment, where other users cannot read it.",
+            help="Key that clients must send in the header X-Api-Key or as a bearer token; several "
+            "keys are separated by commas. Rather set the environment variable, which other users "
+            "cannot read.",
             show_default=False,
         ),
     ] = None,
@@ -41,14 +42,14 @@ def serve(
         int, typer.Option(metavar="N", min=0, help="Requests that may wait; more get 503.")
     ] = 16,
     max_megapixels: Annotated[
-        float, typer.Option(metavar="N", min=0.01, help="The largest picture.")
+        float, typer.Option(metavar="N", min=0.01, help="Largest picture, in megapixels.")
     ] = 50,
     max_upload: Annotated[
         int | None,
         typer.Option(
             metavar="64MB",
             parser=parse_memory,
-            help="The largest request; default 64 MB.",
+            help="Largest request; default 64 MB.",
             show_default=False,
         ),
     ] = None,
@@ -84,7 +85,7 @@ def serve(
     root_path: Annotated[
         str,
         typer.Option(
-            metavar="/PATH", help="The path under which a proxy serves this, and which it strips."
+            metavar="/PATH", help="Path under which a proxy serves this; the proxy must strip it."
         ),
     ] = "",
     proxies: Annotated[

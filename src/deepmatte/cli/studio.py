@@ -18,7 +18,7 @@ Example:
 def studio(
     image: Annotated[
         str | None,
-        typer.Argument(metavar="PICTURE", help="The photo to open.", show_default=False),
+        typer.Argument(metavar="IMAGE", help="The photo to open.", show_default=False),
     ] = None,
     port: Annotated[
         int | None,
@@ -35,13 +35,15 @@ def studio(
         typer.Option(
             metavar="1.5GB",
             parser=parse_memory,
-            help="Memory limit for open pictures, default 2GB; the page sends dropped ones again.",
+            help="Memory limit for open pictures; default 2GB.",
             show_default=False,
         ),
     ] = None,
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")
+    ] = True,
 ) -> None:
-    """Paint a trimap in the browser and watch the cut-out; needs pip install 'deepmatte[studio]'.
+    """Paint a trimap in the browser and see the cut-out; needs pip install 'deepmatte[studio]'.
 
     The page and the pictures stay on this machine: no other machine and no other page can reach the
     server. Ctrl-C stops it.

@@ -38,7 +38,7 @@ Example:
 RESUME = option_named(
     "resume",
     Annotated[
-        bool, typer.Option("--resume", help="Continue what is in --out exactly, where it stopped.")
+        bool, typer.Option("--resume", help="Continue the run in --out exactly where it stopped.")
     ],
     False,
 )
@@ -54,9 +54,9 @@ DIM_FLAGS = {
 
 @app.command("lite", add_help_option=False, context_settings=UNPARSED)
 def lite(context: typer.Context) -> None:
-    """Train the compact network.
+    """Train the shipped network.
 
-    The defaults are those of deepmatte.training.recipes.
+    The defaults are those of deepmatte.training.recipes.lite.
     """
     with needs_torch():
         from deepmatte.training import recipes
@@ -68,11 +68,11 @@ def lite(context: typer.Context) -> None:
 
 @app.command("dim", add_help_option=False, context_settings=UNPARSED)
 def dim(context: typer.Context) -> None:
-    """Train the network of Deep Image Matting: its three stages, in folders of --out.
+    """Train the network of Deep Image Matting in three stages, each in a folder of --out.
 
-    The defaults are those of deepmatte.training.recipes, for the first stage. Stages that are done
-    are passed over with --resume. The best network of the last is also written as dim.safetensors
-    in --out, which deepmatte export takes.
+    The defaults are those of the first stage, deepmatte.training.recipes.dim_encoder_decoder. With
+    --resume finished stages are skipped. The best network of the last stage is also written to
+    --out as dim.safetensors, which deepmatte export reads.
     """
     with needs_torch():
         from accelerate import PartialState

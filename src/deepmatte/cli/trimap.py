@@ -29,7 +29,7 @@ Out = Annotated[
         "--out", "-o", metavar="OUT", help="Where to write; default <first input>.trimap.png."
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace a trimap that is there already.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing trimap.")]
 Width = Annotated[
     float | None,
     typer.Option(
@@ -46,7 +46,7 @@ Image = Annotated[str, typer.Argument(metavar="IMAGE", help="The picture; - read
     epilog="\b\nExample:\n  deepmatte trimap from-mask person.png --width 20 -o trimap.png",
 )
 def from_mask(
-    mask: Annotated[str, typer.Argument(metavar="MASK", help="White is subject.")],
+    mask: Annotated[str, typer.Argument(metavar="MASK", help="The mask: white is subject.")],
     width: Width = None,
     out: Out = None,
     force: Force = False,
@@ -71,7 +71,7 @@ def from_alpha(
         typer.Option(
             metavar="N",
             min=0,
-            help="Width of foreground along its edge that becomes unknown, pixels.",
+            help="Width of the band inside the subject, in pixels.",
         ),
     ] = None,
     dilate: Annotated[
@@ -79,7 +79,7 @@ def from_alpha(
         typer.Option(
             metavar="N",
             min=0,
-            help="Width of background along its edge that becomes unknown, pixels.",
+            help="Width of the band outside the subject, in pixels.",
         ),
     ] = None,
     out: Out = None,
@@ -124,7 +124,7 @@ def from_box(
     image: Image,
     box: Annotated[
         str,
-        typer.Argument(metavar="X0,Y0,X1,Y1", help="Left, top, right, bottom, pixels."),
+        typer.Argument(metavar="LEFT,TOP,RIGHT,BOTTOM", help="The box, in pixels."),
     ],
     width: Width = None,
     out: Out = None,
@@ -150,7 +150,7 @@ def repair(
         typer.Option(metavar="IMAGE", help="The picture whose size the trimap must have."),
     ] = None,
     resize: Annotated[
-        bool, typer.Option("--resize", help="Resize it to that size by nearest neighbour.")
+        bool, typer.Option("--resize", help="Resize the trimap to that size by nearest neighbour.")
     ] = False,
     out: Out = None,
     force: Force = False,
@@ -179,7 +179,7 @@ def _corners(box: str) -> tuple[int, int, int, int]:
     except ValueError:
         raise typer.BadParameter(
             f"{box!r} came, expected four whole numbers: left,top,right,bottom.",
-            param_hint="X0,Y0,X1,Y1",
+            param_hint="LEFT,TOP,RIGHT,BOTTOM",
         ) from None
     return left, top, right, bottom
 

@@ -47,17 +47,17 @@ class DimConfig:
     fc6_channels: int = 4096
     """Channels of fc6."""
     batch_norm: tuple[Part, ...] = ()
-    """Parts whose convolutions have batch norm before their ReLU."""
+    """Parts whose convolutions have batch norm before the ReLU."""
     skips: bool = False
-    """Whether the encoder's features before each pooling are added to the unpooled ones."""
+    """Whether the encoder's features before each pooling are added to the unpooled features."""
     output: Output = "clipped"
     """How the encoder-decoder's prediction becomes an alpha."""
     refinement: Refinement = "residual"
     """``residual``: clip(alpha + refinement); ``sigmoid``: sigmoid(prediction + refinement)."""
     refinement_scale: float = 255.0
-    """What alpha is multiplied with where the refinement sees it."""
+    """Factor by which alpha is multiplied as input of the refinement."""
     width: float = 1.0
-    """Share of the channels of every layer, for experiments; the paper has all."""
+    """Factor for the channels of every layer, for experiments; the paper has 1."""
 
     def __post_init__(self) -> None:
         """Refuse configurations that are no network."""

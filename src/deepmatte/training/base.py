@@ -54,47 +54,48 @@ class Training(abc.ABC, Generic[Network]):
     """
 
     foregrounds: tuple[Path, ...]
-    """Folders of foregrounds, see `deepmatte.training.pictures`; none: all are procedural."""
+    """Folders of cut-outs (pictures with transparency, or folders fg and alpha); if left out, all
+    foregrounds are procedural."""
     backgrounds: tuple[Path, ...]
     """Folders of photos, for backgrounds and for the textures of procedural foregrounds."""
     held_out_foregrounds: tuple[Path, ...] = ()
-    """Folders of foregrounds to validate on; none: those of the training, composed anew."""
+    """Folders of foregrounds to validate on; if left out, those of the training, composed anew."""
     out: Path
-    """Folder of the checkpoints and the TensorBoard log; all processes must see it."""
+    """Folder of the checkpoints and the TensorBoard log; all processes must have access to it."""
     steps: int
-    """Steps of the optimizer."""
+    """Number of optimizer steps."""
     scenes: int
-    """Composites that a step learns from, over all processes."""
+    """Composites per step, over all processes."""
     per_scene: int
-    """Crops a composite."""
+    """Crops per composite."""
     crop: int
-    """Side of a crop as the network sees it, pixels, a multiple of 32."""
+    """Side of the crops that the network sees, in pixels; a multiple of 32."""
     accumulate: int = 1
-    """Parts that a process computes its share of a step in, one after the other."""
+    """Gradient accumulation: number of parts in which each process computes its step."""
     learning_rate: float
-    """The highest of the schedule."""
+    """The highest learning rate of the schedule."""
     weight_decay: float
-    """AdamW's, as a share of the learning rate."""
+    """Weight decay of AdamW."""
     clip: float
-    """Longest gradient; a longer one is shortened to it."""
+    """Gradient clipping: the largest norm of the gradient."""
     average: float
-    """Decay of the exponential moving average whose weights are the result; 0: the last weights."""
+    """Decay of the exponential moving average that gives the final weights; 0: the last weights."""
     precision: Precision = "float32"
     """bfloat16 is several times faster on CPUs with AMX and on GPUs, slower on others."""
     device: str
-    """``cpu`` or ``cuda``; the recipes take a GPU where there is one."""
+    """``cpu`` or ``cuda``; by default a GPU if there is one."""
     threads: int
-    """Threads of each training process; the workers have one each."""
+    """Threads of each training process; each worker has one."""
     workers: int
-    """Processes that make data, for each training process."""
+    """Worker processes that make crops, for each training process."""
     validate_every: int
-    """Steps between validations; there is one at the end in any case."""
+    """Steps between validations; there is always one at the end."""
     held_out: int
     """Composites to validate on."""
     save_minutes: float = 4
-    """Time between checkpoints."""
+    """Minutes between checkpoints."""
     seed: int = 1
-    """Everything that is drawn depends on it, and on the number of the composite."""
+    """Seed of all random choices; composite i depends on the seed and i alone."""
 
     incidental: ClassVar[frozenset[str]] = frozenset(
         {"out", "save_minutes", "workers", "threads", "device", "validate_every"}
@@ -115,7 +116,7 @@ class Training(abc.ABC, Generic[Network]):
                 f"precision {self.precision}: expected one of {', '.join(get_args(Precision))}"
             )
         if self.device != "cpu" and not (self.device == "cuda" and torch.cuda.is_available()):
-            raise DataError(f"device {self.device}: expected cpu, or cuda where torch has it")
+            raise DataError(f"device {self.device}: expected cpu, or cuda if torch supports it")
         if self.precision == "float16" and self.device == "cpu":
             raise DataError("precision float16 on the CPU: expected bfloat16, or a GPU")
         counts = ("steps", "scenes", "per_scene", "accumulate", "validate_every", "held_out")

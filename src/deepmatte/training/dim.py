@@ -162,25 +162,25 @@ class DimTraining(Training[DeepImageMatting]):
     network: DimConfig
     """The variant; the stage of the encoder-decoder is trained without its refinement."""
     sides: tuple[int, ...]
-    """Sides of the squares that are cut from composites, pixels."""
+    """Sides of the squares that are cut from composites, in pixels."""
     dilation: tuple[int, int]
-    """Smallest and largest diameter by which trimaps are dilated, see `dilated_trimap`.
+    """Smallest and largest diameter of the random dilation of trimaps, in pixels.
 
-    Not so where the refinement learns alone: of the first stage's measures it takes all but that
-    one (section 4.2). All stages are validated on the same dilated ones.
+    The refinement stage learns from trimaps that are not dilated (section 4.2). All stages are
+    validated on the same dilated trimaps.
     """
     synthetic: float
-    """Share of procedural foregrounds where there are others."""
+    """Share of procedural foregrounds if there are others."""
     alpha_weight: float
     """Share of the alpha-prediction loss, w_l in equation 4; the rest is compositional."""
     checkpointing: bool
     """Recompute activations in the backward pass: less memory, a third more time."""
     start: Path | None
-    """A checkpoint to start from: the earlier stage's, or any other's of this network."""
+    """A checkpoint to start from: of the earlier stage, or any other of this network."""
     imagenet: bool
-    """Whether an encoder-decoder without ``start`` starts from ImageNet's VGG16."""
+    """Start the encoder from ImageNet's VGG16, or from scratch; not used with ``start``."""
     encoder_weights: Path | None
-    """File of VGG16's weights; None takes torchvision's from their public address."""
+    """File of VGG16's weights; None downloads those of torchvision."""
 
     # The rate is constant: how long a run is to be changes nothing in its steps.
     incidental: ClassVar[frozenset[str]] = Training.incidental | {"steps"}

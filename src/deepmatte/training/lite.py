@@ -31,28 +31,28 @@ class LiteTraining(Training[LiteMatting]):
     """The compact network on scenes with priors, its ImageNet encoder frozen for a while."""
 
     scene: int
-    """Side of a scene as the network sees it, pixels; most are composed at twice that."""
+    """Side of a scene that the network sees, in pixels; most are composed at twice this size."""
     matted: tuple[Path, ...] = ()
-    """Folders of photos with true alphas, in the folders images and alphas."""
+    """Folders with photos (in images) and their true alphas (in alphas)."""
     real_share: float
-    """Share of the scenes that are such photos as they are."""
+    """Share of the scenes that are photos of ``matted``, unchanged."""
     matted_share: float
-    """Share of the composed scenes whose foreground comes from such a photo."""
+    """Share of the other scenes whose foreground comes from a photo of ``matted``."""
     cutout_share: float
-    """Share of the rest whose foreground comes from ``foregrounds``; what remains is procedural."""
+    """Share of the rest whose foreground comes from ``foregrounds``; the others are procedural."""
     dropped: float
-    """Share of the crops whose priors are left out."""
+    """Share of the crops without priors."""
     warmup: int
-    """Steps in which the learning rate rises to its peak; then a cosine takes it down to 1 %."""
+    """Steps in which the learning rate rises to its peak; then it falls as a cosine to 1 %."""
     encoder_rate: float
-    """The encoder's learning rate as a share of the rest's, once it is released."""
+    """Learning rate of the encoder as a share of the others', from step ``release`` on."""
     release: int | None
     """Step at which the encoder starts to learn; None keeps it frozen."""
     start: Path | None
     """Weights to start from instead of ImageNet's: a checkpoint of this network, an exported ONNX
     file, or "lite", the shipped one."""
     encoder_weights: Path | None
-    """File of the encoder's ImageNet weights; None takes the installed package's."""
+    """File of the encoder's ImageNet weights; None takes those of the installed package."""
 
     wakes: ClassVar[bool] = True
 
