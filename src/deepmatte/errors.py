@@ -1,6 +1,6 @@
 """The errors that deepmatte raises on purpose.
 
-Every one of them carries a single sentence for a person: what came, and what was expected.
+Each has a message of one sentence: what was given, and what was expected.
 
     MattingError          anything below; catch this one to catch them all
     |-- ImageError        a picture could not be read or written

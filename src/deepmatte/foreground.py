@@ -7,8 +7,8 @@ The method here is a least-squares fit in a pyramid of moments. In a window wher
 change, equation 1 is a linear regression of I on alpha, and its normal equations need only four
 window means: of alpha, alpha^2, I and alpha I. Means of larger windows are means of means, so one
 pyramid holds all of them. From the whole picture down to single pixels each level solves its 2 x 2
-system, with a weak pull towards the colours of the level above. Where a window has enough evidence
-it decides; elsewhere the wider surroundings do.
+system, with a weak pull towards the colours of the level above. Where a window has little evidence,
+the wider surroundings decide.
 
 It takes the coarse-to-fine idea from Germer et al. 2020 ("Fast Multi-Level Foreground
 Estimation", arXiv 2006.14970) and the last step, a correction by what the blurred colours leave

@@ -1,4 +1,4 @@
-"""What this process may use of the machine: cores and memory. Handling of freed memory.
+"""The cores and the memory that this process may use, and the handling of freed memory.
 
 glibc's defaults suit neither many pictures nor many training steps.
 """

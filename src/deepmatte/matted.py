@@ -1,4 +1,4 @@
-"""A matted picture: its alpha, its colours, and every way to take it out.
+"""A matted picture: its alpha, its colours, and all outputs made from them.
 
 NumPy, Pillow and OpenCV are imported where they are first needed, as in `deepmatte.matting`.
 """

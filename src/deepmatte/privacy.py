@@ -1,4 +1,4 @@
-"""Switches off what the libraries below would tell their makers, before any of them is loaded."""
+"""Switches off the telemetry of libraries, before any of them is loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Types that several modules speak of, and the labels of a trimap."""
+"""Types that several modules use, and the labels of a trimap."""
 
 from __future__ import annotations
 

@@ -1,3 +1,3 @@
-"""The version, which the build, results and interfaces name."""
+"""The version of the package."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Where a shot that was stopped goes on: its last matte, unrounded."""
+"""The last matte of a shot, unrounded: a stopped run continues from it."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """Batches on a Ray cluster: folders, WebDataset shards and parquet tables at any address.
 
-Ray moves names only. Each worker reads what it needs from where it lies and writes its results
-under names that follow from the inputs alone. So a picture that is done again, because a machine
-was lost, replaces its own result and is there once. The process that gives the work out keeps the
-ledger.
+Ray moves names only. Each worker reads its pictures itself and writes its results under names that
+depend on the inputs alone. So a picture that is matted again, because a machine was lost, replaces
+its own result. The process that distributes the work keeps the ledger.
 """
 
 from __future__ import annotations

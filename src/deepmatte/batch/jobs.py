@@ -1,4 +1,4 @@
-"""What a batch is to do, in the words of all of its parts."""
+"""The work of a batch: its pictures, their trimaps or masks, and its outputs."""
 
 from __future__ import annotations
 

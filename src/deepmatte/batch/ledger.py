@@ -1,8 +1,8 @@
 """The ledger of a batch: which pictures are done, of which files and with which settings.
 
 One SQLite file in the output folder, which several runs may share. A run claims each picture
-before it works on it, and its claim holds as long as it lives; see `heartbeat`. So a run that was
-killed leaves nothing behind that keeps the next one from its pictures.
+before it works on it, and its claim holds as long as the run is alive; see `heartbeat`. So the
+claims of a killed run do not block the next one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a matte tells about itself, for the ledger and the report."""
+"""Measures of a matte for the ledger and the report."""
 
 from __future__ import annotations
 

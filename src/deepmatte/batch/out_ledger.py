@@ -1,8 +1,8 @@
 """The ledger of an output folder at any address.
 
-SQLite needs a file of this machine. In object storage the ledger is fetched when a run begins and
-stored now and then, and one run at a time may write to a folder: a small object, which the run
-writes anew every few seconds, keeps the others out.
+SQLite needs a file on this machine. For object storage the ledger is fetched when a run begins and
+stored from time to time. Only one run at a time may write to such a folder: a small object, which
+the run renews every few seconds, keeps other runs out.
 """
 
 from __future__ import annotations

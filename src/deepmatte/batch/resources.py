@@ -1,4 +1,4 @@
-"""What a run takes of the machine: processes, threads, memory."""
+"""How many processes and threads and how much memory a run takes."""
 
 from __future__ import annotations
 

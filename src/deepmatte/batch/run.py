@@ -1,4 +1,4 @@
-"""A run over a batch: which pictures are left to do, and what comes of each."""
+"""A run over a batch: mattes the pictures that are left to do, and records the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the outputs of a batch are made of, and by which settings."""
+"""The settings that the outputs of a batch depend on."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Settings:
     Attributes:
         partner: what goes with each picture.
         model: as `deepmatte.Matter` takes it.
-        quality: likewise.
-        tile: likewise.
-        device: likewise.
+        quality: as `deepmatte.Matter` takes it.
+        tile: as `deepmatte.Matter` takes it.
+        device: as `deepmatte.Matter` takes it.
         over: the background of composites: a colour or the path of a picture.
-        resize_trimap: whether trimaps and masks of other sizes are brought to the picture's.
+        resize_trimap: whether trimaps and masks of another size are resized to the picture.
         segmenter: what finds the subjects, as `deepmatte.find_subject` takes it.
-        depth: bits of each colour of the outputs; see `deepmatte.Matte.save`, and so the next.
-        straight: see there.
+        depth: bits per channel of the outputs; see `deepmatte.Matte.save`.
+        straight: see `deepmatte.Matte.save`.
         framing: how the outputs are cropped, resized and shadowed.
     """
 

@@ -1,8 +1,8 @@
 """A shot: frames in order, trimaps for some of them, and mattes whose edges stand still.
 
-The trimap of a frame without one is a band around the edge of the matte before, carried along by
-the motion. So each matte corrects what the next trimap is made of. What does not look as it did in
-the frame before becomes unknown again.
+If a frame has no trimap, it gets a band around the edge of the matte before, moved along by the
+motion. So each matte corrects the source of the next trimap. Pixels that look different from the
+frame before become unknown again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is done to each picture of a batch: open, matte, encode.
+"""The steps for each picture of a batch: open, matte, encode.
 
 Files of a folder, rows of a table and frames of a shot go through the same steps.
 """

@@ -1,4 +1,4 @@
-"""What a run has come to."""
+"""The results of a run, counted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Watcher: TypeAlias = Callable[[str, Finding], None]
 
 @dataclass
 class Tally:
-    """What a run has come to.
+    """The results of a run, counted.
 
     Attributes:
         done: pictures matted by this run.
@@ -24,7 +24,7 @@ class Tally:
         left: pictures that were neither done nor failed when the run ended.
         stages: seconds of all processes by stage.
         seconds: that the run has taken.
-        stopped: why the run ended before its end, or None.
+        stopped: why the run stopped early, or None.
     """
 
     done: int = 0

@@ -1,4 +1,4 @@
-"""Video files: frames in, and frames with alpha out; by PyAV, which brings FFmpeg along.
+"""Video files: frames in, and frames with alpha out, by PyAV, which includes FFmpeg.
 
 ProRes 4444 (``.mov``) and VP9 (``.webm``) hold an alpha channel. Sound and the times of the
 frames are kept.

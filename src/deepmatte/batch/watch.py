@@ -1,4 +1,4 @@
-"""A batch that does not end: pictures are matted as they arrive."""
+"""A batch that runs until it is stopped, and mattes pictures as they arrive."""
 
 from __future__ import annotations
 

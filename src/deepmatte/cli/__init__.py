@@ -1,4 +1,4 @@
-"""The command line: one file per command; this file has what all share.
+"""The command line: one file per command; this file has what they share.
 
 Exit codes: 0 if everything asked for was done, 1 if the work failed (one sentence on standard error
 says why), 2 if the command line was wrong, 130 after Ctrl-C, 143 after SIGTERM.

@@ -1,4 +1,4 @@
-"""`deepmatte batch --engine ray`: the work shared out on a cluster."""
+"""`deepmatte batch --engine ray`: the work distributed over a cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `deepmatte matte` writes of a matte."""
+"""The outputs that `deepmatte matte` writes."""
 
 from __future__ import annotations
 

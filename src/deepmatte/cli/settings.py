@@ -1,4 +1,4 @@
-"""Options made of the fields of a configuration: name, type, help and default stand there alone."""
+"""Options made from the fields of a configuration: name, type, help and default."""
 
 from __future__ import annotations
 

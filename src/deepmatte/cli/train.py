@@ -1,4 +1,4 @@
-"""`deepmatte train RECIPE`: one sub-command a recipe; its flags override single fields."""
+"""`deepmatte train RECIPE`: one sub-command per recipe; options override single fields."""
 
 from __future__ import annotations
 

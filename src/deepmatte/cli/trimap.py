@@ -1,4 +1,4 @@
-"""`deepmatte trimap`: makes a trimap from what there is, or repairs one; named as in Python."""
+"""`deepmatte trimap`: makes a trimap from other hints, or repairs one."""
 
 from __future__ import annotations
 

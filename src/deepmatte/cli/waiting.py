@@ -1,4 +1,4 @@
-"""Says how far a long matte is, on standard error, once it takes longer than a moment."""
+"""Prints the progress of a long matte on standard error."""
 
 from __future__ import annotations
 

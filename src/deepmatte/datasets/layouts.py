@@ -1,8 +1,8 @@
 """Folders of pictures with true mattes and, usually, trimaps.
 
 Files belong together by their names without suffix: ``images/cat.jpg``, ``alphas/cat.png``,
-``trimaps/Trimap1/cat.png``. `LAYOUTS` lists the folder names that are recognised; any others can be
-named one by one.
+``trimaps/Trimap1/cat.png``. `LAYOUTS` lists the folder names that are recognised; other folders can
+be named one by one.
 """
 
 from __future__ import annotations

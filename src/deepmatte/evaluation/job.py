@@ -1,4 +1,4 @@
-"""One method on one picture with one kind of trimap: predicted, measured, and kept.
+"""One method on one picture with one kind of trimap: predicts, measures and keeps the result.
 
 Results are kept as plain files, so a stopped run continues::
 

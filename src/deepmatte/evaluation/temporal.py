@@ -1,4 +1,4 @@
-"""How steady the mattes of a shot are, beside the true ones.
+"""How steady the mattes of a shot are, compared with the true ones.
 
 Source: Erofeev, Gitman, Vatolin, Fedorov and Wang, "Perceptually Motivated Benchmark for Video
 Matting", BMVC 2015, section 3.

@@ -1,4 +1,4 @@
-"""Truncated files whose decoder does not notice."""
+"""Finds truncated files that their decoder does not notice."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """JPEG XL. Needs pillow-jxl-plugin, in the extra ``formats``.
 
-That plug-in of Pillow's decodes a file as it opens it, so the size must be known before. It gives
-8 bits for each colour, and leaves XMP aside. Source: ISO/IEC 18181-1, Annex D (header of the
+The plug-in decodes a file when it opens it, so the size must be known before. It gives
+8 bits per channel and ignores XMP. Source: ISO/IEC 18181-1, Annex D (header of the
 codestream), and 18181-2, clause 9 (boxes of the container).
 """
 

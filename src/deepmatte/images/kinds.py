@@ -1,4 +1,4 @@
-"""Files that cannot be read: name their format, and say what to do."""
+"""Files that cannot be read: names their format, and says what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Silent decoding: Pillow warns, and the libraries below it print."""
+"""Silent decoding: suppresses the warnings of Pillow and the output of its libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""torch -> ONNX: the file that `deepmatte.solver.engine` runs."""
+"""Exports a torch network to the ONNX file that `deepmatte.solver.engine` runs."""
 
 from __future__ import annotations
 

@@ -1,12 +1,14 @@
 """The shipped network: Deep Image Matting's idea, small enough to train and run on a CPU.
 
 As in the paper (Xu et al. 2017, sections 4.1 and 4.2) an encoder-decoder looks at picture and
-trimap and predicts an alpha matte. Four things differ. The network sees a picture at half its size:
-a picture's colours carry alpha to the full one (`deepmatte.solver.upsample`), and do what the
-paper's refinement does. It also sees the guesses of `deepmatte.solver.priors`, and predicts what is
-wrong with the best of them rather than alpha from nothing. Its encoder has two arms: an ImageNet
-network (EfficientNet-Lite0, `Encoder`) that sees colours alone and may stay frozen, and dense
-convolutions that see all inputs. And there are but few channels where the pixels are many.
+trimap and predicts an alpha matte. Four things differ:
+
+- The network sees a picture at half its size. Alpha is upsampled with a guided filter
+  (`deepmatte.solver.upsample`), which replaces the paper's refinement.
+- It also sees the guesses of `deepmatte.solver.priors`, and predicts a correction to the best one.
+- Its encoder has two branches: an ImageNet network (EfficientNet-Lite0, `Encoder`) that sees only
+  colours and may stay frozen, and dense convolutions that see all inputs.
+- It has few channels at high resolutions.
 
 Spatial sizes in shape comments are fractions of the input's; H and W are multiples of
 `deepmatte.solver.tiles.STRIDE`.

@@ -1,4 +1,4 @@
-"""Reads weights that torch saved: as weights only, and checked against their checksums."""
+"""Reads weights that torch saved, as weights only, and checks their checksums."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Request bodies: read with a limit of bytes and of time, in files as soon as they are large."""
+"""Reads request bodies, with a limit of bytes and of time; large ones into files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The line in front of the workers: bounded, first come first served, and left by who hangs up."""
+"""The bounded queue in front of the workers; a client that disconnects leaves it."""
 
 from __future__ import annotations
 

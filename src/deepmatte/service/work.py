@@ -1,4 +1,4 @@
-"""An order done: from files in to a file out. Knows nothing of HTTP."""
+"""Carries out an order: from files in to a file out, without HTTP."""
 
 from __future__ import annotations
 

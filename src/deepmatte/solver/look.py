@@ -1,4 +1,4 @@
-"""Runs the network over one picture, window by window; wide bands are matted twice."""
+"""Runs the network over one picture, window by window; wide bands get a first, coarser look."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
 """Hand-made guesses at alpha and colours, given to the network beside picture and trimap.
 
-A small network sees only a small neighbourhood; these channels carry the knowledge of the whole
+A small network sees only a small neighbourhood. These channels bring information about the whole
 picture to every unknown pixel: the known colours spread inwards, pairs of known colours that
-explain a pixel, alpha read off those, and an approximate closed-form matte. All are plain NumPy and
-OpenCV, all lie in 0..1.
+explain a pixel, the alpha of such a pair, and an approximate closed-form matte. All are computed
+with NumPy and OpenCV, and all lie in 0..1.
 
-What needs the whole picture is prepared once, on a limited number of blocks of pixels. The guesses
-are then read window by window at full resolution. So memory depends on the size of the window, not
-of the picture.
+The parts that need the whole picture are computed once, on a limited number of blocks of pixels.
+The guesses are then read window by window at full resolution. So memory depends on
+the size of the window, not of the picture.
 
 Source (the others are named in sampling.py and closed_form.py):
     Gortler et al., "The Lumigraph", SIGGRAPH 1996: the push-pull pyramid.

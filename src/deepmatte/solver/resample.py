@@ -1,4 +1,4 @@
-"""Resizes what the networks see: to half the size, smaller, larger."""
+"""Resizes the inputs and outputs of the networks."""
 
 from __future__ import annotations
 

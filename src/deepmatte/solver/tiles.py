@@ -1,11 +1,11 @@
 """Which windows of a picture the network sees, and how their alphas are blended.
 
 A window costs its own pixels and those that the network must see around them. So the unknown
-pixels are cut apart where that saves most, again and again, until every part fits into a tile: a
-band around a subject becomes narrow windows along it, a large unknown region a grid.
+pixels are divided where this saves most, until every part fits into a tile: a band around a subject
+becomes narrow windows along it, a large unknown region becomes a grid.
 
-At a cut the two sides are blended over `RAMP` pixels, where one counts for as much as the other
-does not. So the weights of all windows at a pixel sum to 1, however the cuts lie.
+At a cut the two sides are blended over `RAMP` pixels. The weights of all windows at a pixel sum
+to 1.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Alpha at full size by the picture's colours, from alpha at half the size: a guided filter.
+"""Upsamples alpha from half the size to full size with a guided filter.
 
 Around each pixel alpha is a linear function of the colours (He and Sun, "Fast Guided Filter",
 2015): its slopes are found at half the size and applied to the colours of the full size.

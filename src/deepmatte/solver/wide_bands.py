@@ -1,10 +1,10 @@
 """Wide bands of unknown pixels: where they are, and which pixels a first look settles.
 
 A network has a limited receptive field. In the middle of a wider band it cannot tell a hole between
-branches from a branch, and most of its work goes into easy pixels. So a wide band is matted at half
-the size first, and is narrowed in the same way there. Only pixels that are soft in that first look,
-or near soft ones, stay unknown. Where half the size would be too small, the first look is at the
-same size as the second.
+branches from a branch, and most of its work goes into easy pixels. So a wide band is first matted
+at half the size, where it may be narrowed in the same way. Only pixels that are soft in this first
+look, or near soft ones, stay unknown. Where half the size would be too small, the first
+look is at the same size as the second.
 """
 
 from __future__ import annotations

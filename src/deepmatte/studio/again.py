@@ -1,8 +1,8 @@
-"""Looks again for the edge around a stroke that says that something is missing, or too much.
+"""Finds the edge again around a stroke that adds or removes a part of the subject.
 
-The network finds out what lies in the unknown band, so a band in the wrong place cannot be cured by
-it. Around the stroke the subject is divided from its surroundings anew, by what the stroke says and
-by the labels further away.
+The network works only in the unknown band, so it cannot correct a band in the wrong place. Around
+the stroke, subject and background are separated again, by the label of the stroke and by the labels
+further away.
 """
 
 from __future__ import annotations

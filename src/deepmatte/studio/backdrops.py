@@ -1,4 +1,4 @@
-"""What lies behind the subject in a picture that is saved."""
+"""The background behind the subject in a saved picture."""
 
 from __future__ import annotations
 

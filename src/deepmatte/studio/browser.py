@@ -1,7 +1,7 @@
 """Opens the page in the browser without telling other users of the machine the token.
 
-Everybody may read a process's command line. So the browser gets the name of a file that only this
-user may read, and the file leads to the page.
+All users can read the command line of a process. So the browser gets the name of a file that only
+this user can read, and this file redirects to the page.
 """
 
 from __future__ import annotations

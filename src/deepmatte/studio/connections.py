@@ -1,7 +1,7 @@
-"""Connections to the studio: none that does nothing keeps another one out.
+"""Limits idle connections to the studio, so that they do not block others.
 
-Whoever is on this machine can open a connection, without a token. So only some stay open: where
-there are more, the one that has waited longest without a request is closed.
+Every user of this machine can open a connection, without a token. So the number of connections is
+limited: beyond it, the one that has waited longest without a request is closed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The immediate answer to an edit: a matte of its surroundings alone.
 
-The result is close to that of the whole picture but not equal, because distant pixels count a
-little. So it is blended into the shown cut-out, and replaced when the whole is ready. Large areas
-are matted at a fraction of their size.
+The result is close to that of the whole picture but not equal, because distant pixels have a small
+influence. So it is blended into the shown cut-out, and replaced when the whole is ready. Large
+areas are matted at a fraction of their size.
 """
 
 from __future__ import annotations

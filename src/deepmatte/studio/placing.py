@@ -1,4 +1,4 @@
-"""Placing in a picture that is saved: the background behind the subject, the subject before it."""
+"""Places the background and the subject in a saved picture."""
 
 from __future__ import annotations
 

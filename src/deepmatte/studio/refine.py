@@ -1,8 +1,8 @@
-"""Refining the edge of a matte. The matte itself stays, so that all of it can be undone.
+"""Refines the edge of a matte. The matte itself is kept, so that everything can be undone.
 
-In the order in which it is done: the edge is smoothed (its outline loses its teeth), feathered (it
-becomes wider), shifted and given more contrast. Then as much of the background's colour is taken
-out of it as is wanted.
+The steps in their order: the edge is smoothed (its outline becomes less jagged), feathered (it
+becomes wider), shifted and given more contrast. Then the background's colour is removed from it, as
+much as is wanted.
 """
 
 from __future__ import annotations

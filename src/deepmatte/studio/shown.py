@@ -1,4 +1,4 @@
-"""What pages see of a picture: the cut-out as far as it is known, and what they have got of it."""
+"""The cut-out that a page shows, and which parts of it the page has received."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the routes share: the open pictures, the work on them, and the limits of both."""
+"""The state that the routes share: the open pictures, the work on them, and their limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small holes in a trimap's subject, and small specks beside it, go."""
+"""Removes small holes in a trimap's subject and small specks beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes that make trimaps: of a box, of strokes, of a file, of the trimap as it is."""
+"""Routes that make trimaps: from a box, strokes, a file, or the present trimap."""
 
 from __future__ import annotations
 

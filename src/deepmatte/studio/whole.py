@@ -1,4 +1,4 @@
-"""The matte of a whole picture, and how far it is."""
+"""The matte of a whole picture, and its progress."""
 
 from __future__ import annotations
 

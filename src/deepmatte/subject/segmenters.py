@@ -1,7 +1,7 @@
 """Segmenters: a picture in, a rough mask of its subject out.
 
-Segmenters are extras; none is part of the base package or imported before it is used. Without any,
-`Rectangle` divides a box by its colours.
+Segmenters are extras; none is part of the base package or imported before it is used. Without any
+of them, `Rectangle` separates the subject in a box by its colours.
 
 | name     | finds                 | comes with           | its weights                    |
 |----------|-----------------------|----------------------|--------------------------------|

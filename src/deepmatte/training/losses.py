@@ -2,7 +2,7 @@
 
 All take ``(B, 1, H, W)`` alphas and a mask of the same shape, 1 at unknown pixels, and return a
 scalar: the mean over the unknown pixels of each crop, then over the crops. Without the first mean
-the few crops that are unknown all over, smoke and veils, would outweigh the hair of all others.
+the few crops that are completely unknown, smoke and veils, would outweigh the hair of all others.
 """
 
 from __future__ import annotations

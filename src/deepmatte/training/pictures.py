@@ -1,4 +1,4 @@
-"""Folders of pictures to train on, as they come.
+"""Folders of pictures to train on, without conversion.
 
 Any picture counts, in sub-folders too: cut-outs are pictures with transparency (RGBA), and COCO's
 ``train2014`` is a folder of photos. Where a folder has the sub-folders ``fg`` and ``alpha``, as in

@@ -1,4 +1,4 @@
-"""GrabCut: divide a picture into subject and background, from a few labelled pixels.
+"""GrabCut: separates subject and background, from a few labelled pixels.
 
 Source: Rother, Kolmogorov and Blake, "GrabCut: interactive foreground extraction using iterated
 graph cuts", SIGGRAPH 2004; the graph cut and the colour models are OpenCV's.

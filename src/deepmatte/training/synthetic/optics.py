@@ -1,4 +1,4 @@
-"""What a lens and a shutter do to a foreground: blur of premultiplied colours and alpha."""
+"""Defocus and motion blur of a foreground, on premultiplied colours and alpha."""
 
 from __future__ import annotations
 

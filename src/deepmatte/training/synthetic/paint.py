@@ -1,4 +1,4 @@
-"""A frame that coloured lines and shapes are painted on, back to front, with exact coverage."""
+"""A canvas for coloured lines and shapes, painted back to front with exact coverage."""
 
 from __future__ import annotations
 
