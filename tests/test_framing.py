@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -119,6 +120,26 @@ def test_a_shadow_lies_under_the_subject(matter: deepmatte.Matter, scene: Scene)
     assert framed.alpha.shape > plain.cropped().alpha.shape
     edge = np.asarray(framed.cutout())[..., 3]
     assert max(edge[0].max(), edge[-1].max(), edge[:, 0].max(), edge[:, -1].max()) <= 3
+
+
+def test_wrong_arguments_are_said_in_one_sentence(matter: deepmatte.Matter, scene: Scene) -> None:
+    matte: Any = matter(scene.picture, scene.trimap)
+    widen: Any = deepmatte.trimap.widen
+    find: Any = deepmatte.find_subject
+
+    slips: list[tuple[Callable[[], object], str]] = [
+        (lambda: matte.cropped(-3), "margin is -3"),
+        (lambda: matte.cropped("20"), "margin is '20'"),
+        (lambda: matte.resized(0), "longer side is 0"),
+        (lambda: matte.shadowed(5), "opacity is 5"),
+        (lambda: matte.save("x.png", "matte"), "no part 'matte'"),
+        (lambda: matte.save("x.png", depth=12), "no depth 12"),
+        (lambda: widen("trimap.png", 3), "'trimap.png' is not an array"),
+        (lambda: find(scene.picture, points=(3, 4)), "A point is 3"),
+    ]
+    for act, said in slips:
+        with pytest.raises(deepmatte.MattingError, match=said):
+            act()
 
 
 def test_the_commands_options(scene: Scene) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import re
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -136,8 +137,11 @@ def box_with_margin(alpha: NDArray[np.float32], margin: int, share: float, *, sh
         shadow: whether the subject has one.
 
     Raises:
-        MattingError: no pixel is visible.
+        MattingError: no pixel is visible, or the margin is negative or no number.
     """
+    for name, value in (("margin", margin), ("share", share)):
+        if not isinstance(value, numbers.Real) or not value >= 0:
+            raise MattingError(f"The {name} is {value!r}; expected a number, 0 or more.")
     left, top, right, bottom = subject_box(alpha)
     margin += round(share * max(right - left, bottom - top))
     left, top, right, bottom = (shadow_box if shadow else subject_box)(alpha)

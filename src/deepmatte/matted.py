@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import numbers
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from deepmatte.errors import named_memory_errors
+from deepmatte.errors import ImageError, MattingError, named_memory_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,7 +121,7 @@ class Matte:
             share: more margin, as a share of the subject's larger side.
 
         Raises:
-            MattingError: the matte is empty, or the margin is too wide.
+            MattingError: the matte is empty, or the margin is negative or too wide.
 
         Example:
             matte.cropped(20).save("cutout.png")
@@ -138,13 +139,32 @@ class Matte:
     def shadowed(self, opacity: float = 0.4) -> Matte:
         """The matte with a soft shadow below the subject, in the cut-out and over backgrounds.
 
+        Args:
+            opacity: how dark the shadow is, 0..1.
+
+        Raises:
+            MattingError: the opacity is not in 0..1.
+
         Example:
             matte.shadowed().cropped(20).resized(1000).save("product.png")
         """
+        if not isinstance(opacity, numbers.Real) or not 0 <= opacity <= 1:
+            raise MattingError(f"The opacity is {opacity!r}; expected a number in 0..1.")
         return dataclasses.replace(self, shadow=opacity)
 
     def resized(self, longest: int) -> Matte:
-        """The matte made smaller, so that its longer side has so many pixels; never enlarged."""
+        """The matte made smaller; a smaller matte is not enlarged.
+
+        Args:
+            longest: pixels of the longer side.
+
+        Raises:
+            MattingError: ``longest`` is less than 1 or no whole number.
+        """
+        if not isinstance(longest, numbers.Integral) or longest < 1:
+            raise MattingError(
+                f"The longer side is {longest!r}; expected a whole number, 1 or more."
+            )
         from deepmatte import framing
         from deepmatte.images.resize import limited, shrink
 
@@ -189,8 +209,8 @@ class Matte:
             straight: do not multiply an EXR's colours by alpha. No other format ever does.
 
         Raises:
-            ImageError: the format is unknown, or lacks the depth or an alpha; or the file cannot
-                be written.
+            ImageError: the format is unknown, or lacks the depth or an alpha; there is no such
+                part or depth; or the file cannot be written.
 
         Example:
             matte.save("cutout.png")
@@ -245,13 +265,19 @@ class Matte:
         return layers_of(self.picture, colours, self.alpha)
 
     def levels(self, part: Part, depth: Depth) -> NDArray[Any]:
-        """What `save` stores: uint8, uint16 or float32; (H, W), (H, W, 3) or (H, W, 4)."""
+        """What `save` stores: uint8, uint16 or float32; (H, W), (H, W, 3) or (H, W, 4).
+
+        Raises:
+            ImageError: there is no such part or depth.
+        """
         from deepmatte import composite
         from deepmatte.framing import soft_shadow
         from deepmatte.images import level_type
         from deepmatte.images.arrays import to_levels
 
         dtype = level_type(depth)
+        if part not in get_args(Part):
+            raise ImageError(f"There is no part {part!r}; expected {', '.join(get_args(Part))}.")
         with named_memory_errors():
             if part == "alpha":
                 return to_levels(self.alpha, dtype)

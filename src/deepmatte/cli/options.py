@@ -159,5 +159,5 @@ def parse_box(text: str) -> tuple[int, int, int, int]:
 def _whole_numbers(text: str, form: str) -> list[int]:
     parts = [part.strip() for part in text.split(",")]
     if len(parts) != form.count(",") + 1 or not all(re.fullmatch(r"-?\d+", part) for part in parts):
-        raise typer.BadParameter(f"{text!r} came, expected whole numbers of pixels: {form}.")
+        raise typer.BadParameter(f"{text!r} does not fit; expected {form} in whole pixels.")
     return [int(part) for part in parts]

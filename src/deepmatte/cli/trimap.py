@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deepmatte.cli import outputs
+from deepmatte.cli.options import parse_box
 from deepmatte.cli.outputs import Output
 
 if TYPE_CHECKING:
@@ -131,11 +132,11 @@ def from_box(
     force: Force = False,
 ) -> None:
     """From a rectangle around the subject (GrabCut)."""
-    corners = _corners(box)
+    edges = parse_box(box)
     target = _checked([image], out, force)
     from deepmatte import trimap
 
-    _write(target, trimap.from_box(outputs.read(image), corners, width=width))
+    _write(target, trimap.from_box(outputs.read(image), edges, width=width))
 
 
 @app.command(
@@ -171,17 +172,6 @@ def repair(
         height, width = open_image(outputs.read(like)).shape
         size = (height, width)
     _write(target, open_trimap(outputs.read(trimap), size, resize=resize))
-
-
-def _corners(box: str) -> tuple[int, int, int, int]:
-    try:
-        left, top, right, bottom = (int(number) for number in box.split(","))
-    except ValueError:
-        raise typer.BadParameter(
-            f"{box!r} came, expected four whole numbers: left,top,right,bottom.",
-            param_hint="LEFT,TOP,RIGHT,BOTTOM",
-        ) from None
-    return left, top, right, bottom
 
 
 def _checked(inputs: list[str], out: str | None, force: bool) -> Output:

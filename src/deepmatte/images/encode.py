@@ -158,7 +158,13 @@ def depth_for(suffix: str, photo: NDArray[Any]) -> Depth:
 
 
 def level_type(depth: Depth) -> np.dtype[Any]:
-    """The type of levels that `encode_image` stores at this depth without conversion."""
+    """The type of levels that `encode_image` stores at this depth without conversion.
+
+    Raises:
+        ImageError: there is no such depth.
+    """
+    if depth not in _TYPES:
+        raise ImageError(f"There is no depth {depth!r}; expected 8, 16, 'half' or 'float'.")
     return np.dtype(_TYPES[depth])
 
 

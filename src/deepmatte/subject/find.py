@@ -105,7 +105,11 @@ def _checked(hints: Hints, shape: tuple[int, int]) -> Hints:
     from deepmatte.trimap import checked_box
 
     height, width = shape
-    for x, y in hints.points:
+    for point in hints.points:
+        try:
+            x, y = point
+        except (TypeError, ValueError) as error:
+            raise SubjectError(f"A point is {point!r}; expected two numbers: x, y.") from error
         if not (0 <= x < width and 0 <= y < height):
             raise SubjectError(
                 f"The point {x}, {y} (x, y) does not lie in the picture, which is {width} x"

@@ -193,8 +193,12 @@ def widen(trimap: Trimap, pixels: float) -> Trimap:
         uint8 (H, W), a new array.
 
     Raises:
-        TrimapError: ``pixels`` is not finite.
+        TrimapError: the trimap is not an array, or ``pixels`` is not finite.
     """
+    if not isinstance(trimap, np.ndarray):
+        raise TrimapError(
+            f"{trimap!r} is not an array; expected a trimap as open_trimap reads it from a file."
+        )
     if not math.isfinite(pixels):
         raise TrimapError(f"The band is to grow by {pixels} pixels; expected a finite number.")
     changed: Trimap = trimap.copy()
