@@ -287,6 +287,14 @@ def test_missing_and_doubled_trimaps_are_named_before_anything_runs(
     assert set(outputs(photos / "out")) == {"one.cutout.png"}
 
 
+def test_outputs_of_an_earlier_batch_are_no_pictures(photos: Path) -> None:
+    for out in ("photos/first", "photos/second", "elsewhere"):
+        done = run("photos", out, "--trimaps", "trimaps", folder=photos)
+
+        assert done.returncode == 0, done.stderr
+        assert counted(done.stderr) == {"done": 2, "failed": 0}
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -90,7 +90,7 @@ def _pictures(sources: Sources) -> _Found:
 
 
 def _walk(folder: str, sources: Sources) -> Iterator[str]:
-    """The pictures of a folder and those below it, without what the batch writes or pairs."""
+    """The pictures of a folder and those below it, without trimaps and outputs of batches."""
     aside = [sources.out]
     if sources.partners is not None and not _same(sources.partners, folder):
         aside.append(sources.partners)
@@ -101,6 +101,7 @@ def _walk(folder: str, sources: Sources) -> Iterator[str]:
             for name in folders
             if not name.startswith(".")
             and not any(_same(os.path.join(where, name), other) for other in aside)
+            and not os.path.exists(os.path.join(where, name, LEDGER))
         )
         yield from (os.path.join(where, name) for name in pictures_among(sorted(files)))
 

@@ -151,7 +151,12 @@ def repair(
         typer.Option(metavar="IMAGE", help="The picture whose size the trimap must have."),
     ] = None,
     resize: Annotated[
-        bool, typer.Option("--resize", help="Resize the trimap to that size by nearest neighbour.")
+        bool,
+        typer.Option(
+            "--resize",
+            "--resize-trimap",
+            help="Resize the trimap to that size by nearest neighbour.",
+        ),
     ] = False,
     out: Out = None,
     force: Force = False,

@@ -188,7 +188,10 @@ def _status(error: Exception) -> int:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    texts = {404: "There is nothing here.", 405: "This cannot be done here."}
+    texts = {
+        404: "There is no such address; POST a picture to /matte.",
+        405: f"This address does not answer {request.method}; POST a picture to /matte.",
+    }
     said = texts.get(error.status_code, error.detail)
     return _error(error.status_code, said, error.headers)
 

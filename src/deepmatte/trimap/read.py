@@ -108,8 +108,7 @@ def other_size(name: str, found: tuple[int, ...], size: tuple[int, ...]) -> Trim
     advice = (
         "one of the two is turned, perhaps by its EXIF orientation."
         if found == size[::-1]
-        else "make them the same size, or have it resized: --resize-trimap, in trimap repair"
-        " --resize, in Python resize_trimap."
+        else "make them the same size, or have it resized (resize_trimap, --resize-trimap)."
     )
     return TrimapError(
         f"{name} is {found[1]} x {found[0]} pixels (width x height) but the picture is"
