@@ -79,8 +79,8 @@ def composition_1k(
 ) -> None:
     """Compose Composition-1k, or its training set, with the official pixels.
 
-    Writes DIR/merged and DIR/alpha_copy. Put the official trimaps into DIR/trimaps, and `deepmatte
-    evaluate DIR` works. For the training set give --foregrounds and --alphas twice. The same
+    Writes DIR/merged and DIR/alpha_copy. Put the official trimaps into DIR/trimaps for `deepmatte
+    evaluate DIR`. For the training set give --foregrounds and --alphas twice. The same
     command continues a stopped run.
     """
     from deepmatte.datasets.composition_1k import plan as plan_composition_1k
@@ -118,8 +118,8 @@ def compose_set(
 
     Writes DIR/images, alphas, foregrounds (the true colours), trimaps and manifest.json, with the
     rule, the seeds and the SHA-256 of every file read and written. The same inputs give the same
-    set, and another picture does not change the other samples. The same command continues a stopped
-    run.
+    set, and an additional cut-out does not change the other samples. The same command continues a
+    stopped run.
     """
     from deepmatte.datasets import testset
 
@@ -141,7 +141,7 @@ def structural_set(
     ],
     out: Out,
     seed: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Draws backgrounds, trimaps and blur.")
+        int, typer.Option(metavar="N", min=0, help="Seed for backgrounds, trimaps and blur.")
     ] = 0,
     size: Annotated[
         int, typer.Option(metavar="MAX", min=1, help="Longest side of a composite.")

@@ -17,7 +17,9 @@ Example:
 
 
 def convert(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of a public implementation.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint of a public implementation.")
+    ],
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="FILE", help="The .safetensors file to write.")
     ],
@@ -25,7 +27,7 @@ def convert(
         str | None,
         typer.Option(
             metavar="mmagic|huochaitiantang|indexnet",
-            help="The implementation; recognised by default.",
+            help="The implementation; by default it is recognised.",
         ),
     ] = None,
     skips: Annotated[
@@ -39,8 +41,8 @@ def convert(
 ) -> None:
     """Convert a public checkpoint of Deep Image Matting; needs pip install 'deepmatte[train]'.
 
-    Only tensors and plain values are read from the checkpoint, and every tensor must have a place
-    in the network.
+    Only tensors and plain values are read from the checkpoint, never code. Every tensor must fit
+    into the network.
     """
     from deepmatte.cli import outputs
     from deepmatte.cli.train import needs_torch

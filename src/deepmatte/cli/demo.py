@@ -73,7 +73,7 @@ def demo(
         typer.echo(f"  {what:<20}{seconds:6.2f} s")
     for name, data in contents.items():
         typer.echo(f"  {folder / name}  {len(data) / 1000:,.0f} kB")
-    typer.echo(f"Look at {folder / 'contact-sheet.png'} first. The same by hand:")
+    typer.echo(f"Look at {folder / 'contact-sheet.png'} first. To make the cut-out yourself:")
     typer.echo(f"  deepmatte matte {shlex.join(str(folder / name) for name in SAMPLES)}")
 
 

@@ -25,15 +25,16 @@ def export(
     network: Annotated[
         Path,
         typer.Argument(
+            metavar="NETWORK",
             help="A checkpoint of `deepmatte train lite`, or the .safetensors file that "
-            "`deepmatte train dim` or `deepmatte convert` wrote."
+            "`deepmatte train dim` or `deepmatte convert` wrote.",
         ),
     ],
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="FILE", help="The ONNX file to write.")
     ],
 ) -> None:
-    """Export a trained or converted network; needs pip install 'deepmatte[train]'."""
+    """Export a trained or converted network to ONNX; needs pip install 'deepmatte[train]'."""
     from deepmatte.cli.train import needs_torch
 
     with needs_torch():
