@@ -153,6 +153,15 @@ def test_a_slip_is_explained(scene: Scene, command: str, said: str) -> None:
     assert said in done.stderr.decode()
 
 
+def test_a_trimap_without_subject_is_said_as_it_is_made(scene: Scene) -> None:
+    Image.new("L", (120, 90)).save(scene.mask)
+
+    done = run_here("trimap", "from-mask", "mask.png", "-o", "black.png", folder=scene.folder)
+
+    assert done.returncode == 0
+    assert "marks no foreground" in done.stderr.decode()
+
+
 @pytest.mark.parametrize("over", ["greenish", "nothing.jpg"])
 def test_a_background_is_checked_before_any_work(scene: Scene, over: str) -> None:
     scene.picture.write_bytes(b"not opened")

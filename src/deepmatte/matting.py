@@ -30,11 +30,6 @@ _MASK = (
     "The trimap has no unknown pixels, so its hard edges stay as they are; a segmentation mask is "
     "to be given as a mask, not as a trimap."
 )
-_UNMARKED = "The trimap marks no {kind}: nothing in it is {level}."
-_NOTHING_KNOWN = (
-    "The trimap marks no foreground and no background: nothing in it is fully white or fully "
-    "black, so the matte is a guess."
-)
 
 
 class Matter:
@@ -187,19 +182,14 @@ def _notes(
     picture: Picture, trimap: NDArray[np.uint8], transparency: Transparency
 ) -> tuple[str, ...]:
     from deepmatte.transparency import SAID
-    from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN
+    from deepmatte.trimap.read import missing_kinds
+    from deepmatte.types import UNKNOWN
 
-    notes = [] if picture.alpha is None else [SAID[transparency]]
-    foreground, background = (trimap == FOREGROUND).any(), (trimap == BACKGROUND).any()
-    if not foreground and not background:
-        notes.append(_NOTHING_KNOWN)
-    elif not foreground:
-        notes.append(_UNMARKED.format(kind="foreground", level="fully white"))
-    elif not background:
-        notes.append(_UNMARKED.format(kind="background", level="fully black"))
-    if len(notes) == (picture.alpha is not None) and not (trimap == UNKNOWN).any():
-        notes.append(_MASK)
-    return tuple(notes)
+    notes = () if picture.alpha is None else (SAID[transparency],)
+    missing = missing_kinds(trimap)
+    if not missing and not (trimap == UNKNOWN).any():
+        missing = (_MASK,)
+    return (*notes, *missing)
 
 
 @functools.lru_cache(maxsize=2)

@@ -196,7 +196,11 @@ def _checked(inputs: list[str], out: str | None, force: bool) -> Output:
 def _write(output: Output, trimap: NDArray[np.uint8]) -> None:
     import numpy as np
 
+    from deepmatte.trimap.read import missing_kinds
+
     outputs.write([(output, outputs.encoder(output, trimap))])
+    for note in missing_kinds(trimap):
+        outputs.log(f"deepmatte: {note}")
     height, width = trimap.shape
     unknown = np.mean(trimap == 128)
     outputs.log(f"{width} x {height} pixels, {unknown:.0%} unknown, wrote {output.target}")

@@ -103,6 +103,21 @@ def read_trimap(
     return resized, notes
 
 
+def missing_kinds(trimap: Trimap) -> tuple[str, ...]:
+    """A note for the user if a trimap (H, W) marks no foreground, no background or neither."""
+    foreground, background = (trimap == FOREGROUND).any(), (trimap == BACKGROUND).any()
+    if foreground and background:
+        return ()
+    if foreground:
+        return ("The trimap marks no background: nothing in it is fully black.",)
+    if background:
+        return ("The trimap marks no foreground: nothing in it is fully white.",)
+    return (
+        "The trimap marks no foreground and no background: nothing in it is fully white or fully"
+        " black, so the matte is a guess.",
+    )
+
+
 def other_size(name: str, found: tuple[int, ...], size: tuple[int, ...]) -> TrimapError:
     """The error of a trimap or mask whose size (H, W) differs from the picture's."""
     advice = (
