@@ -15,12 +15,22 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import measuring
 import plot
 from measuring import Benchmark, Results, line_through, say, seconds, table
-from processes import alone, command, cost, held_memory, here, peak_memory
+from processes import (
+    Cost,
+    alone,
+    command,
+    command_here,
+    cost,
+    cost_here,
+    held_memory,
+    here,
+    peak_memory,
+)
 from stages import matte_command
 
 PICTURES = 300
@@ -31,8 +41,13 @@ TILES = (640, 960, 1280)
 BUDGETS = ((24.0, 3.0, None), (24.0, 3.0, 1.5), (24.0, 3.0, 1.2), (100.0, 12.5, 4.0))
 """Megapixels, how many of them are unknown, and the memory that is asked for, GB."""
 
-Run: TypeAlias = Callable[..., Any]
-"""`alone` or `here`."""
+
+class Ways(NamedTuple):
+    """How functions run, and actions and commands are measured: in their own process or here."""
+
+    run: Callable[..., Any]
+    cost: Callable[..., Cost]
+    command: Callable[..., Cost]
 
 
 def measure(quick: bool, pictures: int = PICTURES) -> Results:
@@ -40,25 +55,25 @@ def measure(quick: bool, pictures: int = PICTURES) -> Results:
     sizes = (0.4, 0.6) if quick else SIZES
     sides = (64, 96) if quick else TILES
     budgets = ((0.02, 0.003, 1.0),) if quick else BUDGETS
-    run = here if quick else alone
+    ways = Ways(here, cost_here, command_here) if quick else Ways(alone, cost, command)
     return {
-        "matted": [_of_picture(size, run, saved=False) for size in sizes],
-        "saved": [_of_picture(size, run, saved=True) for size in sizes],
-        "tiles": [_of_tile(side) for side in sides],
-        "budgets": [_budget(run, *budget) for budget in budgets],
-        "run": _long_run(3 if quick else pictures, 0.02 if quick else LARGEST, run),
+        "matted": [_of_picture(size, ways, saved=False) for size in sizes],
+        "saved": [_of_picture(size, ways, saved=True) for size in sizes],
+        "tiles": [_of_tile(side, ways) for side in sides],
+        "budgets": [_budget(ways, *budget) for budget in budgets],
+        "run": _long_run(3 if quick else pictures, 0.02 if quick else LARGEST, ways),
     }
 
 
-def _of_picture(megapixels: float, run: Run, *, saved: bool) -> dict[str, float]:
+def _of_picture(megapixels: float, ways: Ways, *, saved: bool) -> dict[str, float]:
     """The peak for a picture, matted only or by the command that also writes three files."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        photo, trimap = run(save, folder, megapixels, SUBJECT / 3, SUBJECT)
+        photo, trimap = ways.run(save, folder, megapixels, SUBJECT / 3, SUBJECT)
         if saved:
-            found = command(*matte_command(photo, trimap, folder))
+            found = ways.command(*matte_command(photo, trimap, folder))
         else:
-            found = cost(prepare_files, photo, trimap, repeat=1)
+            found = ways.cost(prepare_files, photo, trimap, repeat=1)
     say(f"{megapixels:g} MP, {'saved' if saved else 'matted'}: {found.peak:.2f} GB")
     return {"megapixels": megapixels, "peak": found.peak}
 
@@ -80,8 +95,8 @@ def prepare_files(photo: Path, trimap: Path) -> Callable[[], object]:
     return lambda: matter(photo, trimap)
 
 
-def _of_tile(side: int) -> dict[str, float]:
-    found = cost(prepare_tile, side, repeat=1)
+def _of_tile(side: int, ways: Ways) -> dict[str, float]:
+    found = ways.cost(prepare_tile, side, repeat=1)
     say(f"a tile of {side} x {side}: {found.peak:.2f} GB")
     return {"megapixels": side**2 / 1e6, "peak": found.peak}
 
@@ -97,21 +112,21 @@ def prepare_tile(side: int) -> Callable[[], object]:
     return lambda: engine(image, np.full(image.shape[:2], 128, np.uint8))
 
 
-def _budget(run: Run, megapixels: float, unknown: float, budget: float | None) -> Results:
+def _budget(ways: Ways, megapixels: float, unknown: float, budget: float | None) -> Results:
     """The command with ``--memory``."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        photo, trimap = run(save, folder, megapixels, unknown)
+        photo, trimap = ways.run(save, folder, megapixels, unknown)
         words = matte_command(photo, trimap, folder)
-        found = command(*words, *(() if budget is None else ("--memory", f"{budget}GB")))
+        found = ways.command(*words, *(() if budget is None else ("--memory", f"{budget}GB")))
     say(f"{megapixels:g} MP in {budget or 'any'} GB: {found.peak:.2f} GB")
     return {"megapixels": megapixels, "unknown": unknown, "budget": budget, **asdict(found)}
 
 
-def _long_run(pictures: int, largest: float, run: Run) -> Results:
+def _long_run(pictures: int, largest: float, ways: Ways) -> Results:
     with tempfile.TemporaryDirectory() as name:
-        sizes = run(save_pictures, Path(name), pictures, largest)
-        held, peak = run(matte_pictures, Path(name), pictures)
+        sizes = ways.run(save_pictures, Path(name), pictures, largest)
+        held, peak = ways.run(matte_pictures, Path(name), pictures)
     say(f"{pictures} pictures: {held[-1]:.2f} GB held at the end, {peak:.2f} GB at most")
     return {"megapixels": sizes, "held": held, "peak": peak}
 

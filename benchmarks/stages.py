@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import measuring
 import plot
 from measuring import Benchmark, Results, say, seconds, table
-from processes import alone, command
+from processes import alone, command, command_here, here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,13 +39,14 @@ OUTPUTS = ("alpha", "foreground", "cutout")
 
 def measure(quick: bool) -> Results:
     """A row a picture: seconds of each stage, and of the whole command with its peak memory."""
+    run, measured = (here, command_here) if quick else (alone, command)
     rows = []
     for case in QUICK if quick else CASES:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            photo, trimap = alone(save, folder, case)
-            stages = alone(time_stages, photo, trimap, case.repeat)
-            whole = command(*matte_command(photo, trimap, folder))
+            photo, trimap = run(save, folder, case)
+            stages = run(time_stages, photo, trimap, case.repeat)
+            whole = measured(*matte_command(photo, trimap, folder))
         say(f"{case.megapixels:g} MP: {seconds(whole.seconds)}, {whole.peak:.2f} GB")
         rows.append(
             {

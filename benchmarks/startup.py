@@ -16,7 +16,7 @@ from pathlib import Path
 
 import measuring
 from measuring import Benchmark, Results, say, seconds, table
-from processes import alone, command
+from processes import Cost, alone, command, command_here, here
 from stages import deepmatte_command
 
 RUNS = 11
@@ -37,7 +37,8 @@ class Start:
 def measure(quick: bool) -> Results:
     """A row a command."""
     with tempfile.TemporaryDirectory() as name:
-        photo, trimap = alone(save, Path(name))
+        run, measured = (here, command_here) if quick else (alone, command)
+        photo, trimap = run(save, Path(name))
         libraries = "import numpy, cv2, PIL.Image, onnxruntime"
         commands = {
             "python -c ''": [sys.executable, "-c", ""],
@@ -46,7 +47,9 @@ def measure(quick: bool) -> Results:
             "deepmatte matte, 400 x 300": [*deepmatte_command(), "matte", str(photo), str(trimap)],
         }
         runs = 1 if quick else RUNS
-        rows = [start(name, words, runs) for name, words in commands.items()]
+        rows = [
+            start(name, [measured(*words) for _ in range(runs)]) for name, words in commands.items()
+        ]
     return {"rows": measuring.as_rows(rows)}
 
 
@@ -57,9 +60,8 @@ def save(folder: Path) -> tuple[Path, Path]:
     return scenes.save_files(folder, MEGAPIXELS, MEGAPIXELS / 4)
 
 
-def start(name: str, words: list[str], runs: int) -> Start:
-    """Run a command again and again."""
-    costs = [command(*words) for _ in range(runs)]
+def start(name: str, costs: list[Cost]) -> Start:
+    """Sum up the runs of a command."""
     taken = [found.seconds or 0.0 for found in costs]
     found = Start(
         name, statistics.median(taken), min(taken), max(taken), max(cost.peak for cost in costs)
