@@ -97,6 +97,7 @@ export class Downloads {
     return this.#deliver(async (signal) => {
       const cutout = this.#fetch({ kind: "cutout", format: "png" }, signal);
       const blob = cutout.then((response) => response.blob());
+      blob.catch(() => {}); // a clipboard that refuses at once does not wait for it
       try {
         await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
       } catch {
