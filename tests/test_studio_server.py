@@ -965,8 +965,8 @@ def test_work_that_nobody_waits_for_ends(studio: Studio) -> None:
 
 def test_an_interrupt_ends_it_whatever_it_is_doing() -> None:
     studio = Studio("--port", "0")
-    photo, labels = scene_of((1500, 2000))
-    labels[100:1400, 100:1900] = 128
+    photo, labels = scene_of((900, 1500))
+    labels[100:800, 100:1400] = 128
     path = studio.upload(encoded(photo))
     answer = studio.edit(path, labels)
     assert next(answer)["kind"] == "pixels"
