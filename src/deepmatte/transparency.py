@@ -19,7 +19,7 @@ Transparency: TypeAlias = Literal["keep", "multiply", "ignore"]
 
 SAID: dict[Transparency, str] = {
     "keep": "The picture has transparency of its own, which was kept as the subject's edge; "
-    "it can be multiplied or ignored instead (transparency, --transparency).",
+    "it can be multiplied or ignored instead.",
     "multiply": "The picture has transparency of its own; the matte was multiplied by it.",
     "ignore": "The picture has transparency of its own, which was ignored.",
 }
