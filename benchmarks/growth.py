@@ -41,7 +41,7 @@ class Point:
 
 def measure(quick: bool) -> Results:
     """Points of both lines, and of the picture and its crop."""
-    scale, run, repeat = (0.01, here, 1) if quick else (1.0, alone, REPEAT)
+    scale, run, repeat = (0.003, here, 1) if quick else (1.0, alone, REPEAT)
 
     def point(megapixels: float, unknown: float, *, cropped: bool = False) -> Point:
         sizes = scale * megapixels, scale * unknown
