@@ -11,7 +11,7 @@ from deepmatte.errors import ModelError
 FOLDER = Path(__file__).parent
 
 SHA256 = {
-    "lite": "c7cb8cf71dbee49ba104f398f921985642847b14363578dd3c1030f3869ebae8",
+    "lite": "566f014354aee990c2fa096f010e51993fe8cba0db34fb8e3c8b96c8e0cd86fb",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 
