@@ -168,7 +168,7 @@ def test_a_background_is_checked_before_any_work(scene: Scene, over: str) -> Non
 
     done = run_here("matte", "photo.png", "trimap.png", "--over", over, folder=scene.folder)
 
-    assert f"'{over}' is neither a colour" in done.stderr.decode()
+    assert f"'{over}' is not a background" in done.stderr.decode()
 
 
 def test_an_address_is_not_downloaded(scene: Scene) -> None:

@@ -290,6 +290,8 @@ def test_photos_that_are_still_coming_are_saved_too(page: Page, tmp_path: Path) 
         files += [photo, trimap]
     drop(page, *files)
     settled(page)
+    # With two photos there is a row, of which all can be saved; the others may still be coming.
+    expect(page.get_by_role("region", name="Photos").get_by_title("Open 1.png")).to_be_visible()
     save_as(page, tmp_path, all=True)
     expect(page.locator("#notices")).to_contain_text("Saved: 12 of 12 photos.", timeout=PATIENCE)
 

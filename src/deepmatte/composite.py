@@ -186,8 +186,8 @@ def _background(
         return convert_colours(gradient, None, icc_profile)
     if not os.path.exists(background):
         raise ImageError(
-            f"{background!r} is neither a colour (white, #00b140) nor a gradient (white:#888), and"
-            " no picture file has this name."
+            f"{background!r} is not a background, and no file has this name; expected a colour"
+            " (white, #00b140), a gradient (white:#888) or a picture file."
         )
     return _cover(background, height, width, icc_profile)
 
