@@ -18,7 +18,7 @@ from typing import NamedTuple
 import measuring
 import plot
 from measuring import Benchmark, Results, say, seconds, table
-from processes import Cost, alone, cost, cost_here, here, total_memory
+from processes import Cost, total_memory, ways
 
 LIMIT = 100.0
 METHODS = ("lite", "closed-form", "knn")
@@ -48,11 +48,11 @@ QUICK = (Case(0.02, 0.125),)
 def measure(quick: bool) -> Results:
     """A row a picture: what each method cost."""
     rows: list[Results] = []
-    run, measured = (here, cost_here) if quick else (alone, cost)
+    way = ways(quick)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for case in QUICK if quick else CASES:
-            unknown = run(save, folder, case)
+            unknown = way.run(save, folder, case)
             costs = {}
             for method in METHODS:
                 hopeless = _hopeless(rows, method, case)
@@ -60,7 +60,7 @@ def measure(quick: bool) -> Results:
                     found = Cost(None, 0, 0, hopeless)
                 else:
                     memory = 0.75 * total_memory()
-                    found = measured(prepare, method, folder, seconds=LIMIT, memory=memory)
+                    found = way.cost(prepare, method, folder, seconds=LIMIT, memory=memory)
                 took = seconds(found.seconds) if found.seconds else found.stopped
                 say(f"{case.megapixels} MP, {case.share:.1%} unknown, {method}: {took}")
                 costs[method] = asdict(found)

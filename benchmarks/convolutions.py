@@ -21,7 +21,7 @@ from typing import Any
 import measuring
 import plot
 from measuring import Benchmark, Results, say, table
-from processes import alone, fastest, here
+from processes import fastest, ways
 
 TILE = 1280
 DENSE = ((64, 256), (128, 128), (256, 64), (256, 128), (512, 64))
@@ -42,17 +42,17 @@ class Operator:
 
 def measure(quick: bool) -> Results:
     """The peak, the network, and its operators."""
-    side, run = (64, here) if quick else (TILE, alone)
+    side, way = 64 if quick else TILE, ways(quick)
     dense = []
     for channels, extent in ((16, 16),) if quick else DENSE:
         gigaflop = LAYERS * 2 * 9 * channels**2 * extent**2 / 1e9
         for name, function in (("ONNX Runtime", dense_onnx), ("torch", dense_torch)):
-            rate = gigaflop / run(function, channels, extent)
+            rate = gigaflop / way.run(function, channels, extent)
             say(f"{channels} channels, {extent} x {extent}, {name}: {rate:.0f} GFLOP/s")
             dense.append({"runtime": name, "channels": channels, "side": extent, "rate": rate})
-    operators = run(profile, side)
+    operators = way.run(profile, side)
     gigaflop = sum(operator.gigaflop for operator in operators)
-    seconds = run(network, side)
+    seconds = way.run(network, side)
     say(f"the network: {gigaflop / seconds:.0f} GFLOP/s")
     return {
         "side": side,

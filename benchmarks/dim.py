@@ -17,7 +17,7 @@ from pathlib import Path
 import measuring
 import plot
 from measuring import Benchmark, Results, line_through, say, seconds, table
-from processes import alone, cost, cost_here, here, total_memory
+from processes import total_memory, ways
 
 SIZES = (320, 640, 960, 1280, 2048)
 RUNTIMES = ("torch", "engine")
@@ -27,14 +27,14 @@ LIMIT = 150.0
 def measure(quick: bool) -> Results:
     """A row a size: what torch and the engine cost."""
     rows = []
-    run, measured = (here, cost_here) if quick else (alone, cost)
+    way = ways(quick)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        parameters = run(write_network, folder, 0.05 if quick else 1.0)
+        parameters = way.run(write_network, folder, 0.05 if quick else 1.0)
         for size in (32,) if quick else SIZES:
             costs = {}
             for runtime in RUNTIMES:
-                found = measured(
+                found = way.cost(
                     prepare,
                     runtime,
                     folder,

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import measuring
 import plot
 from measuring import Benchmark, Results, say, seconds, table
-from processes import alone, cost, cost_here, here
+from processes import ways
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,11 +61,11 @@ class Score:
 def measure(quick: bool, cutouts: Path | None = None, photos: Path | None = None) -> Results:
     """A row a method."""
     megapixels, count, side = (0.01, 1, 64) if quick else (MEGAPIXELS, SCENES, SIDE)
-    run, measured = (here, cost_here) if quick else (alone, cost)
+    way = ways(quick)
     rows = []
     for name in METHODS[-3:] if quick else METHODS:
-        score = run(errors, name, cutouts, photos, count, side)
-        took = measured(prepare, name, megapixels, seconds=LIMIT)
+        score = way.run(errors, name, cutouts, photos, count, side)
+        took = way.cost(prepare, name, megapixels, seconds=LIMIT)
         say(f"{name}: {score.mean_error:.2f} levels, {seconds(took.seconds)} {took.stopped}")
         rows.append({"method": name, **asdict(score), "cost": asdict(took)})
     return {"scenes_of_a_kind": count, "megapixels": megapixels, "rows": rows}

@@ -17,7 +17,7 @@ import numpy as np
 import plot
 from measuring import Benchmark, Line, Results, line_through, say, seconds, table
 from numpy.typing import NDArray
-from processes import alone, here, median
+from processes import median, ways
 
 UNKNOWN = 1.5  # megapixels, in pictures of all sizes
 SUBJECT = 2.0  # times the unknown area: that of the sample in the picture, the rest is background
@@ -41,11 +41,12 @@ class Point:
 
 def measure(quick: bool) -> Results:
     """Points of both lines, and of the picture and its crop."""
-    scale, run, repeat = (0.003, here, 1) if quick else (1.0, alone, REPEAT)
+    scale, repeat = (0.003, 1) if quick else (1.0, REPEAT)
+    way = ways(quick)
 
     def point(megapixels: float, unknown: float, *, cropped: bool = False) -> Point:
         sizes = scale * megapixels, scale * unknown
-        return _told(run(time_stages, *sizes, cropped, repeat))
+        return _told(way.run(time_stages, *sizes, cropped, repeat))
 
     pictures, unknowns = (PICTURES[:2], UNKNOWNS[:2]) if quick else (PICTURES, UNKNOWNS)
     by_picture = [point(megapixels, UNKNOWN) for megapixels in pictures]

@@ -15,22 +15,11 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import measuring
 import plot
 from measuring import Benchmark, Results, line_through, say, seconds, table
-from processes import (
-    Cost,
-    alone,
-    command,
-    command_here,
-    cost,
-    cost_here,
-    held_memory,
-    here,
-    peak_memory,
-)
+from processes import Ways, held_memory, peak_memory, ways
 from stages import matte_command
 
 PICTURES = 300
@@ -42,38 +31,30 @@ BUDGETS = ((24.0, 3.0, None), (24.0, 3.0, 1.5), (24.0, 3.0, 1.2), (100.0, 12.5, 
 """Megapixels, how many of them are unknown, and the memory that is asked for, GB."""
 
 
-class Ways(NamedTuple):
-    """How functions run, and actions and commands are measured: in their own process or here."""
-
-    run: Callable[..., Any]
-    cost: Callable[..., Cost]
-    command: Callable[..., Cost]
-
-
 def measure(quick: bool, pictures: int = PICTURES) -> Results:
     """Peaks by pixels and by tile, budgets, and a long run."""
     sizes = (0.4, 0.6) if quick else SIZES
     sides = (64, 96) if quick else TILES
     budgets = ((0.02, 0.003, 1.0),) if quick else BUDGETS
-    ways = Ways(here, cost_here, command_here) if quick else Ways(alone, cost, command)
+    way = ways(quick)
     return {
-        "matted": [_of_picture(size, ways, saved=False) for size in sizes],
-        "saved": [_of_picture(size, ways, saved=True) for size in sizes],
-        "tiles": [_of_tile(side, ways) for side in sides],
-        "budgets": [_budget(ways, *budget) for budget in budgets],
-        "run": _long_run(3 if quick else pictures, 0.02 if quick else LARGEST, ways),
+        "matted": [_of_picture(size, way, saved=False) for size in sizes],
+        "saved": [_of_picture(size, way, saved=True) for size in sizes],
+        "tiles": [_of_tile(side, way) for side in sides],
+        "budgets": [_budget(way, *budget) for budget in budgets],
+        "run": _long_run(3 if quick else pictures, 0.02 if quick else LARGEST, way),
     }
 
 
-def _of_picture(megapixels: float, ways: Ways, *, saved: bool) -> dict[str, float]:
+def _of_picture(megapixels: float, way: Ways, *, saved: bool) -> dict[str, float]:
     """The peak for a picture, matted only or by the command that also writes three files."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        photo, trimap = ways.run(save, folder, megapixels, SUBJECT / 3, SUBJECT)
+        photo, trimap = way.run(save, folder, megapixels, SUBJECT / 3, SUBJECT)
         if saved:
-            found = ways.command(*matte_command(photo, trimap, folder))
+            found = way.command(*matte_command(photo, trimap, folder))
         else:
-            found = ways.cost(prepare_files, photo, trimap, repeat=1)
+            found = way.cost(prepare_files, photo, trimap, repeat=1)
     say(f"{megapixels:g} MP, {'saved' if saved else 'matted'}: {found.peak:.2f} GB")
     return {"megapixels": megapixels, "peak": found.peak}
 
@@ -95,8 +76,8 @@ def prepare_files(photo: Path, trimap: Path) -> Callable[[], object]:
     return lambda: matter(photo, trimap)
 
 
-def _of_tile(side: int, ways: Ways) -> dict[str, float]:
-    found = ways.cost(prepare_tile, side, repeat=1)
+def _of_tile(side: int, way: Ways) -> dict[str, float]:
+    found = way.cost(prepare_tile, side, repeat=1)
     say(f"a tile of {side} x {side}: {found.peak:.2f} GB")
     return {"megapixels": side**2 / 1e6, "peak": found.peak}
 
@@ -112,21 +93,21 @@ def prepare_tile(side: int) -> Callable[[], object]:
     return lambda: engine(image, np.full(image.shape[:2], 128, np.uint8))
 
 
-def _budget(ways: Ways, megapixels: float, unknown: float, budget: float | None) -> Results:
+def _budget(way: Ways, megapixels: float, unknown: float, budget: float | None) -> Results:
     """The command with ``--memory``."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        photo, trimap = ways.run(save, folder, megapixels, unknown)
+        photo, trimap = way.run(save, folder, megapixels, unknown)
         words = matte_command(photo, trimap, folder)
-        found = ways.command(*words, *(() if budget is None else ("--memory", f"{budget}GB")))
+        found = way.command(*words, *(() if budget is None else ("--memory", f"{budget}GB")))
     say(f"{megapixels:g} MP in {budget or 'any'} GB: {found.peak:.2f} GB")
     return {"megapixels": megapixels, "unknown": unknown, "budget": budget, **asdict(found)}
 
 
-def _long_run(pictures: int, largest: float, ways: Ways) -> Results:
+def _long_run(pictures: int, largest: float, way: Ways) -> Results:
     with tempfile.TemporaryDirectory() as name:
-        sizes = ways.run(save_pictures, Path(name), pictures, largest)
-        held, peak = ways.run(matte_pictures, Path(name), pictures)
+        sizes = way.run(save_pictures, Path(name), pictures, largest)
+        held, peak = way.run(matte_pictures, Path(name), pictures)
     say(f"{pictures} pictures: {held[-1]:.2f} GB held at the end, {peak:.2f} GB at most")
     return {"megapixels": sizes, "held": held, "peak": peak}
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 Answer = TypeVar("Answer")
 
@@ -55,8 +55,8 @@ def alone(function: Callable[..., Answer], *arguments: object) -> Answer:
         return process.submit(function, *arguments).result()
 
 
-def here(function: Callable[..., Answer], *arguments: object) -> Answer:
-    """What it answers in this process: for a smoke run, where others take longest to start."""
+def _here(function: Callable[..., Answer], *arguments: object) -> Answer:
+    """What it answers in this process."""
     return function(*arguments)
 
 
@@ -88,14 +88,14 @@ def cost(
         process.join()
 
 
-def cost_here(
+def _cost_here(
     prepare: Callable[..., Callable[[], object]],
     *arguments: object,
     repeat: int = 3,
     seconds: float = float("inf"),
     memory: float = float("inf"),
 ) -> Cost:
-    """The same in this process, for a smoke run: all that it holds counts, limits do not."""
+    """The same in this process: all that it holds counts, limits do not."""
     prepare, arguments = pickle.loads(pickle.dumps((prepare, arguments)))  # as if it were sent
     action = prepare(*arguments)
     loaded = peak_memory()
@@ -155,8 +155,8 @@ def command(*words: str) -> Cost:
     return alone(_command, words)
 
 
-def command_here(*words: str) -> Cost:
-    """The same without the process in between, for a smoke run: the peak may be this process's."""
+def _command_here(*words: str) -> Cost:
+    """The same without the process in between: the peak may be this process's."""
     return _command(words)
 
 
@@ -171,6 +171,25 @@ def _command(words: Sequence[str]) -> Cost:
         raise SystemExit(f"{' '.join(words)} failed: {complaints.decode(errors='replace')}")
     unit = 1 if sys.platform == "darwin" else 1024
     return Cost(seconds, 0.0, used.ru_maxrss * unit / 1e9)
+
+
+class Ways(NamedTuple):
+    """How functions run, and how actions and commands are measured.
+
+    Attributes:
+        run: `alone`, or in this process.
+        cost: `cost`, or in this process.
+        command: `command`, or without the process in between.
+    """
+
+    run: Callable[..., Any]
+    cost: Callable[..., Cost]
+    command: Callable[..., Cost]
+
+
+def ways(quick: bool) -> Ways:
+    """In processes of their own, or here for a smoke run, where those take longest to start."""
+    return Ways(_here, _cost_here, _command_here) if quick else Ways(alone, cost, command)
 
 
 def fastest(action: Callable[[], object], repeat: int) -> float:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import measuring
 import plot
 from measuring import Benchmark, Results, say, seconds, table
-from processes import alone, command, command_here, here
+from processes import ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,14 +39,14 @@ OUTPUTS = ("alpha", "foreground", "cutout")
 
 def measure(quick: bool) -> Results:
     """A row a picture: seconds of each stage, and of the whole command with its peak memory."""
-    run, measured = (here, command_here) if quick else (alone, command)
+    way = ways(quick)
     rows = []
     for case in QUICK if quick else CASES:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            photo, trimap = run(save, folder, case)
-            stages = run(time_stages, photo, trimap, case.repeat)
-            whole = measured(*matte_command(photo, trimap, folder))
+            photo, trimap = way.run(save, folder, case)
+            stages = way.run(time_stages, photo, trimap, case.repeat)
+            whole = way.command(*matte_command(photo, trimap, folder))
         say(f"{case.megapixels:g} MP: {seconds(whole.seconds)}, {whole.peak:.2f} GB")
         rows.append(
             {

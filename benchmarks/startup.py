@@ -16,7 +16,7 @@ from pathlib import Path
 
 import measuring
 from measuring import Benchmark, Results, say, seconds, table
-from processes import Cost, alone, command, command_here, here
+from processes import Cost, ways
 from stages import deepmatte_command
 
 RUNS = 11
@@ -37,8 +37,8 @@ class Start:
 def measure(quick: bool) -> Results:
     """A row a command."""
     with tempfile.TemporaryDirectory() as name:
-        run, measured = (here, command_here) if quick else (alone, command)
-        photo, trimap = run(save, Path(name))
+        way = ways(quick)
+        photo, trimap = way.run(save, Path(name))
         libraries = "import numpy, cv2, PIL.Image, onnxruntime"
         commands = {
             "python -c ''": [sys.executable, "-c", ""],
@@ -48,7 +48,8 @@ def measure(quick: bool) -> Results:
         }
         runs = 1 if quick else RUNS
         rows = [
-            start(name, [measured(*words) for _ in range(runs)]) for name, words in commands.items()
+            start(name, [way.command(*words) for _ in range(runs)])
+            for name, words in commands.items()
         ]
     return {"rows": measuring.as_rows(rows)}
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import measuring
 import plot
 from measuring import Benchmark, Results, say, table
-from processes import alone, here
+from processes import ways
 
 if TYPE_CHECKING:
     from deepmatte.training.lite import LiteTraining
@@ -44,7 +44,7 @@ def measure(quick: bool) -> Results:
     """Crops a second of the worker, the loop, and both."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        run = here if quick else alone
+        run = ways(quick).run
         run(draw_pictures, folder, 2 if quick else PICTURES, 128 if quick else SIDE)
         settings, worker = run(worker_alone, folder, quick)
         rates = [
