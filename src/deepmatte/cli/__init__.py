@@ -72,6 +72,7 @@ def _run() -> int:
         message = io.StringIO()
         error.show(message)
         for line in message.getvalue().splitlines():
+            # Pydantic, which checks values for Typer, puts its own words before the sentence.
             print(printable(line.replace("Value error, ", "")), file=sys.stderr)
         verb = error.ctx.info_name if error.ctx else ""
         if getattr(error, "option_name", "") in ("-o", "--out") and verb in _OUTPUTS:
