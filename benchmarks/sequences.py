@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from measuring import table
 
-from deepmatte.batch.shot import Frame, matte_shot
+from deepmatte.batch.sequence.shot import Frame, matte_shot
 from deepmatte.evaluation.temporal import Steadiness
 from deepmatte.images import Picture, open_alpha, open_image
 from deepmatte.matting import Matter

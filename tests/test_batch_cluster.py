@@ -35,13 +35,13 @@ fsspec = pytest.importorskip("fsspec", reason="needs deepmatte[cluster]")
 pytest.importorskip("webdataset", reason="needs deepmatte[cluster]")
 
 from deepmatte.batch import addresses  # noqa: E402
-from deepmatte.batch.cluster import ClusterRun  # noqa: E402
-from deepmatte.batch.inventory import find  # noqa: E402
+from deepmatte.batch.cluster.inventory import find  # noqa: E402
+from deepmatte.batch.cluster.out_ledger import OutLedger  # noqa: E402
+from deepmatte.batch.cluster.run import ClusterRun  # noqa: E402
+from deepmatte.batch.cluster.shards import Shard, matte_shard  # noqa: E402
 from deepmatte.batch.jobs import Sources  # noqa: E402
 from deepmatte.batch.ledger import Finding, Made  # noqa: E402
-from deepmatte.batch.out_ledger import OutLedger  # noqa: E402
 from deepmatte.batch.settings import Settings  # noqa: E402
-from deepmatte.batch.shards import Shard, matte_shard  # noqa: E402
 from deepmatte.batch.tally import Tally  # noqa: E402
 
 pytestmark = pytest.mark.slow

@@ -3,6 +3,6 @@
 `Matting` is the stage of a Ray Data job that mattes its rows.
 """
 
-from deepmatte.batch.stage import Matting
+from deepmatte.batch.cluster.stage import Matting
 
 __all__ = ["Matting"]

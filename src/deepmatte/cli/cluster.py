@@ -26,9 +26,9 @@ def go(sources: Sources, settings: Settings, wishes: Wishes, address: str | None
     """
     from rich.console import Console
 
-    from deepmatte.batch import inventory, ray_job
-    from deepmatte.batch.cluster import ClusterRun
-    from deepmatte.batch.out_ledger import OutLedger
+    from deepmatte.batch.cluster import inventory, ray_job
+    from deepmatte.batch.cluster.out_ledger import OutLedger
+    from deepmatte.batch.cluster.run import ClusterRun
     from deepmatte.batch.progress import Meter, summary
     from deepmatte.batch.tally import Tally
 

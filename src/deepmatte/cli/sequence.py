@@ -19,8 +19,8 @@ _CUT = "cut"
 
 
 def is_sequence(source: str) -> bool:
-    """Whether a name says that it is a shot; see `deepmatte.batch.frames.is_sequence`."""
-    from deepmatte.batch import frames
+    """Whether a name says that it is a shot; see `deepmatte.batch.sequence.frames.is_sequence`."""
+    from deepmatte.batch.sequence import frames
 
     return frames.is_sequence(source)
 
@@ -35,7 +35,7 @@ def go(sources: Sources, settings: Settings, wishes: Wishes, *, steady: bool) ->
     from rich.console import Console
 
     from deepmatte.batch.progress import Meter, summary
-    from deepmatte.batch.sequence import Sequence, matte_sequence
+    from deepmatte.batch.sequence.run import Sequence, matte_sequence
     from deepmatte.batch.tally import Tally
     from deepmatte.errors import DataError
     from deepmatte.machine import usable_cores

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from deepmatte.batch.addresses import stamp
 from deepmatte.batch.jobs import PARTNER_ENDINGS, Partner, pictures_among
+from deepmatte.batch.sequence.shot import Failure, Frame
+from deepmatte.batch.sequence.video import SUFFIXES as VIDEO_SUFFIXES
+from deepmatte.batch.sequence.video import count_frames, read_video
 from deepmatte.batch.settings import Settings
-from deepmatte.batch.shot import Failure, Frame
 from deepmatte.batch.steps import open_partner
-from deepmatte.batch.video import SUFFIXES as VIDEO_SUFFIXES
-from deepmatte.batch.video import count_frames, read_video
 from deepmatte.errors import DataError, MattingError
 from deepmatte.images import OPENED_SUFFIXES, Picture, open_image
 from deepmatte.images.files import reason_of

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from deepmatte.batch import addresses
+from deepmatte.batch.cluster.shards import SHARDS, Shard
 from deepmatte.batch.jobs import Job, Pairing, Sources, pictures_among
 from deepmatte.batch.ledger import NAME as LEDGER
 from deepmatte.batch.naming import check_outputs, output_names
 from deepmatte.batch.pairing import why_unpaired
-from deepmatte.batch.shards import SHARDS, Shard
 from deepmatte.errors import DataError
 from deepmatte.images import OPENED_SUFFIXES
 

@@ -15,19 +15,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from deepmatte.batch import addresses, checkpoint, frames
-from deepmatte.batch.checkpoint import Checkpoint
-from deepmatte.batch.frames import Planned
+from deepmatte.batch import addresses
 from deepmatte.batch.jobs import Job, Output
 from deepmatte.batch.ledger import NAME, Finding, Ledger, Made, key
 from deepmatte.batch.measures import described
 from deepmatte.batch.naming import check_outputs
 from deepmatte.batch.run import remove_remains
+from deepmatte.batch.sequence import checkpoint, frames
+from deepmatte.batch.sequence.checkpoint import Checkpoint
+from deepmatte.batch.sequence.frames import Planned
+from deepmatte.batch.sequence.shot import Failure, Frame, matte_shot
+from deepmatte.batch.sequence.video import ALPHA_SUFFIXES, VideoWriter
 from deepmatte.batch.settings import Settings
-from deepmatte.batch.shot import Failure, Frame, matte_shot
 from deepmatte.batch.steps import encoder, load_matter
 from deepmatte.batch.tally import Tally, Watcher
-from deepmatte.batch.video import ALPHA_SUFFIXES, VideoWriter
 from deepmatte.errors import DataError, ImageError
 from deepmatte.images import OPENED_SUFFIXES, Depth
 from deepmatte.matted import framed

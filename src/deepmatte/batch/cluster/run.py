@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from deepmatte.batch.inventory import Inventory
+from deepmatte.batch.cluster.inventory import Inventory
+from deepmatte.batch.cluster.out_ledger import OutLedger
+from deepmatte.batch.cluster.ray_job import Work, rows_of
+from deepmatte.batch.cluster.shards import Shard
 from deepmatte.batch.jobs import Job
 from deepmatte.batch.ledger import Claim, Finding, Made, key
-from deepmatte.batch.out_ledger import OutLedger
-from deepmatte.batch.ray_job import Work, rows_of
 from deepmatte.batch.settings import Settings
-from deepmatte.batch.shards import Shard
 from deepmatte.batch.tally import Tally, Watcher
 
 # Seconds between two looks at what another run is doing.

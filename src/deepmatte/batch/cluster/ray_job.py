@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from deepmatte.batch import addresses
+from deepmatte.batch.cluster.shards import SHARDS, Shard, matte_shard
 from deepmatte.batch.jobs import Job
 from deepmatte.batch.ledger import Finding, key
 from deepmatte.batch.settings import Settings
-from deepmatte.batch.shards import SHARDS, Shard, matte_shard
 from deepmatte.batch.work import Task, matte_one
 from deepmatte.errors import DataError
 

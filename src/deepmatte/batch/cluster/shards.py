@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from deepmatte.batch import addresses
+from deepmatte.batch.cluster.stage import Matting
 from deepmatte.batch.jobs import Output, pictures_among
 from deepmatte.batch.ledger import Finding
 from deepmatte.batch.settings import Settings
-from deepmatte.batch.stage import Matting
 from deepmatte.errors import DataError, ImageError, MattingError
 from deepmatte.images import OPENED_SUFFIXES
 from deepmatte.images.files import reason_of

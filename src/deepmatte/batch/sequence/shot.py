@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepmatte.batch.motion import Motion, Tracker, near
+from deepmatte.batch.sequence.motion import Motion, Tracker, near
 from deepmatte.errors import MattingError, TrimapError
 from deepmatte.images import Picture
 from deepmatte.matting import Matte, Matter

@@ -1,0 +1,1 @@
+"""Batches on a Ray cluster: what lies at any address, matted by many machines."""
