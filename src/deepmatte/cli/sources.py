@@ -32,12 +32,10 @@ def choose_outputs(
         typer.BadParameter: one cannot be written as asked.
         DataError: a pattern gives no names below the output folder.
     """
-    import numpy as np
-
     from deepmatte.batch.naming import check_pattern
     from deepmatte.corridorkey import PATTERNS
     from deepmatte.errors import ImageError
-    from deepmatte.images import check_depth, check_exr, encode_image
+    from deepmatte.images import check_exr
 
     if composite is not None and over is None:
         raise typer.BadParameter("needs --over, the new background.", param_hint="--composite")
@@ -54,13 +52,8 @@ def choose_outputs(
     patterns = {kind: pattern for kind, pattern in options.items() if pattern is not None}
     for kind, pattern in patterns.items():
         check_pattern(pattern)
-        suffix = os.path.splitext(pattern)[1]
-        # One pixel tells whether there is an encoder for the suffix and the channels.
-        pixel = np.zeros((1, 1, 4 if kind == "cutout" else 3), np.uint8)
         try:
-            if depth is not None:
-                check_depth(suffix, depth, pattern)
-            encode_image(pixel, suffix, name=pattern)
+            _check_format(pattern, 4 if kind == "cutout" else 3, depth)
         except ImageError as error:
             raise typer.BadParameter(str(error), param_hint=f"--{kind}") from None
     if len(set(patterns.values())) < len(patterns):
@@ -72,6 +65,22 @@ def choose_outputs(
     except ImageError as error:
         raise typer.BadParameter(str(error), param_hint="--corridorkey") from None
     return (*patterns.items(), *PATTERNS.items())
+
+
+def _check_format(pattern: str, channels: int, depth: Depth | None) -> None:
+    """Refuse names whose suffix no encoder can write with these channels and this depth.
+
+    Raises:
+        ImageError: there is no encoder.
+    """
+    import numpy as np
+
+    from deepmatte.images import check_depth, encode_image
+
+    suffix = os.path.splitext(pattern)[1]
+    if depth is not None:
+        check_depth(suffix, depth, pattern)
+    encode_image(np.zeros((1, 1, channels), np.uint8), suffix, name=pattern)
 
 
 def choose_partner(trimaps: str | None, masks: str | None, subject: bool) -> Partner:
