@@ -159,7 +159,7 @@ def test_a_trimap_without_subject_is_said_as_it_is_made(scene: Scene) -> None:
     done = run_here("trimap", "from-mask", "mask.png", "-o", "black.png", folder=scene.folder)
 
     assert done.returncode == 0
-    assert "marks no foreground" in done.stderr.decode()
+    assert "mask marks no foreground" in done.stderr.decode()
 
 
 @pytest.mark.parametrize("over", ["greenish", "nothing.jpg"])

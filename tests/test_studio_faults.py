@@ -106,6 +106,18 @@ def test_every_menu_dialog_and_control_gives_the_focus_back(
     expect(page.get_by_role("radio", name="Marks")).to_be_checked()
 
 
+def test_escape_closes_a_menu_and_leaves_the_tool(page: Page, scene: Scene) -> None:
+    open_file(page, scene.file)
+    box = page.get_by_role("radio", name="Box")
+    for menu in ("Open", "Trimap", "Save", "History"):
+        page.get_by_role("button", name=menu, exact=True).click()
+        page.keyboard.press("Escape")
+        expect(page.locator(":popover-open")).to_have_count(0)
+        expect(box).to_be_checked()
+    page.keyboard.press("Escape")
+    expect(box).to_be_checked()
+
+
 def test_after_anything_that_can_be_pressed_the_space_key_pans(
     page: Page, scene: Scene, tmp_path: Path
 ) -> None:
@@ -198,7 +210,7 @@ def test_what_is_said_of_one_photo_goes_with_it(
     other = tmp_path / "other.png"
     Image.new("RGB", (300, 200), "navy").save(other)
     drop(second, other)
-    second.get_by_role("button", name="A new picture").click()
+    second.get_by_role("button", name="A new photo").click()
     expect(second.locator("#picture-name")).to_have_text("other.png", timeout=PATIENCE)
     expect(notices.locator(".note")).to_have_count(0)
     for number in range(5):  # nor do they pile up
@@ -234,12 +246,12 @@ def test_every_wait_can_be_given_up(context: BrowserContext, scene: Scene, tmp_p
         ("Finishing the cut-out", lambda: choose("Save", "saveCutoutPng")),
         ("Finishing the cut-out", lambda: choose("Save", "saveCompositeJpg")),
         ("Finishing the cut-out", lambda: page.keyboard.press("Control+c")),
-        ("Opening", lambda: drop_for("A new picture")),
+        ("Opening", lambda: drop_for("A new photo")),
         ("Opening the sample", lambda: choose("Open", "sample")),
         ("Reading the trimap", lambda: drop_for("The trimap")),
         ("Reading the mask", lambda: drop_for("A mask")),
-        ("Tidying up", lambda: choose("Trimap", "fillHoles")),
-        ("Moving the edge", lambda: page.locator("#band").fill("9")),
+        ("Cleaning up", lambda: choose("Trimap", "fillHoles")),
+        ("Changing the band", lambda: page.locator("#band").fill("9")),
         ("Looking for the subject", draw_another_box),
     ]
     for number, (words, begin) in enumerate(waits):
@@ -338,7 +350,7 @@ def test_every_drop_is_answered(page: Page, scene: Scene, tmp_path: Path) -> Non
     drop(page, *(tmp_path / name for name in ("a.png", "a.trimap.png", "b.png", "b_mask.png")))
     shown = page.locator("#picture-name")
     expect(shown).to_have_text("a.png", timeout=PATIENCE)
-    expect(page.locator("#notices")).to_contain_text("1 more waits below the photo.")
+    expect(page.locator("#notices")).to_contain_text("1 more photo is in the row below.")
     settled(page)  # its trimap came with it
     assert np.array_equal(trimap_of(page, tmp_path), trimap)
     row = page.get_by_role("region", name="Photos")
@@ -426,7 +438,7 @@ def test_the_start_page_can_be_reached_again(page: Page, scene: Scene, tmp_path:
     page.get_by_role("button", name="Open", exact=True).click()
     page.locator("#open-menu [data-command=startPage]").click()
     expect(page.get_by_role("heading", name="Drop a photo here")).to_be_visible()
-    page.get_by_title("Go on with furry disc.png where you left it").click()
+    page.get_by_title("Continue with furry disc.png where you left it").click()
     expect(page.locator("#picture-name")).to_have_text(scene.file.name, timeout=PATIENCE)
     settled(page)
     assert np.array_equal(trimap_of(page, tmp_path), before)
@@ -466,7 +478,7 @@ def test_the_photo_has_most_of_the_window(
     filled = max((right - left) / box["width"], (bottom - top) / box["height"])
     assert filled > 0.8  # a small photo is enlarged
     draw_box(page)
-    for name in ("Backdrop…", "Refine edge…", "Save", "History"):
+    for name in ("Background…", "Refine edge…", "Save", "History"):
         page.get_by_role("button", name=name, exact=True).click()
         menu = page.locator(":popover-open").bounding_box()
         assert menu is not None
@@ -523,8 +535,10 @@ def test_all_tools_are_seen_with_a_row_of_photos(page: Page, scene: Scene, tmp_p
     (tmp_path / "words.txt").write_text("no photo")
     drop(page, *files[:3], tmp_path / "words.txt", *files[3:])
     notices = page.locator("#notices")
-    expect(notices).to_contain_text("words.txt is no photo and was not opened.", timeout=PATIENCE)
-    expect(notices).to_contain_text("11 more wait below the photo.")
+    expect(notices).to_contain_text(
+        "words.txt was not opened: it is not a photo.", timeout=PATIENCE
+    )
+    expect(notices).to_contain_text("11 more photos are in the row below.")
     row = page.get_by_role("region", name="Photos")
     expect(row.get_by_role("listitem")).to_have_count(12)
     names = [item.inner_text().split("\n")[0] for item in row.get_by_role("listitem").all()]
@@ -558,7 +572,7 @@ def test_an_address_without_its_key_says_so(browser: Browser, server: Server) ->
     page.goto(server.address.split("#")[0])
     banner = page.locator("#banner")
     expect(banner).to_contain_text("Open the whole address", timeout=PATIENCE)
-    assert "started anew" not in banner.inner_text()
+    assert "was restarted" not in banner.inner_text()
     context.close()
 
 
@@ -567,7 +581,7 @@ def test_a_second_box_asks_and_undo_goes_back_to_the_start(
 ) -> None:
     open_file(page, scene.file)
     draw_box(page)
-    expect(page.get_by_role("radio", name="Brush")).to_be_checked()
+    expect(page.get_by_role("radio", name="Brush", exact=True)).to_be_checked()
     first = trimap_of(page, tmp_path)
     paint(page, "u", 15, (100, 90), (240, 90))
     painted = trimap_of(page, tmp_path)
@@ -584,7 +598,7 @@ def test_a_second_box_asks_and_undo_goes_back_to_the_start(
     page.keyboard.press("m")
     drag(page, (80, 30), (270, 230))
     asked.get_by_role("button", name="Start again with it").click()
-    expect(page.get_by_role("radio", name="Brush")).to_be_checked()
+    expect(page.get_by_role("radio", name="Brush", exact=True)).to_be_checked()
     settled(page)
     for _ in range(3):
         page.keyboard.press("Control+z")
@@ -600,7 +614,7 @@ def test_a_photo_that_is_transparent_can_start_from_that(
     rgba = np.dstack([np.asarray(Image.open(scene.file)), np.rint(scene.alpha * 255)])
     Image.fromarray(rgba.astype(np.uint8)).save(tmp_path / "cut.png")
     open_file(page, tmp_path / "cut.png")
-    page.get_by_role("button", name="its own transparency").click()
+    page.get_by_role("button", name="the photo's transparency").click()
     settled(page)
     assert np.array_equal(trimap_of(page, tmp_path), from_alpha(np.uint8(rgba[..., 3])))
     assert open_trimap(download(page, "saveTrimap", tmp_path)).shape == (HEIGHT, WIDTH)
@@ -630,7 +644,7 @@ def test_axe_finds_nothing(page: Page, scene: Scene) -> None:
         page.keyboard.press("d")  # marks and result side by side
         assert found() == []
         page.keyboard.press("d")
-        page.get_by_role("button", name="Backdrop…").click()
+        page.get_by_role("button", name="Background…").click()
         expect(page.locator("#backdrop-menu")).to_be_visible()
         assert found() == []
         page.keyboard.press("Escape")

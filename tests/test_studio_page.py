@@ -89,7 +89,7 @@ def test_a_box_and_a_stroke_make_what_the_library_makes(
 def test_strokes_of_both_kinds_find_the_subject(page: Page, scene: Scene, tmp_path: Path) -> None:
     open_file(page, scene.file)
     paint(page, "f", 12, (130, 130), (210, 130))
-    find = page.get_by_role("button", name="find the subject")
+    find = page.get_by_role("button", name="Find the subject")
     expect(find).to_be_disabled()
     paint(page, "b", 12, (20, 20), (340, 20))
     expect(find).to_be_enabled()
@@ -142,13 +142,13 @@ def test_every_way_in(page: Page, context: BrowserContext, scene: Scene, server:
     }"""
     page.evaluate(pasted, list(scene.file.read_bytes()))
     use = page.get_by_role("dialog", name="What is pasted.png for?")
-    use.get_by_role("button", name="A new picture").click()
+    use.get_by_role("button", name="A new photo").click()
     expect(page.locator("#picture-name")).to_have_text("pasted.png", timeout=PATIENCE)
 
     # What was painted before is not lost: a new tab offers it.
     other = context.new_page()
     other.goto(server.address)
-    other.get_by_title("Go on with furry disc.png where you left it").click()
+    other.get_by_title("Continue with furry disc.png where you left it").click()
     expect(other.locator("#picture-name")).to_have_text(scene.file.name, timeout=PATIENCE)
     settled(other)
 
@@ -273,7 +273,7 @@ def test_pen_and_fingers(page: Page, context: BrowserContext, scene: Scene, tmp_
         points = [{"x": x, "y": y, "id": index} for index, (x, y) in enumerate(places)]
         device.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
-    zoom = page.get_by_title("One pixel of the photo on one of the screen")
+    zoom = page.get_by_title("Show the photo at 100 %")
     page.keyboard.press("z")
     assert zoom.inner_text() == "100 %"
     marks = trimap_of(page, tmp_path)
@@ -486,7 +486,7 @@ def test_a_project_file_opens_again(
     drop(fresh, project)
     asked = fresh.get_by_role("dialog", name="This project needs furry disc.png")
     with fresh.expect_file_chooser() as chooser:
-        asked.get_by_role("button", name="Open the picture").click()
+        asked.get_by_role("button", name="Choose the photo").click()
     chooser.value.set_files(scene.file)
     settled(fresh)
     assert np.array_equal(trimap_of(fresh, tmp_path), before)
@@ -568,7 +568,7 @@ def test_the_server_is_killed_and_started_again(
     server.end(signal.SIGKILL)
     paint(page, "b", 25, (100, 60), (240, 60))
     banner = page.locator("#banner")
-    expect(banner).to_contain_text("Your strokes are safe", timeout=PATIENCE)
+    expect(banner).to_contain_text("Your marks are safe", timeout=PATIENCE)
     paint(page, "f", 25, (100, 90), (240, 90))
 
     server = Server(port=server.port)

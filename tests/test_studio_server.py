@@ -547,7 +547,7 @@ def test_pictures_beyond_the_memory_are_forgotten_the_oldest_first() -> None:
 
     found = [studio.ask("GET", f"{path}/view").status for path in (first, second, third)]
     assert found == [200, 404, 200]
-    assert "was started to take at most" in too_large.sentence
+    assert "expected at most" in too_large.sentence
     # What the page does then:
     again = studio.upload(file)
     assert kinds(list(studio.edit(again, labels))) == ["settled", "done"]

@@ -96,7 +96,7 @@ def test_lasso_holes_and_islands(page: Page, scene: Scene, tmp_path: Path) -> No
     def is_at(number: int) -> bool:
         return bool(page.evaluate(position) == number)
 
-    for number, command in enumerate(("Fill holes", "Drop islands"), 4):
+    for number, command in enumerate(("Fill holes", "Remove specks"), 4):
         page.get_by_role("button", name="Trimap", exact=True).click()
         page.locator("#trimap-menu").get_by_role("button", name=command).click()
         eventually(functools.partial(is_at, number))
@@ -105,12 +105,12 @@ def test_lasso_holes_and_islands(page: Page, scene: Scene, tmp_path: Path) -> No
     steps = page.locator("#steps-menu")
     expect(steps.get_by_role("button")).to_have_text(
         [
-            "Untouched photo",
+            "Photo without marks",
             "1. Trimap",
             "2. Lasso",
             "3. Lasso",
             "4. Holes filled",
-            "5. Islands dropped",
+            "5. Specks removed",
         ]
     )
     steps.get_by_role("button", name="2. Lasso").click()
@@ -182,7 +182,7 @@ def test_refining_is_seen_saved_and_taken_back(page: Page, scene: Scene, tmp_pat
     )
     (tmp_path / "another.png").write_bytes(scene.file.read_bytes())
     drop(page, tmp_path / "another.png")
-    page.get_by_role("button", name="A new picture").click()
+    page.get_by_role("button", name="A new photo").click()
     expect(page.locator("#picture-name")).to_have_text("another.png", timeout=PATIENCE)
     expect(page.locator("[data-setting=smooth]")).to_have_value("0")
 
@@ -273,8 +273,8 @@ def test_all_photos_of_the_row_are_saved(page: Page, scene: Scene, tmp_path: Pat
     saved: list[str] = []
     page.on("download", lambda file: saved.append(file.suggested_filename))
     save_as(page, tmp_path, all=True)
-    expect(page.locator("#notices")).to_contain_text("Saved: 2 of 3 photos.", timeout=PATIENCE)
-    expect(page.locator("#notices")).to_contain_text("Nothing is cut out yet in 1 of them.")
+    expect(page.locator("#notices")).to_contain_text("Saved 2 of 3 photos.", timeout=PATIENCE)
+    expect(page.locator("#notices")).to_contain_text("Without a cut-out: 1.")
     expect(page.locator("#picture-name")).to_have_text("two.png")  # what was open before
     settled(page)
     page.wait_for_timeout(200)
@@ -293,7 +293,7 @@ def test_photos_that_are_still_coming_are_saved_too(page: Page, tmp_path: Path) 
     # With two photos there is a row, of which all can be saved; the others may still be coming.
     expect(page.get_by_role("region", name="Photos").get_by_title("Open 1.png")).to_be_visible()
     save_as(page, tmp_path, all=True)
-    expect(page.locator("#notices")).to_contain_text("Saved: 12 of 12 photos.", timeout=PATIENCE)
+    expect(page.locator("#notices")).to_contain_text("Saved 12 of 12 photos.", timeout=PATIENCE)
 
 
 def test_photos_of_the_row_have_one_background_and_can_be_given_up(
@@ -310,13 +310,13 @@ def test_photos_of_the_row_have_one_background_and_can_be_given_up(
     page.get_by_role("region", name="Photos").get_by_title("Open two.png").click()
     expect(page.locator("#picture-name")).to_have_text("two.png", timeout=PATIENCE)
     settled(page)
-    page.get_by_role("button", name="Backdrop…").click()
+    page.get_by_role("button", name="Background…").click()
     page.get_by_role("button", name="Dusk").click()
     page.keyboard.press("Escape")
     files: list[Download] = []
     page.on("download", lambda file: files.append(file))
     save_as(page, tmp_path, all=True, what="composite")
-    expect(page.locator("#notices")).to_contain_text("Saved: 2 of 3 photos.", timeout=PATIENCE)
+    expect(page.locator("#notices")).to_contain_text("Saved 2 of 3 photos.", timeout=PATIENCE)
     page.wait_for_timeout(200)
     assert len(files) == 2
     corners = set()
@@ -329,7 +329,7 @@ def test_photos_of_the_row_have_one_background_and_can_be_given_up(
     page.get_by_role("dialog", name="Save as").get_by_role("button", name="Save").click()
     expect(page.locator("#waiting")).to_be_visible(timeout=PATIENCE)
     page.keyboard.press("Escape")
-    expect(page.locator("#notices")).to_contain_text("Saved: 0 of 3 photos.", timeout=PATIENCE)
+    expect(page.locator("#notices")).to_contain_text("Saved 0 of 3 photos.", timeout=PATIENCE)
     expect(page.locator("#waiting")).to_be_hidden()
 
 

@@ -125,7 +125,7 @@ def test_boxes_add_and_subtract(page: Page, scene: Scene, tmp_path: Path) -> Non
     wanted = [
         ("", "Box", first, (255, 0)),
         ("Shift", "Box added", second, (255, 255)),
-        ("Alt", "Box removed", first, (0, 255)),
+        ("Alt", "Box subtracted", first, (0, 255)),
     ]
     for number, (key, name, (x, y), expected) in enumerate(wanted, 1):
         page.keyboard.press("m")
@@ -179,7 +179,7 @@ def test_a_moved_subject_and_its_shadow_are_saved_as_they_are_seen(
 ) -> None:
     open_file(page, scene.file)
     draw_box(page)
-    page.get_by_role("button", name="Backdrop…").click()
+    page.get_by_role("button", name="Background…").click()
     page.get_by_role("button", name="Cream").click()
     slide(page, "shadow", 80)
     below = (CENTRE[0], CENTRE[1] + RADIUS + 12)
@@ -189,7 +189,7 @@ def test_a_moved_subject_and_its_shadow_are_saved_as_they_are_seen(
     saved = Image.open(download(page, "saveCompositePng", tmp_path))
     for place, seen in onto.items():
         assert np.abs(np.subtract(seen, pixels(saved)[place[1], place[0]])).max() < 8
-    page.get_by_role("button", name="Backdrop…").click()
+    page.get_by_role("button", name="Background…").click()
     page.get_by_role("button", name="Move the subject").click()
     drag(page, CENTRE, (CENTRE[0] + 60, CENTRE[1] - 20))
     page.mouse.move(*on_screen(page, CENTRE)[0])
@@ -213,8 +213,8 @@ def test_a_moved_subject_and_its_shadow_are_saved_as_they_are_seen(
     page.reload()
     settled(page)
     assert page.evaluate(frame)["scale"] == place["scale"]
-    page.get_by_role("button", name="Backdrop…").click()
-    page.get_by_role("button", name="Put it back").click()
+    page.get_by_role("button", name="Background…").click()
+    page.get_by_role("button", name="Reset its place").click()
     assert page.evaluate(frame) is None
 
 

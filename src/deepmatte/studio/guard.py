@@ -77,7 +77,7 @@ class Guard:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         known = secrets.compare_digest(token.encode(), self._token.encode())
         if scheme.lower() != "bearer" or not known:
-            return _error(401, "The studio was started anew; open the address that it printed.")
+            return _error(401, "The studio was restarted; open the address that it printed.")
         return None
 
 

@@ -51,8 +51,8 @@ class OpenPictures:
     def _check(self, size: tuple[int, int], taken: int) -> None:
         if taken > self._memory:
             raise ImageError(
-                f"A picture of {size[1]} x {size[0]} pixels takes {taken / 1e9:.1f} GB; this"
-                f" studio was started to take at most {self._memory / 1e9:.1f} GB."
+                f"A picture of {size[1]} x {size[0]} pixels needs {taken / 1e9:.1f} GB; expected at"
+                f" most {self._memory / 1e9:.1f} GB. Start the studio with a larger --memory."
             )
 
     @contextlib.contextmanager

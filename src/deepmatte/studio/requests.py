@@ -96,11 +96,13 @@ async def _read(request: Request, limit: int) -> bytes:
                     raise _too_large(limit)
                 chunks.append(chunk)
     except TimeoutError:
-        raise HTTPException(408, "The rest did not arrive.", {"Connection": "close"}) from None
+        raise HTTPException(
+            408, "The upload stopped before its end.", {"Connection": "close"}
+        ) from None
 
 
 def _too_large(limit: int) -> HTTPException:
-    return HTTPException(413, f"Too much was sent; expected at most {limit} bytes.")
+    return HTTPException(413, f"The file is too large; expected at most {limit / 1e6:g} MB.")
 
 
 def labels(body: bytes, area: Rectangle) -> Trimap:
@@ -111,12 +113,12 @@ def labels(body: bytes, area: Rectangle) -> Trimap:
     """
     if len(body) != area.pixels:
         raise HTTPException(
-            422, f"{len(body)} labels came; expected {area.width} x {area.height} of them."
+            422, f"There are {len(body)} labels; expected {area.width} x {area.height}."
         )
     found = np.frombuffer(body, np.uint8).reshape(area.height, area.width)
     if not _LABEL[found].all():
         raise HTTPException(
-            422, f"Labels are {BACKGROUND}, {UNKNOWN} or {FOREGROUND}; there are others."
+            422, f"There are other labels than expected: {BACKGROUND}, {UNKNOWN} and {FOREGROUND}."
         )
     return found
 
@@ -130,8 +132,11 @@ def integer(request: Request, name: str, low: int, high: int, default: int | Non
     text = request.query_params.get(name)
     if text is None and default is not None:
         return default
-    if text is None or not re.fullmatch(r"-?[0-9]{1,9}", text) or not low <= int(text) <= high:
-        raise HTTPException(422, f"{name} must be a whole number from {low} to {high}.")
+    text = "" if text is None else text
+    if not re.fullmatch(r"-?[0-9]{1,9}", text) or not low <= int(text) <= high:
+        raise HTTPException(
+            422, f"{name} is {text[:40]!r}; expected a whole number from {low} to {high}."
+        )
     return int(text)
 
 
@@ -141,7 +146,9 @@ def number(request: Request, name: str, low: float, high: float, default: float)
     if text is None:
         return default
     if not re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{0,20})?", text) or not low <= float(text) <= high:
-        raise HTTPException(422, f"{name} must be a number from {low:g} to {high:g}.")
+        raise HTTPException(
+            422, f"{name} is {text[:40]!r}; expected a number from {low:g} to {high:g}."
+        )
     return float(text)
 
 
@@ -149,7 +156,7 @@ def choice(request: Request, name: str, known: tuple[str, ...]) -> str:
     """One of some words, the first if the query says nothing; errors as `integer`."""
     text = request.query_params.get(name, known[0])
     if text not in known:
-        raise HTTPException(422, f"{name} must be one of {', '.join(known)}.")
+        raise HTTPException(422, f"{name} is {text[:40]!r}; expected one of {', '.join(known)}.")
     return text
 
 
@@ -177,5 +184,5 @@ def fields(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise HTTPException(422, "Expected an object in JSON.")
+        raise HTTPException(422, "The text is no JSON object; expected one.")
     return found

@@ -71,9 +71,9 @@ def application(state: State, *, port: int, token: str) -> ASGIApp:
 async def _refused(request: Request, error: Exception) -> Response:
     """What Starlette or a route says no to."""
     assert isinstance(error, HTTPException)
-    texts = {404: "There is nothing here.", 405: "This cannot be done here."}
+    texts = {404: "There is nothing at this address.", 405: "This method is not allowed here."}
     own = error.detail if error.detail.endswith(".") else ""
-    said = own or texts.get(error.status_code, "This cannot be done.")
+    said = own or texts.get(error.status_code, "The studio cannot do this.")
     return JSONResponse({"error": said}, error.status_code, error.headers)
 
 

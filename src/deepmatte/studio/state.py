@@ -136,4 +136,4 @@ def opened(file: bytes, name: str) -> OpenPicture:
 
 def forgotten() -> HTTPException:
     """What is said of a picture that is not held."""
-    return HTTPException(404, "The studio does not hold this picture, or no longer.")
+    return HTTPException(404, "The studio does not have this picture any more.")

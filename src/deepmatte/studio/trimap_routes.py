@@ -60,7 +60,10 @@ class TrimapRoutes:
             found = fields(body)
         sides = tuple(found.get(side) for side in ("left", "top", "right", "bottom"))
         if not all(type(side) is int for side in sides):
-            raise HTTPException(422, "Expected whole numbers: left, top, right and bottom.")
+            raise HTTPException(
+                422,
+                "The box is incomplete; expected whole numbers for left, top, right and bottom.",
+            )
         made = await self.state.work(trimap.from_box, picture.picture.levels, sides)
         return _labels(made)
 
@@ -89,7 +92,7 @@ class TrimapRoutes:
         """The labels of the picture's own transparency."""
         picture = self.state.picture(request)
         if picture.picture.alpha is None:
-            raise HTTPException(422, "This photo is not transparent anywhere.")
+            raise HTTPException(422, "This photo has no transparent pixels.")
         with self.state.gate.room():
             return _labels(await self.state.work(trimap.from_alpha, picture.picture.alpha))
 
@@ -135,7 +138,7 @@ class TrimapRoutes:
             before = labels(body[: part.pixels], part)
             stroke = labels(body[part.pixels :], part) == trimap.FOREGROUND
             if not stroke.any():
-                raise HTTPException(422, "Expected a stroke; there is none.")
+                raise HTTPException(422, "There is no stroke in the labels; expected one.")
             side = side_of(picture.picture.shape)
             levels = picture.picture.crop(part.window).levels
             if mark == "edge":

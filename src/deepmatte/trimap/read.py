@@ -104,10 +104,21 @@ def read_trimap(
 
 
 def missing_kinds(trimap: Trimap) -> tuple[str, ...]:
-    """A note for the user if a trimap (H, W) marks no foreground, no background or neither."""
+    """A note for the user if a trimap (H, W) marks no foreground, no background or neither.
+
+    A mask from which a trimap was made is meant too: one kind alone comes from a mask of one level.
+    """
     foreground, background = (trimap == FOREGROUND).any(), (trimap == BACKGROUND).any()
     if foreground and background:
         return ()
+    if (trimap == BACKGROUND).all():
+        return (
+            "The trimap or mask marks no foreground: all of it is black, so the matte is empty.",
+        )
+    if (trimap == FOREGROUND).all():
+        return (
+            "The trimap or mask marks no background: all of it is white, so nothing is cut away.",
+        )
     if foreground:
         return ("The trimap marks no background: nothing in it is fully black.",)
     if background:

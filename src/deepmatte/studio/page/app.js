@@ -96,7 +96,7 @@ addEventListener("paste", (event) => {
 function take(data, how) {
   const files = [...(data?.files ?? [])];
   if (files.length) opening.files(files);
-  else studio.messages.notice(`Only photos and projects can be ${how}; that was none.`);
+  else studio.messages.notice(`Only photos and projects can be ${how} here.`);
 }
 
 settings.on("change", (name) => studio.project?.apply(name));

@@ -155,7 +155,7 @@ export class Project {
       this.studio.settings.set("view", "cutout");
       this.studio.settings.set("tool", "brush");
       this.studio.messages.notice(
-        "Something is missing, or too much? Paint over it: Keep, Remove, or Find out for hair.",
+        "Part missing? Paint Keep over it. Too much? Paint Remove. Hair? Paint Find out.",
       );
     }
     this.reveals = false;
@@ -218,7 +218,7 @@ export class Project {
   keeping(write) {
     this.#keeping = this.#keeping.then(write).catch(() => {
       this.studio.messages.once(
-        "This browser keeps nothing here; save the project to have your strokes again later.",
+        "This browser cannot store your marks. Save the project to keep them.",
       );
     });
     return this.#keeping;

@@ -14,7 +14,7 @@ export async function inMemory(file) {
   try {
     return new Blob([await file.arrayBuffer()], { type: file.type });
   } catch {
-    throw new Refused(`${file.name} cannot be read; if it is a folder, open a photo in it.`);
+    throw new Refused(`${file.name} cannot be read. Is it a folder? Open a photo in it.`);
   }
 }
 

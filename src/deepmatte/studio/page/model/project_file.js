@@ -57,7 +57,7 @@ export async function readProject(file) {
     if (typeof picture.name !== "string") throw Error();
     return { picture, settings, position, steps };
   } catch {
-    throw new Refused(`${file.name} is damaged: its steps do not fit its picture.`);
+    throw new Refused(`${file.name} is damaged: its steps do not fit its photo.`);
   }
 }
 

@@ -48,7 +48,7 @@ export class Server extends Emitter {
       } catch (error) {
         if (signal?.aborted) throw error;
         if ((await abortable(this.#back(), signal)) === "at once" && tries++ === TRIES) {
-          throw new Refused("The server ended the connection; the file may be too large for it.");
+          throw new Refused("The studio closed the connection. The file may be too large.");
         }
         continue;
       }
@@ -64,7 +64,7 @@ export class Server extends Emitter {
       const { error } = await response.json().catch(() => ({}));
       if (response.status === 409) throw new WrongSize(error);
       if (response.status === 404) throw new UnknownPicture(error);
-      throw new Refused(error ?? `The server answered with status ${response.status}.`);
+      throw new Refused(error ?? `The studio failed unexpectedly (status ${response.status}).`);
     }
   }
 

@@ -162,7 +162,7 @@ export class BoxTool {
     }
     const rectangle = { left, top, right, bottom };
     layers.showMarks(rectangle);
-    return trimap.commit("marks", "Box removed", rectangle);
+    return trimap.commit("marks", "Box subtracted", rectangle);
   }
 }
 

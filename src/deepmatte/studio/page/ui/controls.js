@@ -8,25 +8,21 @@ import { fillLibrary } from "./library.js";
 import { furnish } from "./furnish.js";
 
 const EXPLAINED = {
-  box: "Drag a box around the whole subject; what is in it will be looked for. Its handles adjust it.",
+  box: "Drag a box around the whole subject. Drag its handles to adjust it.",
   foreground: "Paint over what you want to keep.",
-  background: "Paint over what shall go.",
-  unknown: "Paint over hair, fur, glass and blurred edges: the studio finds out.",
-  erase: "Take marks back: what was there before them returns.",
+  background: "Paint over what you want to remove.",
+  unknown: "Paint over hair, fur, glass and blurred edges.",
+  erase: "Paint over marks to erase them.",
   fill: "Click into an enclosed area to mark all of it.",
   lasso: "Draw around an area to mark all of it.",
-  move: "Drag to move the picture. The space key does the same with any tool.",
-  edge: "Paint along an edge: the studio looks for it beneath the brush.",
-  subject: "Drag to move the subject, wheel or pinch to scale it. Esc when done.",
-  place: "Drag to move the background, wheel or pinch to scale it. Esc when done.",
+  move: "Drag to move the photo. With any other tool, hold the space key and drag.",
+  edge: "Paint along an edge that lies in the wrong place.",
+  subject: "Drag to move the subject, wheel or pinch to scale it. Esc ends.",
+  place: "Drag to move the background, wheel or pinch to scale it. Esc ends.",
 };
 
-/** What a slider counts, for those who hear it. */
-const UNITS = {
-  size: "pixels",
-  smooth: "pixels",
-  feather: "pixels",
-};
+/** Sliders that count pixels; the others count percent. */
+const PIXELS = ["size", "smooth", "feather"];
 
 /** Settings of what is seen behind the subject. */
 const BACKING = ["colour", "second", "behind", "blur", "shadow", "onion"];
@@ -99,6 +95,7 @@ export class Controls {
       backdrop: () => project.layers.backdrop.ready,
       backed: () => history.begun && this.studio.settings.behind !== "checks",
       moved: () => project.layers.frame.subject !== null,
+      placing: () => ["place", "subject"].includes(this.studio.settings.tool),
     };
     return Boolean(holds[need]());
   }
@@ -171,12 +168,15 @@ export class Controls {
     }
     for (const part of all("[data-only]")) part.hidden = !this.#makesSense(part.dataset.only);
     this.#showSettings();
-    for (const text of all("[data-value]")) text.textContent = String(settings[text.dataset.value]);
-    found.more.hidden = settings.view !== "cutout";
+    for (const text of all("[data-value]")) {
+      const name = text.dataset.value;
+      text.textContent = `${settings[name]} ${PIXELS.includes(name) ? "px" : "%"}`;
+    }
+    found.more.hidden = !project || settings.view !== "cutout";
     found.refine.classList.toggle("chosen", settings.refines);
     document.body.toggleAttribute("data-sides", settings.sides && begun);
     found.second.hidden = settings.behind !== "gradient";
-    found.strength.hidden = settings.view !== "marks";
+    found.strength.hidden = !project || settings.view !== "marks";
     found.behind.hidden = settings.view !== "cutout";
     found.choose.classList.toggle("main", !project?.layers.backdrop.ready);
     found.place.hidden = settings.view !== "cutout" || settings.behind !== "picture";
@@ -217,7 +217,8 @@ export class Controls {
       else if (input.type === "checkbox") input.checked = value;
       else if (input.type === "range") {
         input.value = String(toSlider(input.dataset.setting, value));
-        input.setAttribute("aria-valuetext", `${value} ${UNITS[input.dataset.setting] ?? "percent"}`);
+        const unit = PIXELS.includes(input.dataset.setting) ? "pixels" : "percent";
+        input.setAttribute("aria-valuetext", `${value} ${unit}`);
       }
       else input.value = String(value);
     }

@@ -68,11 +68,11 @@ export class Downloads {
       count[outcome]++;
       if (outcome === "cancelled") break;
     }
-    let told = `Saved: ${count.done} of ${tray.ids.length} photos.`;
+    let told = `Saved ${count.done} of ${tray.ids.length} photos.`;
     if (!count.cancelled) {
       await show(open);
       const untouched = tray.ids.length - count.done - count.refused;
-      if (untouched) told += ` Nothing is cut out yet in ${untouched} of them.`;
+      if (untouched) told += ` Without a cut-out: ${untouched}.`;
     }
     studio.messages.notice(told);
   }
@@ -102,7 +102,7 @@ export class Downloads {
         await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
       } catch {
         await cutout; // its own failure comes first
-        throw new Refused("This browser does not let the page use the clipboard.");
+        throw new Refused("This browser does not allow the page to use the clipboard.");
       }
       this.studio.messages.notice("The cut-out is on the clipboard.");
       return null;

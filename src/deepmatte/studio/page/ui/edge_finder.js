@@ -12,7 +12,7 @@ const AROUND = 0.25; // of the photo's side, on each side of the stroke
 const SMALL = 2_000_000; // pixels of a photo that is looked at as a whole
 const PATIENCE = 20_000; // milliseconds after which the stroke stays what it is
 /** Starts that were found and not given: only these are looked at again. */
-const FOUND = new Set(["Box", "Box added", "Strokes", "Subject", "Band", "Holes filled", "Islands dropped"]);
+const FOUND = new Set(["Box", "Box added", "Strokes", "Subject", "Band width", "Holes filled", "Specks removed"]);
 
 /**
  * @typedef {{window: import("../model/rectangle.js").Rectangle, before: Uint8Array,

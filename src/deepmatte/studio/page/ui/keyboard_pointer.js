@@ -37,8 +37,7 @@ export class KeyboardPointer {
     this.studio.stage.canvas.focus({ preventScroll: true });
     this.#show();
     this.studio.messages.notice(
-      "Arrow keys move the crosshair, Shift moves it faster, Alt by one pixel. The space key"
-        + " presses and lets go. Esc ends.",
+      "Arrow keys move the crosshair (with Shift: faster). Space presses and releases. Esc ends.",
     );
     return null;
   }

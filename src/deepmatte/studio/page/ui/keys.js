@@ -30,6 +30,7 @@ export function listenToKeys(studio, commands, run, gestures, pointer) {
     } else if (event.key.toLowerCase() === PEEK && !event.ctrlKey && !event.metaKey) {
       stage.peek(true);
     } else if (event.key === "Escape") {
+      if (document.querySelector(":popover-open")) return; // the browser closes the menu
       if (gestures.busy) gestures.cancel();
       else if (!messages.cancel()) run("donePlacing");
     } else if (ARROWS[event.key] && onStage) {

@@ -5,11 +5,11 @@
 const SHOWN = 7000; // milliseconds
 const PATIENCE = 250; // milliseconds before waiting is worth a word
 const STATES = {
-  gone: "The studio does not answer. Your strokes are safe here, and painting goes on; the cut-out"
-    + " follows as soon as the studio is back. If you closed it, run “deepmatte studio” again.",
-  locked: "The studio was started anew. Open the address that it printed, in this tab or another,"
-    + " and everything goes on where it was; your strokes are safe here.",
-  keyless: "This address lacks its key. Open the whole address that “deepmatte studio” printed; it"
+  gone: "The studio does not answer. Your marks are safe, and you can go on painting. If you closed"
+    + " the studio, run “deepmatte studio” again; then the cut-out follows.",
+  locked: "The studio was restarted. Open the address that it printed, in this tab or another."
+    + " Your marks are safe.",
+  keyless: "This address is incomplete. Open the whole address that “deepmatte studio” printed. It"
     + " ends in “#token=…”.",
 };
 const MOST_NOTICES = 2;
@@ -124,7 +124,7 @@ export class Messages {
         note.remove();
         action.run();
       };
-      note.append(button(action.label, "Do this", run));
+      note.append(button(action.label, "", run));
     }
     const close = button("×", "Close this message", () => note.remove());
     close.className = "plain";

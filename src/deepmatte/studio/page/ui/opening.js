@@ -58,7 +58,7 @@ export class Opening {
   async #take(files) {
     const { messages, project } = this.studio;
     const [saved, ...more] = files.filter(isProject);
-    for (const { name } of more) messages.notice(`One project at a time: ${name} was not opened.`);
+    for (const { name } of more) messages.notice(`${name} was not opened: only one project can be open.`);
     const pictures = files.filter((file) => !isProject(file) && (files.length === 1 || mayBePhoto(file)));
     if (saved) return this.project(saved, pictures[0] ?? null);
     const [first, ...others] = paired(pictures);
@@ -70,8 +70,8 @@ export class Opening {
     }
     let waiting = 0;
     for (const each of others) if ((await this.#wait(each)) === "done") waiting++;
-    const wait = waiting === 1 ? "waits" : "wait";
-    if (waiting) messages.notice(`${waiting} more ${wait} below the photo.`);
+    const photos = waiting === 1 ? "photo is" : "photos are";
+    if (waiting) messages.notice(`${waiting} more ${photos} in the row below.`);
     return this.#remarkStrangers(files);
   }
 
@@ -79,8 +79,8 @@ export class Opening {
   #remarkStrangers(files) {
     const names = files.filter((file) => !isProject(file) && !mayBePhoto(file)).map(({ name }) => name);
     if (files.length < 2 || !names.length) return null;
-    const [are, were] = names.length > 1 ? ["are no photos", "were"] : ["is no photo", "was"];
-    return this.studio.messages.notice(`${names.join(", ")} ${are} and ${were} not opened.`);
+    const why = names.length > 1 ? "were not opened: they are not photos" : "was not opened: it is not a photo";
+    return this.studio.messages.notice(`${names.join(", ")} ${why}.`);
   }
 
   async #useOf(picture) {
@@ -93,7 +93,7 @@ export class Opening {
 
   /** Keeps a photo, perhaps with its trimap, until its turn comes. */
   #wait({ photo, mask, kind }) {
-    return this.#guard(`Keeping ${photo.name}`, async (signal) => {
+    return this.#guard(`Adding ${photo.name}`, async (signal) => {
       const file = await inMemory(photo);
       const bitmap = await createImageBitmap(file).catch(() => null);
       const thumbnail = bitmap && (await thumbnailOf(bitmap));
@@ -154,8 +154,8 @@ export class Opening {
       const { width, height } = content.picture;
       if (known.width !== width || known.height !== height) {
         throw new Refused(
-          `${name} is ${known.width} × ${known.height} pixels, but the project was painted on`
-            + ` ${content.picture.name} of ${width} × ${height}.`,
+          `${name} is ${known.width} × ${known.height} pixels; the project needs`
+            + ` ${content.picture.name} with ${width} × ${height}.`,
         );
       }
       await this.#show(known, kept, content, signal);
@@ -167,7 +167,7 @@ export class Opening {
     return this.#guard(`Opening ${file.name}`, async (signal) => {
       const kept = await inMemory(file);
       const opening = project.layers.backdrop.open(kept).catch(() => {
-        throw new Refused(`${file.name} is not a picture that this browser can read.`);
+        throw new Refused(`This browser cannot read ${file.name} as a picture.`);
       });
       await abortable(opening, signal);
       project.keeping(() => storage.keepFile(project.id, "backdrop", kept));
@@ -265,8 +265,8 @@ export class Opening {
     const gone = await storage.tidy((id) => elsewhere(id) || tray.ids.includes(id));
     if (gone.length) {
       messages.notice(
-        `The browser keeps the strokes on ${storage.KEPT_PROJECTS} photos; those on`
-          + ` ${gone.join(", ")} were the oldest and are gone.`,
+        `The browser stores the marks of ${storage.KEPT_PROJECTS} photos. The oldest were deleted:`
+          + ` ${gone.join(", ")}.`,
       );
     }
   }
@@ -278,8 +278,8 @@ export class Opening {
     const megapixels = Math.round((width * height) / 1e6);
     const size = { 1: "half", 2: "a quarter of its" }[pixels.grid.finest] ?? "a fraction of its";
     messages.notice(
-      `A huge photo (${megapixels} megapixels): it is shown at ${size} size here;`
-        + " marks and downloads have every pixel.",
+      `This photo has ${megapixels} megapixels. It is shown at ${size} size; marks and saved files`
+        + " have the full size.",
     );
   }
 
@@ -291,7 +291,7 @@ export class Opening {
       (stored) => stored.fingerprint === mark && stored.id !== id && stored.position > 0,
     );
     if (!same || elsewhere(same.id)) return;
-    const action = { label: "Go on with it", run: () => this.recent(same.id) };
+    const action = { label: "Continue", run: () => this.recent(same.id) };
     this.studio.messages.notice(`You have worked on ${same.name} before.`, action);
   }
 

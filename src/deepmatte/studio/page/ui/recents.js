@@ -18,7 +18,7 @@ export async function showRecents(section, open) {
 function item(stored, open, section) {
   const entry = document.createElement("li");
   const go = document.createElement("button");
-  Object.assign(go, { type: "button", title: `Go on with ${stored.name} where you left it` });
+  Object.assign(go, { type: "button", title: `Continue with ${stored.name} where you left it` });
   go.addEventListener("click", () => open(stored.id));
   const picture = document.createElement("img");
   picture.alt = "";
@@ -27,13 +27,13 @@ function item(stored, open, section) {
   name.textContent = stored.name;
   const when = document.createElement("small");
   when.textContent = new Date(stored.saved).toLocaleString([], {
-    dateStyle: "medium",
+    dateStyle: "short",
     timeStyle: "short",
   });
   go.append(picture, name, when);
   const forget = document.createElement("button");
   Object.assign(forget, { type: "button", textContent: "×", className: "plain" });
-  forget.title = `Forget the marks on ${stored.name}; the picture's own file stays`;
+  forget.title = `Delete the marks on ${stored.name}; the photo's file stays`;
   forget.setAttribute("aria-label", forget.title);
   forget.addEventListener("click", async () => {
     await storage.remove(stored.id);

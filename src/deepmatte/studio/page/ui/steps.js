@@ -18,7 +18,7 @@ export function followSteps(studio, menu, gestures) {
     const { steps, position } = past();
     const first = Math.max(0, steps.length - SHOWN);
     const entries = steps.slice(first).map(({ name }, index) => entry(first + index + 1, name));
-    if (first === 0) entries.unshift(entry(0, "Untouched photo"));
+    if (first === 0) entries.unshift(entry(0, "Photo without marks"));
     const current = entries.find(({ dataset }) => Number(dataset.position) === position);
     current?.setAttribute("aria-current", "step");
     const focused = menu.contains(document.activeElement);

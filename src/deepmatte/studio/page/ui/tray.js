@@ -51,7 +51,7 @@ export function followTray(studio, strip, open) {
   const away = ({ id, name, position }) => {
     const button = document.createElement("button");
     Object.assign(button, { type: "button", textContent: "×", className: "plain" });
-    button.title = `Take ${name} out of the row; its strokes are kept`;
+    button.title = `Remove ${name} from the row; its marks are kept`;
     button.setAttribute("aria-label", button.title);
     button.addEventListener("click", async () => {
       if (position === 0) await storage.remove(id);

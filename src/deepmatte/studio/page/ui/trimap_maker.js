@@ -52,8 +52,8 @@ export class TrimapMaker {
   /** Without small holes in the subject, or small specks beside it. @param {string} what */
   clean(what) {
     const { trimap } = this.studio.project;
-    const name = { holes: "Holes filled", islands: "Islands dropped" }[what];
-    return this.#make(name, "Tidying up", "clean", { what }, () => trimap.labels.slice());
+    const name = { holes: "Holes filled", islands: "Specks removed" }[what];
+    return this.#make(name, "Cleaning up the marks", "clean", { what }, () => trimap.labels.slice());
   }
 
   /** Whether there are strokes of both kinds to grow a trimap from. */
@@ -72,8 +72,8 @@ export class TrimapMaker {
     const { trimap } = this.studio.project;
     const [keep, remove] = this.#strokes();
     if (!keep || !remove) {
-      const missing = keep ? "also mark something to remove" : "also mark something to keep";
-      this.studio.messages.notice(`Before the subject can be found, ${missing}.`);
+      const missing = keep ? "Remove" : "Keep";
+      this.studio.messages.notice(`To find the subject, paint some ${missing} too.`);
       return null;
     }
     return this.#make("Strokes", "Looking for the subject from your strokes", "strokes", {}, () =>
@@ -103,7 +103,7 @@ export class TrimapMaker {
   clear() {
     const { trimap } = this.studio.project;
     if (trimap.waitingFor) return null;
-    return trimap.replace(new Uint8Array(trimap.labels.length).fill(UNKNOWN), "nothing", "Clear");
+    return trimap.replace(new Uint8Array(trimap.labels.length).fill(UNKNOWN), "nothing", "Start over");
   }
 
   /**
@@ -120,7 +120,7 @@ export class TrimapMaker {
     try {
       if (band.pixels) await trimap.undo();
       const from = () => band.from;
-      const moved = pixels && (await this.#make("Band", "Moving the edge", "band", { pixels }, from));
+      const moved = pixels && (await this.#make("Band width", "Changing the band", "band", { pixels }, from));
       band.pixels = moved ? pixels : 0;
       band.step = history.undoable;
     } finally {
