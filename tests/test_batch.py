@@ -36,13 +36,14 @@ LEDGER = ".deepmatte-batch.sqlite"
 def run(
     *arguments: str | Path, folder: Path, stdin: bytes = b""
 ) -> subprocess.CompletedProcess[str]:
+    """In a process of its own."""
     command = [*COMMAND, *map(str, arguments)]
     done = subprocess.run(command, cwd=folder, input=stdin, capture_output=True)
     return subprocess.CompletedProcess(command, done.returncode, "", done.stderr.decode())
 
 
 def run_here(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """The same in this process, for what is refused before others are started."""
+    """The same in this process, which starts those that matte."""
     return run_as_text("batch", *arguments, folder=folder)
 
 
@@ -108,7 +109,7 @@ def test_a_folder_keeps_its_structure_and_a_second_run_does_only_what_is_left(
 ) -> None:
     command = ("photos", "out", "--trimaps", "trimaps")
 
-    first = run(*command, folder=photos)
+    first = run_here(*command, folder=photos)
 
     assert first.returncode == 0, first.stderr
     cutout = expected_cutout(scene)
@@ -117,19 +118,19 @@ def test_a_folder_keeps_its_structure_and_a_second_run_does_only_what_is_left(
 
     before = (photos / "out/one.cutout.png").stat().st_mtime_ns
     (photos / "out/sub/two.cutout.png").unlink()
-    missing = run(*command, folder=photos)
+    missing = run_here(*command, folder=photos)
 
     assert counted(missing.stderr) == {"done": 1, "done before": 1, "failed": 0}
     assert (photos / "out/one.cutout.png").stat().st_mtime_ns == before
     assert outputs(photos / "out")["sub/two.cutout.png"] == cutout
 
     Image.fromarray(np.where(scene.labels == 0, 128, scene.labels)).save(photos / "trimaps/one.png")
-    changed = run(*command, folder=photos)
+    changed = run_here(*command, folder=photos)
 
     assert counted(changed.stderr) == {"done": 1, "done before": 1, "failed": 0}
     assert outputs(photos / "out")["one.cutout.png"] != cutout
 
-    settings = run(*command, "--quality", "high", folder=photos)
+    settings = run_here(*command, "--quality", "high", folder=photos)
 
     assert counted(settings.stderr) == {"done": 2, "failed": 0}
 
@@ -168,7 +169,7 @@ def test_outputs_are_chosen_and_named_as_asked_and_masks_will_do(
     Image.fromarray(scene.image).save(photos / "photo.jpg")
     (photos / "photo.png").unlink()
 
-    done = run(
+    done = run_here(
         *("photo.jpg", "out", "--masks", "masks", "--alpha", "alpha/{name}.webp"),
         *("--over", "white", "--foreground", "{stem}-colours.tif"),
         folder=photos,
@@ -192,7 +193,7 @@ def test_outputs_are_framed_and_laid_out_as_matte_does_it(scene: Scene, photos: 
     framing = ("--crop", "5%", "--resize", "40", "--shadow", "40%")
     (photos / "photos/sub/two.png").unlink()
 
-    done = run(
+    done = run_here(
         *("photos", "out", "--trimaps", "trimaps", "--corridorkey", *framing),
         *("--cutout", "{stem}.exr", "--alpha", "{stem}.png", "--straight"),
         folder=photos,
@@ -233,7 +234,7 @@ def test_a_broken_picture_fails_alone_and_is_tried_again(scene: Scene, photos: P
     (photos / "photos/one.png").write_bytes(whole[: len(whole) // 2])
     command = ("photos", "out", "--trimaps", "trimaps", "--report", "report.html")
 
-    failed = run(*command, folder=photos)
+    failed = run_here(*command, folder=photos)
 
     assert failed.returncode == 1
     assert counted(failed.stderr) == {"done": 1, "failed": 1}
@@ -244,7 +245,7 @@ def test_a_broken_picture_fails_alone_and_is_tried_again(scene: Scene, photos: P
     assert set(outputs(photos / "out")) == {"sub/two.cutout.png"}
 
     shutil.copy(scene.picture, photos / "photos/one.png")
-    mended = run(*command, folder=photos)
+    mended = run_here(*command, folder=photos)
 
     assert mended.returncode == 0
     assert counted(mended.stderr) == {"done": 1, "done before": 1, "failed": 0}
@@ -257,7 +258,7 @@ def test_the_report_begins_with_the_most_doubtful_matte(scene: Scene, photos: Pa
     unmarked = np.where(scene.labels == 255, 128, scene.labels)
     Image.fromarray(unmarked).save(photos / "trimaps/sub/two.trimap.png")
 
-    run("photos", "out", "--trimaps", "trimaps", "--report", "report.html", folder=photos)
+    run_here("photos", "out", "--trimaps", "trimaps", "--report", "report.html", folder=photos)
 
     report = (photos / "report.html").read_text()
     assert report.index("<b>sub/two.png</b>") < report.index("<b>one.png</b>")
@@ -280,7 +281,7 @@ def test_missing_and_doubled_trimaps_are_named_before_anything_runs(
     assert "sub/two.png (has two.tif, two.trimap.png)" in refused.stderr
     assert not (photos / "out").exists()
 
-    skipped = run(*command, "--skip-missing", folder=photos)
+    skipped = run_here(*command, "--skip-missing", folder=photos)
 
     assert skipped.returncode == 0
     assert counted(skipped.stderr) == {"done": 1, "failed": 0, "skipped": 2}
@@ -289,7 +290,7 @@ def test_missing_and_doubled_trimaps_are_named_before_anything_runs(
 
 def test_outputs_of_an_earlier_batch_are_no_pictures(photos: Path) -> None:
     for out in ("photos/first", "photos/second", "elsewhere"):
-        done = run("photos", out, "--trimaps", "trimaps", folder=photos)
+        done = run_here("photos", out, "--trimaps", "trimaps", folder=photos)
 
         assert done.returncode == 0, done.stderr
         assert counted(done.stderr) == {"done": 2, "failed": 0}
@@ -348,7 +349,7 @@ def test_a_damaged_ledger_is_named(photos: Path) -> None:
 def test_the_first_failure_can_end_it(photos: Path) -> None:
     (photos / "photos/one.png").write_bytes(b"")
 
-    failed = run(
+    failed = run_here(
         *("photos", "out", "--trimaps", "trimaps", "--fail-fast", "--processes", "1"), folder=photos
     )
 
@@ -384,14 +385,14 @@ def test_a_full_disk_stops_the_run_and_the_next_one_goes_on(scene: Scene, photos
     if mounted.returncode:
         pytest.skip("this process may not mount")
     try:
-        full = run("photos", "disk/out", "--trimaps", "trimaps", folder=photos)
+        full = run_here("photos", "disk/out", "--trimaps", "trimaps", folder=photos)
         assert full.returncode == 1
         assert "No space left" in full.stderr or "is full" in full.stderr
         cutout = expected_cutout(scene)
         assert all(data == cutout for data in outputs(disk).values())
 
         subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
-        rest = run("photos", "disk/out", "--trimaps", "trimaps", folder=photos)
+        rest = run_here("photos", "disk/out", "--trimaps", "trimaps", folder=photos)
         assert rest.returncode == 0, rest.stderr
         assert list(outputs(disk).values()) == [cutout] * 10
     finally:
@@ -433,7 +434,7 @@ def test_a_killed_run_leaves_nothing_behind_and_the_next_one_goes_on(
         cutout
     }
 
-    rest = run("photos", "out", "--trimaps", "trimaps", folder=photos)
+    rest = run_here("photos", "out", "--trimaps", "trimaps", folder=photos)
 
     assert rest.returncode == 0, rest.stderr
     assert counted(rest.stderr)["done before"] >= 1
@@ -441,12 +442,12 @@ def test_a_killed_run_leaves_nothing_behind_and_the_next_one_goes_on(
 
 
 def test_what_a_killed_run_left_goes_even_when_all_pictures_are_done(photos: Path) -> None:
-    first = run("photos", "out", "--trimaps", "trimaps", folder=photos)
+    first = run_here("photos", "out", "--trimaps", "trimaps", folder=photos)
     assert first.returncode == 0, first.stderr
     remains = photos / "out/.deepmatte-0123456789ab.part"
     remains.write_bytes(b"half a picture")
 
-    again = run("photos", "out", "--trimaps", "trimaps", folder=photos)
+    again = run_here("photos", "out", "--trimaps", "trimaps", folder=photos)
 
     assert again.returncode == 0, again.stderr
     assert not remains.exists()

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command import run_as_text
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -55,8 +56,7 @@ def shot(tmp_path: Path) -> Path:
 
 
 def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "deepmatte", "batch", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return run_as_text("batch", *arguments, folder=folder)
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
