@@ -191,11 +191,12 @@ def ring(radius: float) -> list[tuple[float, float]]:
     return [(float(right), float(down)) for right, down in zip(x, y, strict=True)]
 
 
-def eventually(holds: Callable[[], bool]) -> None:
+def eventually(holds: Callable[[], bool], pause: float = 0.1) -> None:
+    """Look again and again, with so many seconds in between."""
     deadline = time.monotonic() + PATIENCE / 1000
     while not holds():
         assert time.monotonic() < deadline
-        time.sleep(0.1)
+        time.sleep(pause)
 
 
 def colour_at(page: Page, place: tuple[float, float]) -> tuple[int, ...]:
