@@ -620,9 +620,7 @@ def test_twenty_four_megapixels(page: Page, scene: Scene, tmp_path: Path) -> Non
     page.keyboard.press("3")
     pause = 0.5  # each look draws the large picture anew
     middle = (CENTRE[0] * scale, CENTRE[1] * scale)
-    eventually(
-        lambda: colour_at(page, middle) != (0, 0, 0) == colour_at(page, (500, 500)), pause
-    )
+    eventually(lambda: colour_at(page, middle) != (0, 0, 0) == colour_at(page, (500, 500)), pause)
     paint(page, "b", 400, (middle[0] - 300, middle[1]), (middle[0] + 300, middle[1]))
     eventually(lambda: colour_at(page, middle) == (0, 0, 0), pause)
     page.keyboard.press("Control+z")
