@@ -23,9 +23,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-# Each of the processes that run tests has cores of its own, with all that it starts, where there are
-# enough. Networks spin while their threads wait for each other: on shared cores a page took three
-# times as long.
+# Each of the processes that run tests has cores of its own, with all that it starts, where there
+# are enough. Networks spin while their threads wait for each other: on shared cores a page took
+# three times as long.
 if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):
     cores, workers = sorted(os.sched_getaffinity(0)), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     if workers <= len(cores):

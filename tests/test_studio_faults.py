@@ -624,8 +624,9 @@ def test_axe_finds_nothing(page: Page, scene: Scene) -> None:
     axe = pytest.importorskip("axe_playwright_python", reason="axe is not installed")
     source = (Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 
+    page.evaluate(source)
+
     def found() -> list[str]:
-        page.evaluate(source)
         results = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
         return [
             f"{violation['id']}: {node['html'][:120]}"

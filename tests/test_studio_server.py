@@ -1132,8 +1132,8 @@ def test_nothing_that_can_be_asked_breaks_it(studio: Studio) -> None:
 
 
 def test_pictures_and_edits_leave_no_memory_behind(studio: Studio) -> None:
-    # A small subject in a large picture: what might stay is of the picture's size, and the network's
-    # time is of the subject's.
+    # A small subject in a large picture: what might stay is of the picture's size, and the time
+    # that the network takes of the subject's.
     photo, labels = np.full((450, 600, 3), 90, np.uint8), np.zeros((450, 600), np.uint8)
     photo[90:210, 40:200], labels[90:210, 40:200] = scene_of((120, 160))
     file = encoded(photo, "JPEG")
