@@ -122,7 +122,7 @@ def test_a_stage_mattes_files_addresses_and_arrays_and_names_what_it_cannot(
     errors = table["error"].to_pylist()
     assert errors[:3] == [None] * 3
     assert "not a picture" in errors[3]
-    assert "no picture in this row" in errors[4]
+    assert "The row has no picture" in errors[4]
     assert table["unknown"].to_pylist()[0] == pytest.approx(np.mean(scene.labels == 128))
 
 
@@ -268,6 +268,19 @@ def test_what_a_folder_holds_is_seen_by_size_and_content(scene: Scene, bucket: s
         find(dataclasses.replace(sources, out=f"{bucket}/seen/in/out"))
     with pytest.raises(deepmatte.MattingError, match="in/ is read by this batch"):
         find(dataclasses.replace(sources, out=f"{bucket}/seen/in/"))
+
+
+def test_outputs_of_an_earlier_batch_are_no_pictures(bucket: str, tmp_path: Path) -> None:
+    for folder in (str(tmp_path), f"{bucket}/earlier"):
+        names = ("in/1.png", "trimaps/1.png", "in/first/2.png", "in/first/.deepmatte-batch.sqlite")
+        for name in (*names, "in/firstly/3.png", "in/a/first/4.png", "in/a/5.png"):
+            if folder == str(tmp_path):
+                (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            addresses.write([(f"{folder}/{name}", b"")])
+        found = find(sources_in(folder, "out")).pairing
+
+        assert [job.name for job in found.jobs] == ["1.png"]
+        assert sorted(found.unpaired) == ["a/5.png", "a/first/4.png", "firstly/3.png"]
 
 
 # --- a cluster ----------------------------------------------------------------------------------

@@ -417,7 +417,7 @@ def test_groups_in_one_command(folder: Path) -> None:
     split.write_text("name\tsize\na\tsmall\nb\tsmall\n", encoding="utf-8")
     bad = run(".", "--method", "prior", "--groups", "split.tsv", "-o", "other", folder=folder)
     assert bad.returncode == 1
-    assert bad.stderr.startswith("deepmatte: split.tsv has no group for 1 of 3 pictures of .: c.")
+    assert bad.stderr.startswith("deepmatte: split.tsv has no group for 1 of 3 pictures of .: c;")
     assert not (folder / "other").exists()
 
 

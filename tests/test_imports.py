@@ -23,6 +23,7 @@ PACKAGE = Path(deepmatte.__file__).parent
 # The empty name is deepmatte/__init__.py, the public surface.
 ORDER = (
     ("errors", "privacy", "types", "version", "workers"),
+    ("arguments",),
     ("images", "machine", "weights"),
     ("composite", "foreground", "framing", "sheet", "solver", "transparency", "trimap"),
     ("datasets", "matted", "networks"),

@@ -308,11 +308,18 @@ GOOD = np.full((4, 6), 128, np.uint8)
 @pytest.mark.parametrize(
     ("prediction", "sentence"),
     [
-        (GOOD.T, "The prediction is 4 x 6 pixels (width x height) but the alpha is 6 x 4."),
+        (
+            GOOD.T,
+            "The prediction is 4 x 6 pixels (width x height) but the alpha is 6 x 4; expected one"
+            " size.",
+        ),
         (GOOD[..., None].repeat(3, 2), "The prediction has shape (4, 6, 3); expected (H, W)."),
         (GOOD[:0], "The prediction has shape (0, 6); expected (H, W)."),
         (GOOD.astype(int), "The prediction has type int64; expected uint8 or float in 0..1."),
-        (GOOD * np.float32(np.nan), "The prediction holds values that are not finite numbers."),
+        (
+            GOOD * np.float32(np.nan),
+            "The prediction holds values that are not finite; expected floats in 0..1.",
+        ),
         (GOOD * 1.0, "The prediction holds values from 128 to 128; expected floats in 0..1."),
     ],
     ids=["size", "colours", "empty", "type", "nan", "range"],
@@ -371,8 +378,8 @@ def test_a_wrong_value_does_not_hold(folder: Path) -> None:
     [
         (lambda f: (f / "expected.tsv").unlink(), DataError, "expected.tsv does not exist"),
         (lambda f: (f / "expected.tsv").write_text("name\tsad\n"), DataError, "names no triple"),
-        (lambda f: (f / "expected.tsv").write_text("a\tb\n1\t2\n"), DataError, "is not a table"),
-        (lambda f: (f / "expected.tsv").write_bytes(b"\xff\xfe"), DataError, "is not a table"),
+        (lambda f: (f / "expected.tsv").write_text("a\tb\n1\t2\n"), DataError, "is no such table"),
+        (lambda f: (f / "expected.tsv").write_bytes(b"\xff\xfe"), DataError, "is no such table"),
         (lambda f: (f / "ramp_pred.png").unlink(), ImageError, "ramp_pred.png does not exist"),
         (lambda f: (f / "ramp_alpha.png").write_bytes(b"PNG"), ImageError, "is not a picture"),
         (

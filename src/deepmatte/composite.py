@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from deepmatte.arguments import check_levels, shown
 from deepmatte.errors import ImageError
 from deepmatte.images import Source, convert_colours, open_image, parse_colour
 from deepmatte.images.arrays import to_levels, to_unit
@@ -146,6 +147,8 @@ def add_shadow(joined: NDArray[Any], shadow: NDArray[np.float32]) -> None:
 
 
 def _check_sizes(foreground: NDArray[Any], alpha: NDArray[Any]) -> None:
+    check_levels(foreground, "The foreground", ImageError)
+    check_levels(alpha, "The alpha", ImageError)
     if alpha.ndim != 2 or foreground.shape != (*alpha.shape, 3):
         raise ImageError(
             f"The foreground has shape {foreground.shape} and alpha {alpha.shape}; expected"
@@ -195,7 +198,7 @@ def _background(
 def _checked_triple(colour: tuple[int, ...] | list[int]) -> tuple[int, int, int]:
     levels = [int(level) for level in colour if isinstance(level, (int, np.integer))]
     if len(levels) != 3 or len(colour) != 3 or not all(0 <= level <= 255 for level in levels):
-        raise ImageError(f"{colour!r} is not a colour; expected three integers in 0..255.")
+        raise ImageError(f"{shown(colour)} is not a colour; expected three integers in 0..255.")
     return levels[0], levels[1], levels[2]
 
 

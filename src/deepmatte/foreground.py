@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from deepmatte.arguments import check_levels
 from deepmatte.errors import ImageError
 from deepmatte.images.arrays import to_unit
 from deepmatte.images.resize import half
@@ -90,7 +91,8 @@ def estimate_foreground(image: NDArray[Any], alpha: NDArray[np.float32]) -> Floa
         >>> estimate_foreground(image, np.ones((4, 4), np.float32)).shape
         (4, 4, 3)
     """
-    alpha = np.asarray(alpha, np.float32)
+    check_levels(image, "The picture", ImageError)
+    alpha = np.asarray(check_levels(alpha, "The alpha", ImageError), np.float32)
     foreground = np.empty((*alpha.shape, 3), np.float32)
     for rows, colours in foreground_strips(image, alpha):
         foreground[rows] = colours
@@ -107,8 +109,8 @@ def foreground_strips(
     """
     if image.ndim != 3 or image.shape != (*alpha.shape, 3) or image.size == 0:
         raise ImageError(
-            f"the foreground needs an RGB picture (H, W, 3) and a matte (H, W) of the same size, "
-            f"but got shapes {image.shape} and {alpha.shape}"
+            f"The picture has shape {image.shape} and alpha {alpha.shape}; expected (H, W, 3) and"
+            " (H, W)."
         )
     peak = float(image.max()) if image.dtype.kind == "f" else 1.0
     if peak > 1:  # light brighter than white is clipped

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 import re
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -10,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from deepmatte.arguments import check_number, check_whole
 from deepmatte.errors import DataError, MattingError
 from deepmatte.images import Picture
 from deepmatte.images.picture import check_size
@@ -85,7 +85,7 @@ def subject_box(alpha: NDArray[np.float32]) -> Box:
     rows = np.flatnonzero((alpha >= _VISIBLE).any(axis=1))
     columns = np.flatnonzero((alpha >= _VISIBLE).any(axis=0))
     if rows.size == 0:
-        raise MattingError("The matte is empty; there is no subject to crop to.")
+        raise MattingError("The matte is empty; expected a subject to crop to.")
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
@@ -139,9 +139,8 @@ def box_with_margin(alpha: NDArray[np.float32], margin: int, share: float, *, sh
     Raises:
         MattingError: no pixel is visible, or the margin is negative or no number.
     """
-    for name, value in (("margin", margin), ("share", share)):
-        if not isinstance(value, numbers.Real) or not value >= 0:
-            raise MattingError(f"The {name} is {value!r}; expected a number, 0 or more.")
+    margin = check_whole(margin, "The margin", MattingError, low=0)
+    share = check_number(share, "The share", MattingError, low=0)
     left, top, right, bottom = subject_box(alpha)
     margin += round(share * max(right - left, bottom - top))
     left, top, right, bottom = (shadow_box if shadow else subject_box)(alpha)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import numbers
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
+from deepmatte.arguments import check_number, check_whole, check_word
 from deepmatte.errors import ImageError, MattingError, named_memory_errors
 
 if TYPE_CHECKING:
@@ -148,8 +148,7 @@ class Matte:
         Example:
             matte.shadowed().cropped(20).resized(1000).save("product.png")
         """
-        if not isinstance(opacity, numbers.Real) or not 0 <= opacity <= 1:
-            raise MattingError(f"The opacity is {opacity!r}; expected a number in 0..1.")
+        opacity = check_number(opacity, "The opacity", MattingError, low=0, high=1)
         return dataclasses.replace(self, shadow=opacity)
 
     def resized(self, longest: int) -> Matte:
@@ -161,10 +160,7 @@ class Matte:
         Raises:
             MattingError: ``longest`` is less than 1 or no whole number.
         """
-        if not isinstance(longest, numbers.Integral) or longest < 1:
-            raise MattingError(
-                f"The longer side is {longest!r}; expected a whole number, 1 or more."
-            )
+        longest = check_whole(longest, "The longer side", MattingError)
         from deepmatte import framing
         from deepmatte.images.resize import limited, shrink
 
@@ -219,7 +215,8 @@ class Matte:
         """
         from deepmatte.images import depth_for, save_image, suffix_of
 
-        depth = depth or depth_for(suffix_of(target), self.picture.levels)
+        if depth is None:
+            depth = depth_for(suffix_of(target), self.picture.levels)
         save_image(
             target,
             self.levels(part, depth),
@@ -238,7 +235,8 @@ class Matte:
         """
         from deepmatte.images import depth_for, save_image, suffix_of
 
-        depth = depth or depth_for(suffix_of(target), self.picture.levels)
+        if depth is None:
+            depth = depth_for(suffix_of(target), self.picture.levels)
         levels = self.composite_levels(background, depth)
         save_image(target, levels, metadata=self.picture.metadata, depth=depth)
 
@@ -276,8 +274,7 @@ class Matte:
         from deepmatte.images.arrays import to_levels
 
         dtype = level_type(depth)
-        if part not in get_args(Part):
-            raise ImageError(f"There is no part {part!r}; expected {', '.join(get_args(Part))}.")
+        check_word(part, "The part", ImageError, get_args(Part))
         with named_memory_errors():
             if part == "alpha":
                 return to_levels(self.alpha, dtype)

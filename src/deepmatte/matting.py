@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
-from deepmatte.errors import MattingError, named_memory_errors
+from deepmatte.arguments import check_flag, check_height_width, check_whole, check_word, shown
+from deepmatte.errors import MattingError, ModelError, TrimapError, named_memory_errors
 from deepmatte.matted import Matte, Part
 
 if TYPE_CHECKING:
@@ -82,10 +84,13 @@ class Matter:
         from deepmatte.solver.engine import Engine
         from deepmatte.transparency import SAID
 
-        if transparency not in SAID:
-            raise MattingError(
-                f"transparency {transparency!r}: expected {', '.join(map(repr, SAID))}."
-            )
+        check_word(transparency, "transparency", MattingError, tuple(SAID))
+        if not isinstance(model, (str, os.PathLike)):
+            raise ModelError(f"The network is {shown(model)}; expected a name or a path.")
+        if not isinstance(device, str):
+            raise ModelError(f"The device is {shown(device)}; expected a name, such as cpu.")
+        if memory is not None and not isinstance(memory, str):
+            check_whole(memory, "memory", MattingError)
         self._made_of = (model, device, threads, tile, memory, quality, transparency)
         self._transparency = transparency
         self.device = device
@@ -103,7 +108,7 @@ class Matter:
         Args:
             shape: (height, width).
         """
-        return self._engine.least_memory(shape)
+        return self._engine.least_memory(check_height_width(shape, "The shape", MattingError))
 
     def __call__(
         self,
@@ -135,6 +140,7 @@ class Matter:
         from deepmatte.transparency import seen
         from deepmatte.trimap import read_trimap
 
+        check_flag(resize_trimap, "resize_trimap", TrimapError)
         admit = self._engine.admit  # before anything is decoded
         picture = image if isinstance(image, Picture) else open_image(image, admit=admit)
         labels, about = read_trimap(trimap, picture.shape, resize=resize_trimap, admit=admit)
@@ -192,7 +198,6 @@ def _notes(
     return (*notes, *missing)
 
 
-@functools.lru_cache(maxsize=2)
 def shared_matter(
     quality: Quality = "normal",
     memory: int | str | None = None,
@@ -200,7 +205,19 @@ def shared_matter(
     transparency: Transparency = "keep",
 ) -> Matter:
     """The shipped network, loaded once for some settings and kept."""
+    settings = (quality, memory, threads, transparency)
+    made = _kept if all(isinstance(value, Hashable) for value in settings) else _new
+    return made(*settings)
+
+
+def _new(
+    quality: Quality, memory: int | str | None, threads: int | None, transparency: Transparency
+) -> Matter:
+    """A new one; says what is wrong with settings that nothing can be kept under."""
     return Matter(quality=quality, memory=memory, threads=threads, transparency=transparency)
+
+
+_kept = functools.lru_cache(maxsize=2)(_new)
 
 
 def matte(

@@ -121,11 +121,15 @@ def stamp(path: str) -> str:
     return f"{status.st_size}:{status.st_mtime_ns}"
 
 
-def listing(address: str) -> dict[str, str]:
+def listing(address: str, *, mark: str = "") -> dict[str, str]:
     """The files below a folder: their names relative to it, and what differs if they change.
 
     That is their size, and their hash or time. Names with a part that begins with a dot are left
     out.
+
+    Args:
+        address: of the folder.
+        mark: folders below it that hold a file of this name are left out, too.
 
     Raises:
         DataError: the folder cannot be listed.
@@ -136,10 +140,13 @@ def listing(address: str) -> dict[str, str]:
         raise
     except Exception as error:  # each of fsspec's systems raises its own
         raise DataError(f"{address} cannot be listed: {reason_of(error)}.") from error
+    marked = tuple(name.removesuffix(mark) for name in found if mark and name.endswith(f"/{mark}"))
     return {
         name: found[name]
         for name in sorted(found)
-        if name and not any(part.startswith(".") for part in name.split("/"))
+        if name
+        and not any(part.startswith(".") for part in name.split("/"))
+        and not name.startswith(marked)
     }
 
 

@@ -29,7 +29,10 @@ def check_pattern(pattern: str) -> None:
     try:
         fields = [name for _, name, _, _ in string.Formatter().parse(pattern) if name is not None]
     except ValueError as error:
-        raise DataError(f"{pattern!r} is no pattern of names: {error}.") from error
+        raise DataError(
+            f"{pattern!r} is no pattern of names ({error}); expected one such as"
+            " {stem}.cutout.png."
+        ) from error
     if not fields or any(name not in _FIELDS for name in fields):
         raise DataError(
             f"{pattern!r} is no pattern of names; expected {{stem}} or {{name}} in it, as in"

@@ -49,7 +49,8 @@ def convert(
 
     if out.suffix.lower() != ".safetensors":
         raise typer.BadParameter(
-            f"{out} does not end in .safetensors.", param_hint="'-o' / '--out'"
+            f"{out} does not end in .safetensors; expected a name such as net.safetensors.",
+            param_hint="'-o' / '--out'",
         )
     with needs_torch():
         from deepmatte import networks

@@ -76,7 +76,7 @@ def check(inputs: Sequence[str], outputs: Sequence[Output], depth: Depth | None 
             fits or can hold the depth, or a standard stream is closed.
     """
     if PIPE in inputs and sys.stdin is None:
-        raise typer.BadParameter("standard input is closed.")
+        raise typer.BadParameter("standard input is closed; expected a picture on it.")
     if inputs.count(PIPE) > 1:
         raise typer.BadParameter("only one input can be read from standard input (-).")
     taken = {_identity(name): "an input" for name in inputs if name != PIPE}

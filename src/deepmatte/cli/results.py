@@ -81,7 +81,10 @@ def check_shot(folder: str) -> None:
     from deepmatte.images import check_exr
 
     if Path(folder).exists() and not Path(folder).is_dir():
-        raise typer.BadParameter(f"{folder} is no folder.", param_hint="--corridorkey")
+        raise typer.BadParameter(
+            f"{folder} is no folder; expected one to write the results to.",
+            param_hint="--corridorkey",
+        )
     try:
         check_exr()
     except ImageError as error:

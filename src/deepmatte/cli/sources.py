@@ -57,7 +57,7 @@ def choose_outputs(
         except ImageError as error:
             raise typer.BadParameter(str(error), param_hint=f"--{kind}") from None
     if len(set(patterns.values())) < len(patterns):
-        raise typer.BadParameter("two outputs have the same names.")
+        raise typer.BadParameter("two outputs have the same name; expected another one for each.")
     if not corridorkey:
         return tuple(patterns.items())
     try:

@@ -66,7 +66,10 @@ def plan(
     stems = [Path(name).stem for name in names]
     doubles = [stem for stem, times in Counter(stems).items() if times > 1]
     if doubles:
-        raise DataError(f"{foreground_names} names foregrounds twice: {named(doubles)}.")
+        raise DataError(
+            f"{foreground_names} names foregrounds twice: {named(doubles)}; expected each"
+            " name once."
+        )
     fronts = _find(names, foregrounds)
     mattes = _find(names, alphas)
     photos = _find(behind, backgrounds)

@@ -86,7 +86,10 @@ def with_groups(datasets: Sequence[Dataset], paths: Sequence[Path]) -> list[Data
         if not any(
             sample.name in _named(table) for dataset in datasets for sample in dataset.samples
         ):
-            raise DataError(f"{path} names no picture of {', '.join(d.name for d in datasets)}.")
+            raise DataError(
+                f"{path} names no picture of {', '.join(d.name for d in datasets)}; expected the"
+                " names of their pictures in its first column."
+            )
     return [_with_own(dataset, tables) for dataset in datasets]
 
 
@@ -104,7 +107,7 @@ def _with_own(dataset: Dataset, tables: Sequence[tuple[Path, Groupings]]) -> Dat
             more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
             raise DataError(
                 f"{path} has no group for {len(missing)} of {len(dataset.samples)} pictures of"
-                f" {dataset.name}: {', '.join(missing[:_NAMED])}{more}."
+                f" {dataset.name}: {', '.join(missing[:_NAMED])}{more}; expected a row for each."
             )
         for grouping, groups in table.items():
             groupings[grouping] = {s.name: groups[s.name] for s in dataset.samples}

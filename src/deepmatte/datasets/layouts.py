@@ -105,7 +105,7 @@ def open_dataset(
     folders = [(images, files["images"]), (alphas, files["alphas"]), *kinds.values()]
     names = sorted(set().union(*(found for _, found in folders)))
     if not names:
-        raise DataError(f"There are no pictures in {images}.")
+        raise DataError(f"{images} holds no pictures; expected one file for each photo.")
     missing = [
         f"{where / name}.*" for name in names for where, found in folders if name not in found
     ]
@@ -141,7 +141,7 @@ def pictures_in(folder: Path) -> dict[str, Path]:
         if path.stem in found:
             raise DataError(
                 f"{folder} has two pictures called {path.stem}: {found[path.stem].name} and"
-                f" {path.name}."
+                f" {path.name}; expected one file of this name."
             )
         found[path.stem] = path
     return found
@@ -179,5 +179,5 @@ def _kinds(trimaps: Path) -> dict[str, tuple[Path, dict[str, Path]]]:
         if found and not folder.name.startswith("."):
             kinds[folder.name] = (folder, found)
     if not kinds:
-        raise DataError(f"There are no trimaps in {trimaps}.")
+        raise DataError(f"{trimaps} holds no trimaps; expected one for each photo.")
     return kinds

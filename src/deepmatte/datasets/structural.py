@@ -134,7 +134,7 @@ def render(sample: Composite) -> PicturesByFolder:
     if photo.shape[:2] != alpha.shape:
         raise ImageError(
             f"{sample.sources['alpha']} is {alpha.shape[1]} x {alpha.shape[0]} pixels (width x"
-            f" height) but its photo is {photo.shape[1]} x {photo.shape[0]}."
+            f" height) but its photo is {photo.shape[1]} x {photo.shape[0]}; expected one size."
         )
     colours, cover = shrink_cutout(
         estimate_foreground(photo, alpha), alpha, sample.settings["size"]

@@ -79,7 +79,10 @@ def plan(
     times = Counter(sample.name for sample in samples)
     doubles = [name for name, count in times.items() if count > 1]
     if doubles:
-        raise DataError(f"Different pictures would give the same names: {named(doubles)}.")
+        raise DataError(
+            f"Different pictures would give the same names: {named(doubles)}; expected another"
+            " name for each picture."
+        )
     return Plan(
         kind="test set",
         rule=RULE,

@@ -116,7 +116,9 @@ class Predictions:
         folder = own if own.is_dir() else self.folder
         found = pictures_in(folder).get(picture)
         if found is None:
-            raise DataError(f"{folder} has no prediction called {picture}.")
+            raise DataError(
+                f"{folder} has no prediction called {picture}; expected one for each photo."
+            )
         return found
 
 

@@ -198,7 +198,7 @@ def _check_same_size(prediction: Plane, alpha: Plane) -> None:
     if prediction.shape != alpha.shape:
         raise ImageError(
             f"The prediction is {prediction.shape[1]} x {prediction.shape[0]} pixels (width x"
-            f" height) but the alpha is {alpha.shape[1]} x {alpha.shape[0]}."
+            f" height) but the alpha is {alpha.shape[1]} x {alpha.shape[0]}; expected one size."
         )
 
 

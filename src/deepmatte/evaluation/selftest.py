@@ -124,10 +124,10 @@ def _read_table(path: Path) -> dict[str, tuple[float, ...]]:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
     except (csv.Error, KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"{path} is not a table of numbers with the columns name, {', '.join(COLUMNS)}."
+            f"{path} is no such table; expected numbers in the columns name, {', '.join(COLUMNS)}."
         ) from error
     if not table:
-        raise DataError(f"{path} names no triple.")
+        raise DataError(f"{path} names no triple; expected a row for each.")
     return table
 
 

@@ -29,13 +29,15 @@ def check_array(pixels: NDArray[Any], max_pixels: int) -> NDArray[Any]:
     """
     name = name_of_array(pixels)
     if pixels.size == 0:
-        raise ImageError(f"{name} has no pixels.")
+        raise ImageError(f"{name} has no pixels; expected at least one.")
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
     if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))):
         raise ImageError(f"{name} is no picture; expected (H, W), (H, W, 3) or (H, W, 4).")
     if pixels.shape[0] * pixels.shape[1] > max_pixels:
-        raise ImageError(f"{name} exceeds the limit of {max_pixels // 1_000_000} megapixels.")
+        raise ImageError(
+            f"{name} is too large; expected {max_pixels // 1_000_000} megapixels at most."
+        )
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     if pixels.dtype.kind == "b":
         pixels = pixels.astype(np.float32)
@@ -47,7 +49,9 @@ def check_array(pixels: NDArray[Any], max_pixels: int) -> NDArray[Any]:
         )
     elif pixels.dtype != np.uint8:
         if pixels.min() < 0 or pixels.max() > 65535:
-            raise ImageError(f"{name} holds integers outside 0..65535.")
+            raise ImageError(
+                f"{name} holds integers from {pixels.min()} to {pixels.max()}; expected 0..65535."
+            )
         pixels = narrowed(pixels.astype(np.uint16, copy=False))
     return pixels
 
@@ -73,7 +77,7 @@ def check_floats(values: NDArray[Any], name: str) -> NDArray[np.float32]:
     """
     low, high = float(values.min()), float(values.max())
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise ImageError(f"{name} holds values that are not finite numbers.")
+        raise ImageError(f"{name} holds values that are not finite; expected floats in 0..1.")
     if low < -1e-3 or high > 1 + 1e-3:
         raise ImageError(f"{name} holds values from {low:g} to {high:g}; expected floats in 0..1.")
     unit: NDArray[np.float32] = np.clip(values, 0, 1).astype(np.float32, copy=False)

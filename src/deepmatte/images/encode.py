@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
+from deepmatte.arguments import check_word
 from deepmatte.errors import ImageError, MattingError
 from deepmatte.images import deep, exr
 from deepmatte.images.arrays import to_levels
@@ -163,8 +164,7 @@ def level_type(depth: Depth) -> np.dtype[Any]:
     Raises:
         ImageError: there is no such depth.
     """
-    if depth not in _TYPES:
-        raise ImageError(f"There is no depth {depth!r}; expected 8, 16, 'half' or 'float'.")
+    check_word(depth, "The depth", ImageError, tuple(_TYPES))
     return np.dtype(_TYPES[depth])
 
 
@@ -227,7 +227,9 @@ def _is_at_hand(kind: str) -> bool:
 
 def _check_pixels(pixels: NDArray[Any]) -> None:
     if not isinstance(pixels, np.ndarray) or pixels.size == 0:
-        raise ImageError("The pixels to be saved are not an array with anything in it.")
+        raise ImageError(
+            "The pixels to be saved are no picture; expected (H, W), (H, W, 3) or (H, W, 4)."
+        )
     if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))):
         raise ImageError(
             f"Pixels of shape {pixels.shape} cannot be saved; expected (H, W), (H, W, 3) or"
@@ -235,7 +237,9 @@ def _check_pixels(pixels: NDArray[Any]) -> None:
         )
     if pixels.dtype.kind == "f":
         if not np.isfinite(pixels).all():
-            raise ImageError("The pixels to be saved hold values that are not finite numbers.")
+            raise ImageError(
+                "The pixels to be saved hold values that are not finite; expected finite numbers."
+            )
     elif pixels.dtype not in (np.uint8, np.uint16):
         raise ImageError(
             f"Pixels of type {pixels.dtype} cannot be saved; expected float, uint8 or uint16."

@@ -29,6 +29,10 @@ MAGIC = b"\x76\x2f\x31\x01"
 _LARGEST_HALF = np.float32(65504)
 # Rows processed at a time.
 _STRIP = 256
+_UNREADABLE = (
+    "{} is damaged, or an EXR of an unsupported kind; expected one flat picture in the"
+    " channels R, G and B, or Y."
+)
 
 
 def encode_exr(
@@ -164,12 +168,12 @@ def decode_exr(data: bytes, name: str, admit: Admit) -> ExrPixels:
             # Of damaged pixels the newer `File` only prints something; this raises an error.
             stored = check_exr().InputFile(io.BytesIO(data)).channels(names, _float())
     except (OSError, RuntimeError, TypeError, ValueError) as error:
-        raise ImageError(f"{name} is damaged, or an EXR of an unsupported kind.") from error
+        raise ImageError(_UNREADABLE.format(name)) from error
     planes = [np.frombuffer(plane, np.float32) for plane in stored]
     width, height = _size(header["dataWindow"])
     levels = np.stack(planes, axis=1).reshape(height, width, len(names))  # (H, W, C)
     if not np.isfinite(levels).all():
-        raise ImageError(f"{name} holds values that are not finite numbers.")
+        raise ImageError(f"{name} holds values that are not finite; expected finite numbers.")
     levels = _in_display_window(levels, header)
     colour, alpha = levels, None
     if len(names) in (2, 4):
@@ -195,7 +199,7 @@ def _header(data: bytes, name: str) -> dict[str, Any]:
             )
         _size(header["dataWindow"]), _size(header["displayWindow"])
     except (IndexError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise ImageError(f"{name} is damaged, or an EXR of an unsupported kind.") from error
+        raise ImageError(_UNREADABLE.format(name)) from error
     return header
 
 
@@ -222,7 +226,10 @@ def _wanted(stored: list[Any], name: str) -> list[str]:
     for channel in names:
         kind = channels[channel]
         if kind.xSampling != 1 or kind.ySampling != 1:
-            raise ImageError(f"{name} has a channel {channel} of fewer pixels than the others.")
+            raise ImageError(
+                f"{name} has a channel {channel} of fewer pixels than the others; expected"
+                " one size."
+            )
     return names
 
 

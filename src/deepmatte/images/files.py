@@ -16,6 +16,7 @@ import stat
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
+from deepmatte.arguments import shown
 from deepmatte.errors import ImageError
 
 _ADDRESS = re.compile(r"(?:https?|ftp|s3|data|file):", re.IGNORECASE)
@@ -103,6 +104,9 @@ def write_files(contents: Sequence[tuple[Any, bytes]]) -> None:
     Raises:
         ImageError: there is no such folder, no permission, no space, ...
     """
+    for out, _ in contents:
+        if not (isinstance(out, (str, os.PathLike)) or hasattr(out, "write")):
+            raise ImageError(f"The output is {shown(out)}; expected a path or a binary stream.")
     contents = [
         (expanded(target) if isinstance(target, (str, os.PathLike)) else target, data)
         for target, data in contents

@@ -213,8 +213,8 @@ def _grey_levels(decoded: Decoded) -> NDArray[Any]:
         coloured &= decoded.alpha > 0  # the colour of a transparent pixel means nothing
     if coloured.any():
         raise TrimapError(
-            f"{decoded.name} is a colour picture; a trimap or mask is grey: black for background,"
-            " white for foreground."
+            f"{decoded.name} is a colour picture; expected a grey trimap or mask: black for"
+            " background, white for foreground."
         )
     return np.ascontiguousarray(levels[..., 1])
 

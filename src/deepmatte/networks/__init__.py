@@ -60,14 +60,20 @@ def load(path: str | os.PathLike[str]) -> DeepImageMatting:
             stored = metadata.get("deep_image_matting")
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, safetensors.SafetensorError) as error:
-        raise DataError(f"{os.fspath(path)}: not a readable safetensors file: {error}") from error
+        raise DataError(
+            f"{os.fspath(path)}: not a readable safetensors file ({error}); expected a network "
+            "that deepmatte convert or deepmatte train wrote"
+        ) from error
     if stored is None:
         raise DataError(
             f"{os.fspath(path)}: no configuration of Deep Image Matting in it; expected a file "
             "that deepmatte convert or deepmatte train wrote"
         )
     if "sha256" in metadata and metadata["sha256"] != _digest(weights, stored):
-        raise DataError(f"{os.fspath(path)}: damaged: the weights do not fit their checksum")
+        raise DataError(
+            f"{os.fspath(path)}: damaged: the weights do not fit their checksum; "
+            "expected a whole copy"
+        )
     try:
         values = json.loads(stored)
         config = DimConfig(**{**values, "batch_norm": tuple(values["batch_norm"])})
@@ -76,7 +82,10 @@ def load(path: str | os.PathLike[str]) -> DeepImageMatting:
         network.load_state_dict(weights, assign=True)
     except (ValueError, TypeError, KeyError, RuntimeError, OverflowError, MemoryError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{os.fspath(path)}: not a network of this version: {first}") from error
+        raise DataError(
+            f"{os.fspath(path)}: not a network of this version ({first}); expected one that this "
+            "version of deepmatte wrote"
+        ) from error
     return network.eval()
 
 

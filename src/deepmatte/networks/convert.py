@@ -172,7 +172,9 @@ def _weights(content: Any, name: str) -> dict[str, Tensor]:
                 f"{name}: {key!r} is a {type(value).__name__}; expected a state_dict of tensors"
             )
         if not value.isfinite().all():
-            raise DataError(f"{name}: {key} holds values that are not finite numbers")
+            raise DataError(
+                f"{name}: {key} holds values that are not finite; expected finite numbers"
+            )
     return {key.removeprefix("module."): value for key, value in state.items()}
 
 

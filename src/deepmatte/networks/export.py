@@ -103,7 +103,7 @@ def restore(content: bytes, network: LiteMatting) -> None:
                     parameter.copy_(stored[name])
     except Exception as error:  # of the parser, of torch, or a tensor that is not there
         raise DataError(
-            f"not a network that deepmatte export wrote: {str(error).splitlines()[0]}"
+            f"{str(error).splitlines()[0]}; expected a network that deepmatte export wrote"
         ) from error
 
 

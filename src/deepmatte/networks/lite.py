@@ -126,8 +126,8 @@ class Encoder(nn.Module):
         missing = [name for name in renamed.values() if name not in stored]
         if missing:
             raise DataError(
-                f"{path}: not EfficientNet-Lite0 weights; {len(missing)} tensors are missing, "
-                f"{missing[0]} among them"
+                f"{path}: {len(missing)} tensors are missing, {missing[0]} among them; expected "
+                "the weights of EfficientNet-Lite0"
             )
         self.load_state_dict({name: stored[source] for name, source in renamed.items()})
 

@@ -46,9 +46,14 @@ def check_content(path: str | os.PathLike[str]) -> None:
             with zipfile.ZipFile(file) as archive:
                 damaged = archive.testzip()
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-            raise DataError(f"{os.fspath(path)}: damaged: {error}") from error
+            raise DataError(
+                f"{os.fspath(path)}: damaged ({error}); expected a whole copy"
+            ) from error
     if damaged is not None:
-        raise DataError(f"{os.fspath(path)}: damaged: {damaged} does not fit its checksum")
+        raise DataError(
+            f"{os.fspath(path)}: damaged: {damaged} does not fit its checksum; "
+            "expected a whole copy"
+        )
 
 
 def _why_unreadable(error: Exception) -> str:

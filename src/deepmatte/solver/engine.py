@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from deepmatte.arguments import check_whole, check_word
 from deepmatte.errors import ModelError
 from deepmatte.machine import return_freed_memory, usable_cores
 from deepmatte.solver.budget import KEPT, Budget
@@ -67,10 +68,10 @@ class Engine:
         memory: int | None = None,
         quality: Quality = "normal",
     ) -> None:
-        if quality not in get_args(Quality):
-            raise ModelError(f"quality {quality!r}: expected {', '.join(get_args(Quality))}")
-        if threads is not None and threads < 1:
-            raise ModelError(f"{threads} threads: expected at least 1")
+        check_word(quality, "quality", ModelError, get_args(Quality))
+        for name, value in (("threads", threads), ("tile", tile)):
+            if value is not None:
+                check_whole(value, name, ModelError)
         cores = usable_cores()  # more threads than cores only wait for each other
         self._high = quality == "high"
         self._kept = KEPT if memory is None else 0

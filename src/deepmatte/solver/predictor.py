@@ -57,7 +57,8 @@ class Predictor:
         except Exception as error:
             _raise_if_memory(error)
             raise ModelError(
-                f"{model}: not a network that ONNX Runtime can load: {_first_line(error)}"
+                f"{model}: not a network that ONNX Runtime can load ({_first_line(error)}); "
+                "expected a file that deepmatte export wrote"
             ) from error
         known = {",".join(kind.channels): kind for kind in (NetworkInputs, PictureAndTrimap)}
         if self._network.channels not in known:

@@ -132,7 +132,10 @@ def composite(picture: OpenPicture, settled: Settled, background: object, wanted
     if not isinstance(background, str) or not (
         len(colours) in (1, 2) and all(parse_colour(colour) for colour in colours)
     ):
-        raise ImageError(f"{background!r} is neither a colour nor a gradient of two (white:#888).")
+        raise ImageError(
+            f"The background is {background!r}; expected a colour (#00b140) or a gradient"
+            " (white:#888)."
+        )
     return _over(picture, settled, background, wanted)
 
 

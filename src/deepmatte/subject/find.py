@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from deepmatte.arguments import check_levels, shown
 from deepmatte.errors import NoSubjectError, SubjectError, TrimapError
 from deepmatte.subject import segmenters
 from deepmatte.subject.segmenters import Box, Hints, Mask, Point, Segmenter
@@ -86,15 +87,29 @@ def look_for_subject(
     picture = image if isinstance(image, Picture) else open_image(image)
     levels = picture.levels
     rgb = levels if levels.dtype == np.uint8 else to_bytes(to_unit(levels))
-    hints = _checked(Hints(tuple(points), box), picture.shape)
+    try:
+        hints = _checked(Hints(tuple(points), box), picture.shape)
+    except TypeError as error:
+        raise SubjectError(f"The points are {shown(points)}; expected pairs of x, y.") from error
     if segmenter is None:
         segmenter = segmenters.choose(hints)
     if isinstance(segmenter, str):
         segmenter = segmenters.named(segmenter)
+    if not (callable(segmenter) and hasattr(segmenter, "follows_hints")):
+        raise SubjectError(
+            f"The segmenter is {shown(segmenter)}; expected a name, or a callable with the"
+            " attributes name and follows_hints."
+        )
     if segmenter.follows_hints or hints.box is None:
         mask = segmenter(rgb, hints)
     else:
         mask = _in_box(segmenter, rgb, hints.box)
+    check_levels(mask, f"The mask of the segmenter {segmenter.name!r}", SubjectError)
+    if mask.shape != picture.shape:
+        raise SubjectError(
+            f"The mask of the segmenter {segmenter.name!r} has shape {mask.shape}; expected"
+            f" {picture.shape}, as the picture's."
+        )
     points = () if segmenter.follows_hints else hints.points
     kept, notes = _kept(mask, points, segmenter.name, all_wanted=box is not None)
     return Subject(kept, segmenter.name, notes)
@@ -109,7 +124,7 @@ def _checked(hints: Hints, shape: tuple[int, int]) -> Hints:
         try:
             x, y = point
         except (TypeError, ValueError) as error:
-            raise SubjectError(f"A point is {point!r}; expected two numbers: x, y.") from error
+            raise SubjectError(f"A point is {shown(point)}; expected two numbers: x, y.") from error
         if not (0 <= x < width and 0 <= y < height):
             raise SubjectError(
                 f"The point {x}, {y} (x, y) does not lie in the picture, which is {width} x"

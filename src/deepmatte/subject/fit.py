@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepmatte.arguments import check_flag, shown
+from deepmatte.errors import ModelError, TrimapError
 from deepmatte.images.resize import shrink
 from deepmatte.subject.find import look_for_subject
 from deepmatte.subject.segmenters import Box, Mask, Point, Segmenter
@@ -71,11 +73,10 @@ def matte_subject(
         concurrent.futures.CancelledError: ``progress`` was cancelled.
     """
     from deepmatte.images import Picture, open_image
-    from deepmatte.matting import shared_matter
 
+    matter = _known(matter)
     picture = image if isinstance(image, Picture) else open_image(image)
     subject = look_for_subject(picture, points=points, box=box, segmenter=segmenter)
-    matter = matter or shared_matter()
     matte = matter(picture, fit_trimap(picture, subject.mask, matter), progress=progress)
     found = f"The subject was found by the segmenter {subject.segmenter!r}."
     return dataclasses.replace(matte, notes=(found, *subject.notes, *matte.notes))
@@ -108,12 +109,23 @@ def matte_mask(
         deepmatte.matte_mask("photo.jpg", "person.png").save("cutout.png")
     """
     from deepmatte.images import Picture, open_image, open_mask
-    from deepmatte.matting import shared_matter
 
+    matter = _known(matter)
+    check_flag(resize_mask, "resize_mask", TrimapError)
     picture = image if isinstance(image, Picture) else open_image(image)
-    matter = matter or shared_matter()
     labels = mask_trimap(picture, open_mask(mask), matter, resize=resize_mask)
     return matter(picture, labels, progress=progress)
+
+
+def _known(matter: Matter | None) -> Matter:
+    """The network that the caller gave, or the shipped one."""
+    from deepmatte.matting import Matter, shared_matter
+
+    if matter is None:
+        return shared_matter()
+    if not isinstance(matter, Matter):
+        raise ModelError(f"The network is {shown(matter)}; expected a deepmatte.Matter or None.")
+    return matter
 
 
 def fit_trimap(picture: Picture, mask: Mask, matter: Matter) -> Trimap:

@@ -229,7 +229,9 @@ class Rectangle:
         from deepmatte.types import FOREGROUND
 
         if hints.box is None:
-            raise SubjectError("The segmenter 'box' needs a box around the subject.")
+            raise SubjectError(
+                "The segmenter 'box' got no box; expected one around the subject (--box, box=)."
+            )
         found = from_box(rgb, hints.box, width=0)
         mask: Mask = (found == FOREGROUND).astype(np.float32)
         return mask

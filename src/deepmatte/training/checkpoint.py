@@ -59,15 +59,22 @@ def load(path: Path) -> State:
     """
     state = read_weights(path, "checkpoint")
     if not isinstance(state, dict) or "network" not in state or "step" not in state:
-        raise DataError(f"{path}: not a checkpoint of this program: no network and step in it")
+        raise DataError(
+            f"{path}: no network and step in it; expected a checkpoint that deepmatte train wrote"
+        )
     for part in ("network", "average"):
         weights = state.get(part, {})
         if not isinstance(weights, dict) or not all(
             isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()
         ):
-            raise DataError(f"{path}: not a checkpoint of this program: no weights in its {part}")
+            raise DataError(
+                f"{path}: no weights in its {part}; expected a checkpoint that deepmatte "
+                "train wrote"
+            )
     if type(state["step"]) is not int or state["step"] < 0:
-        raise DataError(f"{path}: not a checkpoint of this program: its step is no whole number")
+        raise DataError(
+            f"{path}: its step is no whole number; expected a checkpoint that deepmatte train wrote"
+        )
     return state
 
 
@@ -119,7 +126,7 @@ def start_from(path: Path, network: nn.Module, *, fresh: str | None = None) -> N
     other = {name for name, value in weights.items() if shapes.get(name) != value.shape}
     if missing or other:
         raise DataError(
-            f"{path}: weights of another network; {len(missing | other)} tensors do not fit, "
-            f"{min(missing | other)} among them"
+            f"{path}: {len(missing | other)} tensors do not fit, {min(missing | other)} "
+            "among them; expected weights of the same network"
         )
     network.load_state_dict({**own, **weights})

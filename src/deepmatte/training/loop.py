@@ -206,10 +206,12 @@ def _earlier(training: Training[Network], resume: bool) -> checkpoint.State | No
     state = checkpoint.load(path)
     now = training.identity()
     if not isinstance(state.get("training"), dict):
-        raise DataError(f"{path}: cannot be resumed: it does not say how it was trained")
+        raise DataError(
+            f"{path}: it does not say how it was trained; expected a checkpoint of this version"
+        )
     other = [f"{n} {v}, now {now[n]}" for n, v in state["training"].items() if now.get(n, v) != v]
     if other:
-        raise DataError(f"{path}: made with other settings: {'; '.join(other)}")
+        raise DataError(f"{path}: made with other settings: {'; '.join(other)}; expected the same")
     return state
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deepmatte.arguments import check_height_width, check_number, shown
 from deepmatte.errors import TrimapError
 from deepmatte.images import Source, open_alpha, open_image, open_mask
+from deepmatte.images.files import name_of
 from deepmatte.trimap.grabcut import attached, divide, divide_box
 from deepmatte.trimap.read import FLOAT_TOLERANCE, labelled, open_trimap
 from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN, Flags, Trimap
@@ -122,10 +125,10 @@ def from_scribbles(
     size = (rgb.shape[0], rgb.shape[1])
     labels = np.full(size, UNKNOWN, np.uint8)
     if strokes is not None:
-        labels = open_trimap(strokes, size)
+        labels = _of_size(open_trimap(strokes), strokes, size).copy()
     for mask, label in ((background, BACKGROUND), (foreground, FOREGROUND)):
         if mask is not None:
-            labels[_stroke_mask(mask, size)] = label
+            labels[_of_size(open_mask(mask), mask, size) >= 0.5] = label
     if not (labels == FOREGROUND).any() or not (labels == BACKGROUND).any():
         raise TrimapError(
             "The strokes do not mark both kinds; expected at least one on the foreground (white)"
@@ -163,6 +166,7 @@ def from_box(
     rgb = open_image(image).rgb
     size = (rgb.shape[0], rgb.shape[1])
     left, top, right, bottom = checked_box(box, size)
+    reach = _reach(width, size)
     # Half a box of surroundings is enough background; more would cost resolution.
     margin_x, margin_y = (right - left + 1) // 2, (bottom - top + 1) // 2
     window = (
@@ -175,7 +179,6 @@ def from_box(
     subject[window], rest[window] = divide_box(rgb[window], outside=labels[window] == BACKGROUND)
     if rest.all():
         return labels
-    reach = _reach(width, size)
     trimap = _banded(subject, rest, reach, reach)
     trimap[labels == BACKGROUND] = BACKGROUND
     return trimap
@@ -195,12 +198,11 @@ def widen(trimap: Trimap, pixels: float) -> Trimap:
     Raises:
         TrimapError: the trimap is not an array, or ``pixels`` is not finite.
     """
-    if not isinstance(trimap, np.ndarray):
+    if not (isinstance(trimap, np.ndarray) and trimap.ndim == 2 and trimap.dtype == np.uint8):
         raise TrimapError(
-            f"{trimap!r} is not an array; expected a trimap as open_trimap reads it from a file."
+            f"The trimap is {shown(trimap)}; expected uint8 (H, W), as open_trimap reads it."
         )
-    if not math.isfinite(pixels):
-        raise TrimapError(f"The band is to grow by {pixels} pixels; expected a finite number.")
+    pixels = check_number(pixels, "The band's growth", TrimapError, unit=" of pixels")
     changed: Trimap = trimap.copy()
     if pixels >= 0:
         changed[distance_to(trimap == UNKNOWN) <= pixels] = UNKNOWN
@@ -237,6 +239,7 @@ def _core(part: Flags, reach: float) -> Flags:
     depth = distance_to(~part)
     if part.all() or reach <= 0:
         return part
+    reach = min(reach, math.hypot(*part.shape))  # a wider band covers everything too
     deep = depth > reach
     # A limb begins at some distance from thick parts; nearer pixels are their corners.
     limbs = part & (distance_to(distance_to(deep) <= reach) > reach / 2)
@@ -274,19 +277,18 @@ def _reach(width: float | None, size: tuple[int, ...]) -> float:
 
 
 def _pixels(value: float, name: str) -> float:
-    if not 0 <= value < math.inf:
-        raise TrimapError(f"The {name} is {value}; expected a number of pixels, 0 or more.")
-    return float(value)
+    return check_number(value, f"The {name}", TrimapError, low=0, unit=" of pixels")
 
 
-def _stroke_mask(mask: Source, size: tuple[int, int]) -> Flags:
-    marked: Flags = open_mask(mask) >= 0.5
-    if marked.shape != size:
+def _of_size(strokes: NDArray[Any], source: Source, size: tuple[int, int]) -> NDArray[Any]:
+    """Strokes, if they have the picture's size (H, W); moved ones would mark other pixels."""
+    if strokes.shape != size:
+        name = "The strokes' array" if hasattr(source, "shape") else name_of(source)
         raise TrimapError(
-            f"A stroke mask is {marked.shape[1]} x {marked.shape[0]} pixels (width x height) but"
-            f" the picture is {size[1]} x {size[0]}."
+            f"{name} is {strokes.shape[1]} x {strokes.shape[0]} pixels (width x height) but the"
+            f" picture is {size[1]} x {size[0]}; expected strokes of the picture's size."
         )
-    return marked
+    return strokes
 
 
 def checked_box(box: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -295,12 +297,12 @@ def checked_box(box: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[
     Raises:
         TrimapError: the box is empty, extends beyond the picture, or covers all of it.
     """
-    height, width = size
+    height, width = check_height_width(size, "The picture's size", TrimapError)
     try:
         left, top, right, bottom = (int(edge) for edge in box)
     except (TypeError, ValueError, OverflowError) as error:
         raise TrimapError(
-            f"The box is {box!r}; expected four numbers: left, top, right, bottom."
+            f"The box is {shown(box)}; expected four numbers: left, top, right, bottom."
         ) from error
     if left >= right or top >= bottom:
         raise TrimapError(

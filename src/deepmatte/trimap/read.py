@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepmatte.arguments import check_flag, check_height_width
 from deepmatte.errors import TrimapError
 from deepmatte.images import GreyPicture, Source, open_grey
 from deepmatte.images.files import name_of
@@ -72,6 +73,8 @@ def read_trimap(
     A file of another size is refused before it is decoded, unless ``resize`` is set. ``admit`` is
     that of `images.open_image`.
     """
+    size = None if size is None else check_height_width(size, "The size", TrimapError)
+    check_flag(resize, "resize", TrimapError)
     name = "The trimap" if hasattr(source, "shape") else name_of(source)
 
     def admit_size(found: tuple[int, ...]) -> None:

@@ -48,5 +48,7 @@ def check_network(content: bytes, name: str) -> bool:
     if not tail.startswith(_TAIL):
         return False
     if tail[len(_TAIL) :] != hashlib.sha256(body).hexdigest().encode():
-        raise ModelError(f"{name}: damaged: it does not fit the checksum at its end")
+        raise ModelError(
+            f"{name}: damaged: it does not fit the checksum at its end; expected a whole copy"
+        )
     return True

@@ -115,10 +115,11 @@ def _pictures(sources: Sources, pictures: Iterable[str], beside: Mapping[str, st
 
 
 def _listing(folder: str, aside: Iterable[str | None] = ()) -> dict[str, str]:
+    """The files of a folder, without other folders in it and outputs of earlier batches."""
     inside = [_below(other, folder) for other in aside if other and _is_below(other, folder)]
     return {
         name: stamp
-        for name, stamp in addresses.listing(folder).items()
+        for name, stamp in addresses.listing(folder, mark=LEDGER).items()
         if not any(_is_below(name, other) for other in inside)
     }
 

@@ -185,7 +185,7 @@ def _source(value: Any) -> Source:
     if isinstance(value, Mapping):  # as Hugging Face's tables keep pictures
         value = value.get("bytes") or value.get("path")
     if value is None:
-        raise ImageError("There is no picture in this row.")
+        raise ImageError("The row has no picture; expected a path, an address or bytes.")
     source: Source = addresses.source(value) if isinstance(value, str) else value
     return source
 

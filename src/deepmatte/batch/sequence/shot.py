@@ -127,7 +127,10 @@ def _matte(
     if motion is not None and carried is not None:
         return matter(frame.picture, carried_trimap(carried, motion))
     if segmenter is None:
-        raise TrimapError(f"{frame.name} has no trimap, and there is no matte before to carry on")
+        raise TrimapError(
+            f"{frame.name} has no trimap, and no frame before it has a matte;"
+            " expected a trimap for the first frame"
+        )
     from deepmatte.subject import matte_subject
 
     return matte_subject(frame.picture, segmenter=segmenter, matter=matter)

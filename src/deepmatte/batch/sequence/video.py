@@ -192,7 +192,7 @@ class VideoWriter:
 
     def _finish(self) -> None:
         if self._stream is None:
-            raise ImageError(f"{self._path} would have no frame.")
+            raise ImageError(f"{self._path} would have no frame; expected at least one.")
         self._container.mux(self._stream.encode(None))
         for sound, made in self._sounds:
             self._source.seek(0)
