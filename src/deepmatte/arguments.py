@@ -46,7 +46,8 @@ def check_number(
         found = float(value)
         if math.isfinite(found) and low <= found <= high:
             return found
-    raise error(f"{name} is {shown(value)}; expected a number{unit}{_range(low, high)}.")
+    kind = "finite number" if low == -math.inf else "number"
+    raise error(f"{name} is {shown(value)}; expected a {kind}{unit}{_range(low, high)}.")
 
 
 def check_whole(value: object, name: str, error: type[MattingError], *, low: int = 1) -> int:
@@ -85,10 +86,11 @@ def check_levels(value: object, name: str, error: type[MattingError]) -> NDArray
 
     if not isinstance(value, np.ndarray):
         raise error(f"{name} is {shown(value)}; expected an array.")
-    if not value.size or not (value.dtype.kind == "f" or value.dtype in _LEVELS):
+    if value.dtype.kind != "f" and value.dtype not in _LEVELS:
         came = f"{shown(value)} and type {value.dtype}"
         raise error(f"{name} is {came}; expected uint8, uint16 or float32.")
-    if value.dtype.kind == "f" and not np.isfinite([value.min(), value.max()]).all():
+    floats = value if value.dtype.kind == "f" and value.size else np.zeros(1)
+    if not np.isfinite([floats.min(), floats.max()]).all():
         raise error(f"{name} holds values that are not finite; expected finite numbers.")
     return value
 

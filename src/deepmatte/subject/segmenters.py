@@ -229,9 +229,7 @@ class Rectangle:
         from deepmatte.types import FOREGROUND
 
         if hints.box is None:
-            raise SubjectError(
-                "The segmenter 'box' got no box; expected one around the subject (--box, box=)."
-            )
+            raise SubjectError("The segmenter 'box' got no box; expected one around the subject.")
         found = from_box(rgb, hints.box, width=0)
         mask: Mask = (found == FOREGROUND).astype(np.float32)
         return mask
