@@ -133,8 +133,8 @@ def test_wrong_arguments_are_said_in_one_sentence(matter: deepmatte.Matter, scen
         (lambda: matte.resized(0), "longer side is 0"),
         (lambda: matte.shadowed(5), "opacity is 5"),
         (lambda: matte.save("x.png", "matte"), "part is 'matte'"),
-        (lambda: matte.save("x.png", depth=12), "no depth 12"),
-        (lambda: widen("trimap.png", 3), "'trimap.png' is not an array"),
+        (lambda: matte.save("x.png", depth=12), "depth is 12; expected 8, 16, half, float"),
+        (lambda: widen("trimap.png", 3), "trimap is 'trimap.png'; expected uint8"),
         (lambda: find(scene.picture, points=(3, 4)), "A point is 3"),
     ]
     for act, said in slips:

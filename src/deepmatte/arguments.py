@@ -67,7 +67,7 @@ def check_flag(value: object, name: str, error: type[MattingError]) -> bool:
 def check_word(value: object, name: str, error: type[MattingError], known: Sequence[Any]) -> None:
     """One of some words or numbers; errors as `check_number`."""
     if not (isinstance(value, (str, int)) and value in known):
-        words = ", ".join(map(repr, known))
+        words = ", ".join(map(str, known))
         raise error(f"{name} is {shown(value)}; expected {words}.")
 
 
