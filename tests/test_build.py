@@ -461,7 +461,7 @@ def plan_of(folder: Path, **changes: Any) -> Plan:
     [
         (("a.png\nb.png", "x.jpg\n" * 39), "names 39 backgrounds; expected 20 for .* 2 .*, 40"),
         (("a.png\nb.png", "x.jpg\n" * 43), "names 43 backgrounds; expected 20"),
-        (("a.png\na.jpg", "x.jpg\n" * 40), r"twice: a\."),
+        (("a.png\na.jpg", "x.jpg\n" * 40), r"twice: a;"),
         (("\n", "x.jpg\n"), r"fg\.txt is empty"),
         (("a.png", "x.jpg\n" * 20), "3 input files do not exist"),
     ],

@@ -145,10 +145,10 @@ def test_folders_that_are_no_data_set(tmp_path: Path) -> None:
         open_dataset(images=tmp_path)
     for name in ("images", "alphas", "trimaps"):
         (tmp_path / name).mkdir()
-    with pytest.raises(DataError, match="no trimaps in"):
+    with pytest.raises(DataError, match="holds no trimaps"):
         open_dataset(tmp_path)
     (tmp_path / "trimaps").rmdir()
-    with pytest.raises(DataError, match="no pictures in"):
+    with pytest.raises(DataError, match="holds no pictures"):
         open_dataset(tmp_path)
     put(tmp_path / "images" / "a.png", tmp_path / "images" / "a.jpg")
     with pytest.raises(DataError, match=r"two pictures called a: a\.jpg and a\.png"):

@@ -51,4 +51,6 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ModelError(f"cannot read the network {path}: {error.strerror}") from error
+        raise ModelError(
+            f"the network {path} cannot be read: {error.strerror}; expected an .onnx file"
+        ) from error
