@@ -109,7 +109,7 @@ def test_a_bomb_is_refused_by_its_header(studio: Studio) -> None:
     status, body = studio.ask("/api/pictures?name=bomb.webp", BOMB)
 
     assert status == 422
-    assert "16383 x 16383 pixels takes 3.5 GB" in json.loads(body)["error"]
+    assert "16383 x 16383 pixels needs 3.5 GB" in json.loads(body)["error"]
     if sys.platform == "linux":
         peak = Path(f"/proc/{studio.process.pid}/status").read_text(encoding="utf-8")
         assert int(re.findall(r"VmHWM:\s+(\d+)", peak)[0]) < 1_000_000
