@@ -214,7 +214,7 @@ def test_a_moved_subject_and_its_shadow_are_saved_as_they_are_seen(
     settled(page)
     assert page.evaluate(frame)["scale"] == place["scale"]
     page.get_by_role("button", name="Background…").click()
-    page.get_by_role("button", name="Reset its place").click()
+    page.get_by_role("button", name="Reset").click()
     assert page.evaluate(frame) is None
 
 

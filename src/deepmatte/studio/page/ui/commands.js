@@ -173,7 +173,7 @@ export function makeCommands(studio, { opening, downloads, dialogs, gestures, po
     placeSubject: command("backed", "", "Move the subject",
       "Drag to move the subject over the background, wheel or pinch to scale it; Esc ends",
       tool("subject")),
-    resetSubject: command("moved", "", "Reset its place", "Puts the subject back to where it was, in its own size",
+    resetSubject: command("moved", "", "Reset", "Puts the subject back to where it was, in its own size",
       () => {
         studio.project.layers.frame.subject = null;
         view.fit();
