@@ -33,24 +33,24 @@ BUDGETS = ((24.0, 3.0, None), (24.0, 3.0, 1.5), (24.0, 3.0, 1.2), (100.0, 12.5, 
 
 def measure(quick: bool, pictures: int = PICTURES) -> Results:
     """Peaks by pixels and by tile, budgets, and a long run."""
-    sizes = (0.4, 0.6) if quick else SIZES
+    sizes, subject = ((0.04, 0.06), 0.02) if quick else (SIZES, SUBJECT)
     sides = (64, 96) if quick else TILES
     budgets = ((0.02, 0.003, 1.0),) if quick else BUDGETS
     way = ways(quick)
     return {
-        "matted": [_of_picture(size, way, saved=False) for size in sizes],
-        "saved": [_of_picture(size, way, saved=True) for size in sizes],
+        "matted": [_of_picture(size, subject, way, saved=False) for size in sizes],
+        "saved": [_of_picture(size, subject, way, saved=True) for size in sizes],
         "tiles": [_of_tile(side, way) for side in sides],
         "budgets": [_budget(way, *budget) for budget in budgets],
         "run": _long_run(3 if quick else pictures, 0.02 if quick else LARGEST, way),
     }
 
 
-def _of_picture(megapixels: float, way: Ways, *, saved: bool) -> dict[str, float]:
+def _of_picture(megapixels: float, subject: float, way: Ways, *, saved: bool) -> dict[str, float]:
     """The peak for a picture, matted only or by the command that also writes three files."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        photo, trimap = way.run(save, folder, megapixels, SUBJECT / 3, SUBJECT)
+        photo, trimap = way.run(save, folder, megapixels, subject / 3, subject)
         if saved:
             found = way.command(*matte_command(photo, trimap, folder))
         else:

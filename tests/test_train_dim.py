@@ -287,7 +287,7 @@ def test_the_three_stages_learn(stages: tuple[DimTraining, ...], tmp_path: Path)
             clip=1.0,
             validate_every=1000,
         )
-        for stage, steps, rate in zip(stages, (100, 80, 60), (2e-3, 1e-3, 1e-3), strict=True)
+        for stage, steps, rate in zip(stages, (70, 45, 35), (2e-3, 1e-3, 1e-3), strict=True)
     )
     train(dataclasses.replace(stages[0], out=tmp_path / "start", steps=1, learning_rate=0.0))
     start = errors(dataclasses.replace(stages[0], out=tmp_path / "start"))
@@ -453,11 +453,16 @@ def test_two_processes_learn_what_one_learns(cutouts: Path, photos: Path, tmp_pa
     assert two_best == pytest.approx(one_best, rel=1e-4)
 
 
-def test_all_stages_then_again(cutouts: Path, photos: Path, tmp_path: Path) -> None:
+def test_all_stages_then_again(
+    cutouts: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     command = flags(cutouts, photos, tmp_path / "run", "--precision", "bfloat16")
-    done = launch("--cpu", "-m", "deepmatte", *command)
+    # What ``accelerate launch --cpu`` sets before it starts the same command.
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
 
-    assert done.returncode == 0, done.stderr
+    run(*command)
+
     files = {f"{stage}/{name}" for stage in STAGES for name in ("checkpoint.pt", "best.pt")}
     assert all((tmp_path / "run" / name).is_file() for name in files)
     network = networks.load(tmp_path / "run" / "dim.safetensors")

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from deepmatte.errors import DataError
-from deepmatte.networks.export import restore
 from deepmatte.networks.lite import LiteMatting
 from deepmatte.solver.inputs import GUESS
 from deepmatte.training import checkpoint, losses
@@ -76,6 +75,9 @@ class LiteTraining(Training[LiteMatting]):
         elif self.start.suffix == ".pt":
             checkpoint.start_from(self.start, network)
         else:
+            # Here, for a data worker needs none of what exports, which takes long to load.
+            from deepmatte.networks.export import restore
+
             restore(catalogue.find(self.start), network)
             _calibrate(network, self.samples(held_out=False))
 
