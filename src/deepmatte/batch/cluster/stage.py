@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from deepmatte.arguments import shown
 from deepmatte.batch import addresses
 from deepmatte.batch.jobs import Output
 from deepmatte.batch.measures import haze, unknown_share
@@ -163,10 +164,10 @@ class Matting:
 
 
 def _check(outputs: Sequence[Output]) -> None:
-    unknown = [name for name in outputs if name not in COLUMNS]
-    if unknown or not outputs:
+    is_list = isinstance(outputs, (list, tuple)) and len(outputs) > 0
+    if not is_list or not all(isinstance(name, str) and name in COLUMNS for name in outputs):
         raise ModelError(
-            f"outputs {', '.join(unknown) or '(none)'}: expected some of {', '.join(COLUMNS)}"
+            f"outputs is {shown(outputs)}; expected a list of some of {', '.join(COLUMNS)}."
         )
 
 
