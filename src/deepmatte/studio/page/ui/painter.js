@@ -88,7 +88,7 @@ export class Painter {
     this.#lastPoint = last;
     if (!rectangle) return;
     const { trimap } = this.studio.project;
-    const name = erasing ? "Eraser" : edge ? "Edge" : NAMES[label];
+    const name = erasing ? "Eraser" : edge ? "Edge brush" : NAMES[label];
     const look = erasing ? null : this.edges.prepare({ rectangle, spans, label, edge });
     const step = trimap.commit("marks", name, rectangle);
     if (look) this.edges.look(look, step, () => this.#stroke !== null);
