@@ -65,7 +65,7 @@ def test_a_margin_is_transparent_where_the_subject_touches_the_edge(
 
 def test_an_empty_matte_cannot_be_cropped(matter: deepmatte.Matter, scene: Scene) -> None:
     empty = matter(scene.picture, np.zeros_like(scene.labels))
-    with pytest.raises(deepmatte.MattingError, match="no subject"):
+    with pytest.raises(deepmatte.MattingError, match="expected a subject"):
         empty.cropped()
 
 

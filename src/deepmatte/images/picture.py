@@ -98,4 +98,4 @@ def check_size(size: tuple[int, int], name: str) -> None:
             f" {MAX_PIXELS // 1_000_000} megapixels."
         )
     if width * height == 0:
-        raise ImageError(f"{name} is {width} x {height} pixels; expected at least one pixel.")
+        raise ImageError(f"{name} has no pixels ({width} x {height}); expected at least one.")
