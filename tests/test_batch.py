@@ -199,10 +199,8 @@ def test_outputs_are_framed_and_laid_out_as_matte_does_it(scene: Scene, photos: 
         folder=photos,
     )
     words = ["--corridorkey", "single", "--cutout", "one.exr", "--alpha", "one.png", "--straight"]
-    single = subprocess.run(
-        [*COMMAND[:-1], "matte", "photos/one.png", "trimaps/one.png", *framing, *words],
-        cwd=photos,
-        capture_output=True,
+    single = run_as_text(
+        *("matte", "photos/one.png", "trimaps/one.png", *framing, *words), folder=photos
     )
 
     assert done.returncode == 0, done.stderr

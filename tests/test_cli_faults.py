@@ -101,7 +101,7 @@ def test_a_trimap_that_is_there_is_not_replaced(scene: Scene) -> None:
     ],
 )
 def test_no_escape_code_reaches_the_terminal(scene: Scene, arguments: tuple[str, ...]) -> None:
-    done = run(*arguments, folder=scene.folder)
+    done = run_here(*arguments, folder=scene.folder)
 
     assert done.returncode > 0
     assert b"\x1b" not in done.stdout + done.stderr
@@ -223,7 +223,7 @@ def test_a_long_matte_says_how_far_it_is(scene: Scene) -> None:
     labels.save(scene.folder / "labels.png")
     words = ("matte", "large.png", "labels.png", "--quality", "high", "--threads", "1")
 
-    done = run(*words, folder=scene.folder)
+    done = run_here(*words, folder=scene.folder)
 
     assert re.search(rb"^large.png: (working|matting, \d+%)$", done.stderr, re.MULTILINE)
     assert done.returncode == 0

@@ -6,7 +6,6 @@ import itertools
 import os
 import pickle
 import re
-import subprocess
 import sys
 import types
 from dataclasses import dataclass
@@ -399,8 +398,7 @@ def test_other_safetensors_are_refused(tmp_path: Path) -> None:
 
 
 def _run(*arguments: str | Path, expected: int = 0) -> str:
-    command = [sys.executable, "-m", "deepmatte", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run_as_text(*arguments, folder=Path.cwd())
     assert done.returncode == expected, done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 import pytest
+from command import run_as_text
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from PIL import Image
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-COMMAND = (sys.executable, "-m", "deepmatte", "matte")
 
 people = pytest.mark.skipif(
     segmenters.people_weights() is None, reason="needs MediaPipe 0.10.21, whose wheel has weights"
@@ -237,9 +236,7 @@ def test_a_box_needs_nothing_installed(
     Image.fromarray(picture).save(tmp_path / "photo.png")
     hints = ["--segmenter", "box", "--box", "110,60,390,340"]
 
-    done = subprocess.run(
-        [*COMMAND, str(tmp_path / "photo.png"), *hints], capture_output=True, text=True
-    )
+    done = run_as_text("matte", "photo.png", *hints, folder=tmp_path)
 
     assert done.returncode == 0, done.stderr
     cutout = np.asarray(Image.open(tmp_path / "photo.cutout.png"))
@@ -415,7 +412,7 @@ def test_what_is_said_of_subjects_fits_python_http_and_the_page_too() -> None:
 
 
 def test_a_bare_picture_is_told_the_three_ways(scene: Scene) -> None:
-    done = subprocess.run([*COMMAND, str(scene.picture)], capture_output=True, text=True)
+    done = run_as_text("matte", scene.picture, folder=scene.folder)
 
     assert done.returncode == 2
     for way in ("--subject", "--box LEFT,TOP,RIGHT,BOTTOM", "deepmatte studio"):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from command import run_as_text
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -111,19 +110,14 @@ def test_another_word_is_refused(scene: Scene) -> None:
 def test_the_command_line_says_which_was_done(scene: Scene) -> None:
     picture = np.rint(255 * cut_out(scene, "black")).astype(np.uint8)
     Image.fromarray(picture).save(scene.folder / "before.png")
-    command = [sys.executable, "-m", "deepmatte", "matte", "before.png", "trimap.png"]
+    command = ("matte", "before.png", "trimap.png", "--alpha", "alpha.png")
 
-    said = [
-        subprocess.run(
-            [*command, "--alpha", "alpha.png", *words],
-            cwd=scene.folder,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stderr
+    kept, ignored = (
+        run_as_text(*command, *words, folder=scene.folder)
         for words in ((), ("--transparency", "ignore"))
-    ]
+    )
 
-    assert "which was kept as the subject's edge" in said[0]
-    assert "which was ignored" in said[1]
+    assert (kept.returncode, ignored.returncode) == (0, 0)
+    assert "which was kept as the subject's edge" in kept.stderr
+    assert "which was ignored" in ignored.stderr
     assert open_image(scene.folder / "alpha.png").shape == scene.alpha.shape
