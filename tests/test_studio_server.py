@@ -1134,7 +1134,7 @@ def test_nothing_that_can_be_asked_breaks_it(studio: Studio) -> None:
 def test_pictures_and_edits_leave_no_memory_behind(studio: Studio) -> None:
     # A small subject in a large picture: what might stay is of the picture's size, and the time
     # that the network takes of the subject's.
-    photo, labels = np.full((450, 600, 3), 90, np.uint8), np.zeros((450, 600), np.uint8)
+    photo, labels = np.full((750, 1000, 3), 90, np.uint8), np.zeros((750, 1000), np.uint8)
     photo[90:210, 40:200], labels[90:210, 40:200] = scene_of((120, 160))
     file = encoded(photo, "JPEG")
     memory = []
