@@ -581,7 +581,7 @@ def test_a_second_box_asks_and_undo_goes_back_to_the_start(
 ) -> None:
     open_file(page, scene.file)
     draw_box(page)
-    expect(page.get_by_role("radio", name="Brush", exact=True)).to_be_checked()
+    expect(page.get_by_role("radio", name="Brush", exact=True)).to_be_checked(timeout=PATIENCE)
     first = trimap_of(page, tmp_path)
     paint(page, "u", 15, (100, 90), (240, 90))
     painted = trimap_of(page, tmp_path)
@@ -598,7 +598,7 @@ def test_a_second_box_asks_and_undo_goes_back_to_the_start(
     page.keyboard.press("m")
     drag(page, (80, 30), (270, 230))
     asked.get_by_role("button", name="Start again with it").click()
-    expect(page.get_by_role("radio", name="Brush", exact=True)).to_be_checked()
+    expect(page.get_by_role("radio", name="Brush", exact=True)).to_be_checked(timeout=PATIENCE)
     settled(page)
     for _ in range(3):
         page.keyboard.press("Control+z")
