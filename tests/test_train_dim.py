@@ -322,10 +322,10 @@ def test_a_stage_needs_the_network_of_the_one_before(stages: tuple[DimTraining, 
     with pytest.raises(DataError, match=r"best\.pt: not a readable checkpoint"):
         train(second)
     train(stages[0])
-    with pytest.raises(DataError, match="another network; 8 tensors"):
+    with pytest.raises(DataError, match="8 tensors do not fit"):
         train(dataclasses.replace(third, start=stages[0].out / checkpoint.BEST))
     wider = dataclasses.replace(second.network, width=1 / 8)
-    with pytest.raises(DataError, match="another network"):
+    with pytest.raises(DataError, match="of the same network"):
         train(dataclasses.replace(second, network=wider))
 
 
