@@ -103,7 +103,7 @@ def test_what_is_ignored_counts_for_nothing(scene: Scene) -> None:
 
 
 def test_another_word_is_refused(scene: Scene) -> None:
-    with pytest.raises(deepmatte.MattingError, match="'keep', 'multiply', 'ignore'"):
+    with pytest.raises(deepmatte.MattingError, match="expected keep, multiply, ignore"):
         deepmatte.Matter(transparency="drop")  # type: ignore[arg-type]
 
 
