@@ -93,6 +93,12 @@ class Matte:
         return _SubjectColours(self.picture.levels, share)
 
     @property
+    def _shadow(self) -> NDArray[np.float32] | None:
+        from deepmatte.framing import soft_shadow
+
+        return soft_shadow(self.alpha, self.shadow) if self.shadow else None
+
+    @property
     def foreground(self) -> NDArray[np.float32]:
         """The subject's colours without the background's: float32 (H, W, 3), 0..1.
 
@@ -213,10 +219,9 @@ class Matte:
             matte.save("alpha.tif", "alpha", depth=16)
             matte.save("cutout.exr")    # linear light, premultiplied, half floats
         """
-        from deepmatte.images import depth_for, save_image, suffix_of
+        from deepmatte.images import save_image
 
-        if depth is None:
-            depth = depth_for(suffix_of(target), self.picture.levels)
+        depth = _depth(target, self.picture) if depth is None else depth
         save_image(
             target,
             self.levels(part, depth),
@@ -233,10 +238,9 @@ class Matte:
         Example:
             matte.save_over("new.jpg", "beach.jpg")
         """
-        from deepmatte.images import depth_for, save_image, suffix_of
+        from deepmatte.images import save_image
 
-        if depth is None:
-            depth = depth_for(suffix_of(target), self.picture.levels)
+        depth = _depth(target, self.picture) if depth is None else depth
         levels = self.composite_levels(background, depth)
         save_image(target, levels, metadata=self.picture.metadata, depth=depth)
 
@@ -269,7 +273,6 @@ class Matte:
             ImageError: there is no such part or depth.
         """
         from deepmatte import composite
-        from deepmatte.framing import soft_shadow
         from deepmatte.images import level_type
         from deepmatte.images.arrays import to_levels
 
@@ -281,21 +284,18 @@ class Matte:
             colours = self.colours if depth == 8 else self._subject.levels(dtype)
             if part == "foreground":
                 return colours
-            shadow = soft_shadow(self.alpha, self.shadow) if self.shadow else None
-            return composite.cutout(colours, self.alpha, dtype, shadow)
+            return composite.cutout(colours, self.alpha, dtype, self._shadow)
 
     def composite_levels(self, background: Background, depth: Depth) -> NDArray[Any]:
         """What `save_over` stores: (H, W, 3), uint8, uint16 or float32."""
         from deepmatte import composite
-        from deepmatte.framing import soft_shadow
         from deepmatte.images import level_type
 
         with named_memory_errors():
             profile = self.picture.metadata.icc_profile
             behind = composite.backdrop(background, *self.picture.shape, profile)
-            shadow = soft_shadow(self.alpha, self.shadow) if self.shadow else None
-            strips = self._subject.strips()
-            return composite.over_strips(strips, self.alpha, behind, level_type(depth), shadow)
+            strips, dtype = self._subject.strips(), level_type(depth)
+            return composite.over_strips(strips, self.alpha, behind, dtype, self._shadow)
 
 
 def framed(matte: Matte, framing: Framing) -> Matte:
@@ -310,6 +310,13 @@ def framed(matte: Matte, framing: Framing) -> Matte:
         pixels, share = framing.crop
         matte = matte.cropped(pixels, share=share)
     return matte if framing.longest is None else matte.resized(framing.longest)
+
+
+def _depth(target: Target, picture: Picture) -> Depth:
+    """What a result is stored in where nothing is asked for."""
+    from deepmatte.images import depth_for, suffix_of
+
+    return depth_for(suffix_of(target), picture.levels)
 
 
 def _as_pillow(pixels: NDArray[np.uint8], picture: Picture) -> Image.Image:
