@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from types import ModuleType, TracebackType
 from typing import Any
@@ -55,14 +56,9 @@ def read_video(path: str) -> Iterator[tuple[int, NDArray[Any]]]:
     Raises:
         ImageError: there is no such file, it is no video, or it is damaged.
     """
-    try:
-        with _opened(path) as container:
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            for number, frame in enumerate(container.decode(stream)):
-                yield (number if frame.pts is None else frame.pts), _pixels(frame)
-    except (OSError, ValueError) as error:
-        raise ImageError(f"{path} cannot be read as a video: {reason_of(error)}.") from error
+    with _decoding(path) as frames:
+        for number, frame in enumerate(frames):
+            yield (number if frame.pts is None else frame.pts), _pixels(frame)
 
 
 def count_frames(path: str) -> int:
@@ -71,11 +67,18 @@ def count_frames(path: str) -> int:
     Raises:
         ImageError: there is no such file, it is no video, or it is damaged.
     """
+    with _decoding(path) as frames:
+        return sum(1 for _ in frames)
+
+
+@contextmanager
+def _decoding(path: str) -> Iterator[Iterator[Any]]:
+    """The frames of a video, as PyAV decodes them; what fails in the block is one sentence."""
     try:
         with _opened(path) as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
-            return sum(1 for _ in container.decode(stream))
+            yield container.decode(stream)
     except (OSError, ValueError) as error:
         raise ImageError(f"{path} cannot be read as a video: {reason_of(error)}.") from error
 
