@@ -138,7 +138,9 @@ def test_a_stage_takes_masks(scene: Scene) -> None:
 def test_a_stage_says_which_column_is_missing() -> None:
     with pytest.raises(deepmatte.ImageError, match="no column trimap; there are image"):
         Matting()({"image": [b""]})
-    with pytest.raises(deepmatte.ModelError, match="expected a list of some of alpha"):
+    with pytest.raises(
+        deepmatte.ModelError, match=r"outputs is \['shadow'\]; expected a list of some of alpha"
+    ):
         Matting(outputs=["shadow"])  # type: ignore[list-item]
 
 

@@ -69,7 +69,7 @@ def test_the_encoder_is_the_imagenet_one() -> None:
 def test_wrong_encoder_weights_are_named(tmp_path: Path) -> None:
     path = tmp_path / "other.pth"
     torch.save({"fc.weight": torch.zeros(2)}, path)
-    with pytest.raises(DataError, match="EfficientNet-Lite0"):
+    with pytest.raises(DataError, match="expected the weights of EfficientNet-Lite0"):
         LiteMatting().encoder.load_imagenet(path)
     with pytest.raises(DataError, match=r"none\.pth"):
         LiteMatting().encoder.load_imagenet(tmp_path / "none.pth")

@@ -389,7 +389,7 @@ def test_a_background_is_no_path(studio: Studio, small: str, background: object)
     answer = studio.ask("POST", f"{small}/composite", body, **{"Content-Type": "application/json"})
 
     assert answer.status == 422
-    assert "expected a colour" in answer.sentence
+    assert "expected a colour (#00b140) or a gradient (white:#888)" in answer.sentence
 
 
 @pytest.mark.parametrize("head", ["Content-Length: 1000000000000", "Transfer-Encoding: chunked"])
@@ -547,7 +547,7 @@ def test_pictures_beyond_the_memory_are_forgotten_the_oldest_first() -> None:
 
     found = [studio.ask("GET", f"{path}/view").status for path in (first, second, third)]
     assert found == [200, 404, 200]
-    assert "expected at most" in too_large.sentence
+    assert "Start the studio with a larger --memory" in too_large.sentence
     # What the page does then:
     again = studio.upload(file)
     assert kinds(list(studio.edit(again, labels))) == ["settled", "done"]

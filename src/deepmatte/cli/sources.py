@@ -80,6 +80,7 @@ def _check_format(pattern: str, channels: int, depth: Depth | None) -> None:
     suffix = os.path.splitext(pattern)[1]
     if depth is not None:
         check_depth(suffix, depth, pattern)
+    # One pixel tells whether there is an encoder.
     encode_image(np.zeros((1, 1, channels), np.uint8), suffix, name=pattern)
 
 
