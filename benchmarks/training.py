@@ -2,9 +2,10 @@
 
     python benchmarks/training.py [--quick] [--json FILE]
 
-The recipe as it is, on pictures that are drawn for this: photos and cut-outs in files. Measured
-are the worker that makes the crops alone, the training loop alone on crops that are ready in
-memory, and both together, as the command runs them.
+The recipe on pictures that are drawn for this: photos and cut-outs in files. Measured are the
+workers that make the crops alone, the training loop alone on crops that are ready in memory, and
+both together, as the command runs them. The loop is measured in float32 and in bfloat16, with one
+thread: two threads and two workers on two cores wait for each other.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from measuring import Benchmark, Results, say, table
 from processes import ways
 
 if TYPE_CHECKING:
+    from deepmatte.training.base import Precision
     from deepmatte.training.lite import LiteTraining
 
+PRECISIONS = ("float32", "bfloat16")
 STEPS = 24
 SETTLED = 6  # steps before the clock: the workers start, and their queue fills or empties
 BATCHES = 16
@@ -47,11 +50,12 @@ def measure(quick: bool) -> Results:
         run = ways(quick).run
         run(draw_pictures, folder, 2 if quick else PICTURES, 128 if quick else SIDE)
         settings, worker = run(worker_alone, folder, quick)
-        rates = [
-            Rate("data worker alone", worker),
-            Rate("training loop alone, crops in memory", run(loop_alone, folder, quick)),
-            Rate("both together", run(both, folder, quick)),
-        ]
+        rates = [Rate("data workers alone", worker)]
+        for precision in PRECISIONS:
+            alone = run(timed, folder, quick, precision, True)
+            together = run(timed, folder, quick, precision, False)
+            rates.append(Rate(f"training loop alone, {precision}", alone))
+            rates.append(Rate(f"both together, {precision}", together))
         for rate in rates:
             say(f"{rate.part}: {rate.crops_per_second:.1f} crops a second")
     return {"settings": settings, "rates": measuring.as_rows(rates)}
@@ -80,10 +84,10 @@ def recipe(folder: Path, quick: bool) -> LiteTraining:
 
     training = recipes.lite((folder / "cutouts",), (folder / "photos",), folder / "run")
     steps = 3 if quick else SETTLED + STEPS + 1
-    training = replace(training, steps=steps, validate_every=steps, held_out=1, save_minutes=1e9)
-    if quick:
-        return replace(training, scenes=1, per_scene=2, scene=64, crop=32, threads=1, workers=1)
-    return training
+    training = replace(
+        training, steps=steps, validate_every=steps, held_out=1, save_minutes=1e9, threads=1
+    )
+    return replace(training, scenes=1, scene=64, crop=32, workers=1) if quick else training
 
 
 def worker_alone(folder: Path, quick: bool) -> tuple[Results, float]:
@@ -100,21 +104,12 @@ def worker_alone(folder: Path, quick: bool) -> tuple[Results, float]:
     crops = sum(len(next(stream)) for _ in range(2 if quick else BATCHES))
     rate = crops / (time.perf_counter() - began)
     del stream  # ends the workers, which would else complain when this process ends
-    names = ("scenes", "per_scene", "scene", "crop", "precision", "threads", "workers")
+    names = ("scenes", "per_scene", "scene", "crop", "threads", "workers")
     return {name: getattr(training, name) for name in names}, rate
 
 
-def loop_alone(folder: Path, quick: bool) -> float:
-    """Crops a second that the training loop takes where it never waits."""
-    return _timed(folder, quick, ready=True)
-
-
-def both(folder: Path, quick: bool) -> float:
-    """Crops a second of the command."""
-    return _timed(folder, quick, ready=False)
-
-
-def _timed(folder: Path, quick: bool, *, ready: bool) -> float:
+def timed(folder: Path, quick: bool, precision: Precision, ready: bool) -> float:
+    """Crops a second of the command, or of its loop alone where the crops are ``ready``."""
     from torch import Tensor
     from torch.utils.data import Dataset
 
@@ -122,7 +117,7 @@ def _timed(folder: Path, quick: bool, *, ready: bool) -> float:
     from deepmatte.training.lite import LiteTraining
 
     began: list[float] = []
-    training = recipe(folder, quick)
+    training = replace(recipe(folder, quick), precision=precision)
     made = [training.samples(held_out=False)[index] for index in range(2)] if ready else []
 
     class Ready(Dataset[Tensor]):
@@ -153,34 +148,22 @@ def _timed(folder: Path, quick: bool, *, ready: bool) -> float:
 
 
 def report(results: Results) -> str:
-    """Crops a second, beside the slower of the two parts."""
+    """Crops a second, and what bfloat16 gains."""
     settings, rates = results["settings"], results["rates"]
-    worker, loop, together = (rate["crops_per_second"] for rate in rates)
-    rows = [
-        (
-            rate["part"],
-            f"{rate['crops_per_second']:.1f}",
-            f"{rate['crops_per_second'] / loop:.2f} x",
-        )
-        for rate in rates
-    ]
-    held_up = "the data worker" if worker < loop else "the training loop"
+    rows = [(rate["part"], f"{rate['crops_per_second']:.1f}") for rate in rates]
+    single, half = (rate["crops_per_second"] for rate in rates if "both" in rate["part"])
     sentence = (
-        f"**{together:.1f} crops a second**, {together / min(worker, loop):.0%} of what the slower "
-        f"part, {held_up}, does alone."
+        f"**{single:.1f} crops a second in float32, {half:.1f} in bfloat16**, "
+        f"{half / single:.1f} times as many."
     )
     named = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())
-    heads = ("", "crops a second", "of the loop alone")
+    heads = ("", "crops a second")
     return f"{sentence} The recipe's settings: {named}.\n\n{table(heads, rows)}"
 
 
 def plots(results: Results) -> dict[str, str]:
     """Crops a second of each part."""
-    names = ("worker alone", "loop alone", "both together")
-    rows = [
-        (name, {"rate": rate["crops_per_second"]})
-        for name, rate in zip(names, results["rates"], strict=True)
-    ]
+    rows = [(rate["part"], {"rate": rate["crops_per_second"]}) for rate in results["rates"]]
     return {"training": plot.bars("Training throughput", "crops a second", rows)}
 
 

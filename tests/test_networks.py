@@ -50,6 +50,26 @@ def test_the_untrained_network_returns_the_prior() -> None:
     assert torch.equal(alpha, inputs[:, GUESS : GUESS + 1])
 
 
+def test_bfloat16_learns_in_the_direction_of_float32() -> None:
+    network = deepmatte.networks.load_shipped()
+    inputs = torch.rand(2, len(INPUT_CHANNELS), 64, 64, generator=torch.Generator().manual_seed(1))
+    directions = []
+    for half in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            loss = (network(inputs).float() - 0.3).square().mean()
+        network.zero_grad()
+        loss.backward()
+        directions.append({n: p.grad for n, p in network.named_parameters() if p.grad is not None})
+
+    single, rounded = directions
+    assert set(rounded) == set(single)
+    depthwise = [name for name in single if "depthwise" in name and single[name].dim() == 4]
+    assert len(depthwise) == 16
+    for name in depthwise:
+        alike = torch.cosine_similarity(single[name].flatten(), rounded[name].flatten(), dim=0)
+        assert alike > 0.9, name
+
+
 def test_the_encoder_is_the_imagenet_one() -> None:
     network = LiteMatting()
     convolution = network.encoder.stem[1]

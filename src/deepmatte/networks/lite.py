@@ -75,7 +75,13 @@ class InvertedResidual(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         wide = functional.relu6(self.expand(features)) if self.expands else features
-        projected: Tensor = self.project(functional.relu6(self.depthwise(wide)))
+        if wide.requires_grad and torch.is_autocast_enabled("cpu"):
+            # A CPU takes five times as long for this convolution's gradients in bfloat16.
+            with torch.autocast("cpu", enabled=False):
+                deep = self.depthwise(wide.float())
+        else:
+            deep = self.depthwise(wide)
+        projected: Tensor = self.project(functional.relu6(deep))
         return features + projected if self.skips else projected
 
 

@@ -81,7 +81,7 @@ class Training(abc.ABC, Generic[Network]):
     average: float
     """Decay of the exponential moving average that gives the final weights; 0: the last weights."""
     precision: Precision = "float32"
-    """bfloat16 is several times faster on CPUs with AMX and on GPUs, slower on others."""
+    """bfloat16 is faster on GPUs and on CPUs with AVX-512 BF16 or AMX, slower on others."""
     device: str
     """``cpu`` or ``cuda``; by default a GPU if there is one."""
     threads: int

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from deepmatte.errors import DataError
+from deepmatte.machine import keep_freed_memory
 from deepmatte.solver.inputs import INPUT_CHANNELS, NO_PRIORS, PRIORS, network_inputs
 from deepmatte.solver.resample import halve, shrink
 from deepmatte.training.scenes import Array, Scene, Sources, compose
@@ -95,10 +96,10 @@ class Crops(Dataset[Tensor]):
                 break
         planes = np.concatenate([network_inputs(scene.image, trimap), truth(scene)])
         chosen = centres[rng.integers(len(centres), size=self.per_scene)]
-        crops = np.stack([_window(planes, centre, self.crop) for centre in chosen])
-        without = rng.random(self.per_scene) < self.dropped
-        crops[without, PRIORS] = np.reshape(NO_PRIORS, (-1, 1, 1))
-        return torch.from_numpy(crops)
+        crops = torch.stack([_window(planes, centre, self.crop) for centre in chosen])
+        without = torch.from_numpy(rng.random(self.per_scene) < self.dropped)
+        crops[without, PRIORS] = torch.tensor(NO_PRIORS, dtype=crops.dtype).view(-1, 1, 1)
+        return crops
 
 
 def _turned(rng: np.random.Generator, scene: Scene) -> Scene:
@@ -124,15 +125,16 @@ def _halve(scene: Scene, trimap: NDArray[np.uint8]) -> tuple[Scene, NDArray[np.u
 
 def truth(scene: Scene) -> Array:
     """alpha, foreground, background as planes ``(7, H, W)``."""
-    colours = np.dstack([scene.foreground, scene.background]).transpose(2, 0, 1)
-    return np.concatenate([scene.alpha[None], colours])
+    return np.stack(
+        [scene.alpha, *cv2.split(scene.foreground), *cv2.split(scene.background)], dtype=np.float32
+    )
 
 
-def _window(planes: Array, centre: NDArray[np.int64], crop: int) -> NDArray[np.float16]:
+def _window(planes: Array, centre: NDArray[np.int64], crop: int) -> Tensor:
     """The ``crop`` square around ``centre``, moved inside the scene."""
     limit = np.array(planes.shape[1:]) - crop
     top, left = np.clip(centre - crop // 2, 0, limit)
-    return planes[:, top : top + crop, left : left + crop].astype(np.float16)
+    return torch.from_numpy(planes[:, top : top + crop, left : left + crop]).half()
 
 
 def random_trimap(rng: np.random.Generator, alpha: Array) -> NDArray[np.uint8]:
@@ -288,6 +290,7 @@ def _start_worker(_: int) -> None:
     # its threads that loses its core holds up the others.
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+    keep_freed_memory()
     if hasattr(os, "nice"):
         os.nice(15)
 
