@@ -197,6 +197,27 @@ def test_composition_comes_before_resizing(photos: Path, tmp_path: Path) -> None
     assert min(np.abs(image - each).max() for each in expected) < 0.01
 
 
+def test_foregrounds_come_from_photos_with_alphas(
+    cutouts: Path, photos: Path, tmp_path: Path
+) -> None:
+    alpha = np.zeros((SIDE, SIDE), np.float32)
+    alpha[24:72, 24:72] = 0.5
+    alpha[32:64, 32:64] = 1
+    orange = np.array([0.9, 0.5, 0.1])
+    image = alpha[..., None] * orange + (1 - alpha[..., None]) * [0.1, 0.2, 0.9]
+    for kind, pixels in (("images", image), ("alphas", alpha)):
+        (tmp_path / kind).mkdir()
+        images.save_image(tmp_path / kind / "one.png", pixels.astype(np.float32))
+    training = small(recipes.dim_encoder_decoder((cutouts,), (photos,), tmp_path))
+    training = dataclasses.replace(training, matted=(tmp_path,), matted_share=1, sides=(SIDE,))
+    _, _, alpha, foreground, background = planes(training.samples(held_out=False)[0])
+
+    assert {0.0, 0.5, 1.0} <= set(np.unique(alpha).tolist())
+    inside = foreground[:, alpha > 0.4]
+    assert np.abs(inside.T - orange).max() < 0.1
+    assert background.max() < 0.6  # the dark photos, not the blue ground
+
+
 @given(st.integers(0, 2**32), st.integers(1, 15), st.integers(0, 15))
 def test_a_dilated_trimap_contains_the_undilated_one(seed: int, low: int, more: int) -> None:
     rows, columns = np.mgrid[:60, :70]

@@ -8,7 +8,7 @@ anew. Only the square is composed, and it is composed before it is resized.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
@@ -27,7 +27,7 @@ from deepmatte.solver.inputs import DIM_CHANNELS, picture_and_trimap
 from deepmatte.training import checkpoint, losses
 from deepmatte.training.base import HELD_OUT, Outcome, Training
 from deepmatte.training.crops import truth
-from deepmatte.training.pictures import Pictures
+from deepmatte.training.pictures import MattedPhotos, Pictures
 from deepmatte.training.scenes import Array, composite, patch
 from deepmatte.training.synthetic import noise_texture, synthetic_foreground
 from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN
@@ -60,6 +60,9 @@ class DimCrops(Dataset[Tensor]):
     crop: int
     dilation: tuple[int, int]
     per_scene: int
+    matted: MattedPhotos = field(default_factory=lambda: MattedPhotos(()))
+    matted_share: float = 0.0
+    """Share of foregrounds that come from ``matted`` photos."""
 
     def __getitem__(self, index: int) -> Tensor:
         rng = np.random.default_rng((self.seed, index))
@@ -80,6 +83,9 @@ class DimCrops(Dataset[Tensor]):
 
     def _foreground(self, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Colours and alpha, 8 bit, ``(H, W, 4)``."""
+        if len(self.matted) and rng.random() < self.matted_share:
+            photo = self.matted.draw(rng)
+            return np.dstack([photo.foreground, photo.alpha])
         if not len(self.foregrounds) or (self.synthetic and rng.random() < self.synthetic):
             side = max(self.sides)
             colours, alpha = synthetic_foreground(rng, side, side, self._texture)
@@ -169,8 +175,13 @@ class DimTraining(Training[DeepImageMatting]):
     The refinement stage learns from trimaps that are not dilated (section 4.2). All stages are
     validated on the same dilated trimaps.
     """
+    matted: tuple[Path, ...] = ()
+    """Folders with photos (in images) and their true alphas (in alphas); the foreground's colours
+    are estimated."""
+    matted_share: float
+    """Share of the foregrounds that come from photos of ``matted``."""
     synthetic: float
-    """Share of procedural foregrounds if there are others."""
+    """Share of procedural foregrounds among the others, if there are others."""
     alpha_weight: float
     """Share of the alpha-prediction loss, w_l in equation 4; the rest is compositional."""
     checkpointing: bool
@@ -196,7 +207,7 @@ class DimTraining(Training[DeepImageMatting]):
             raise DataError(
                 f"dilation by {self.dilation}: expected two diameters from 1 on, sorted"
             )
-        for name in ("alpha_weight", "synthetic"):
+        for name in ("alpha_weight", "synthetic", "matted_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise DataError(f"{name} {getattr(self, name)}: expected 0 to 1")
         if self.stage != "encoder-decoder" and self.network.refinement == "none":
@@ -216,6 +227,7 @@ class DimTraining(Training[DeepImageMatting]):
             network.encoder_decoder.requires_grad_(False)
         if self.checkpointing:
             network.recompute_activations()
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
 
     def initialise(self, network: DeepImageMatting) -> None:
@@ -237,10 +249,12 @@ class DimTraining(Training[DeepImageMatting]):
         return [self.learning_rate]
 
     def samples(self, *, held_out: bool) -> Dataset[Tensor]:
-        foregrounds = (held_out and self.held_out_foregrounds) or self.foregrounds
+        own = held_out and bool(self.held_out_foregrounds)
         dilates = held_out or self.stage != "refinement"
         return DimCrops(
-            foregrounds=Pictures(foregrounds, longest=None),
+            foregrounds=Pictures(
+                self.held_out_foregrounds if own else self.foregrounds, longest=None
+            ),
             photos=Pictures(self.backgrounds, longest=None),
             synthetic=self.synthetic,
             seed=HELD_OUT if held_out else self.seed,
@@ -248,10 +262,13 @@ class DimTraining(Training[DeepImageMatting]):
             crop=self.crop,
             dilation=self.dilation if dilates else (1, 1),
             per_scene=self.per_scene,
+            matted=MattedPhotos(() if own else self.matted),
+            matted_share=self.matted_share,
         )
 
     def loss(self, network: nn.Module, crops: Tensor) -> Outcome:
         inputs, alpha, foreground, background = crops.split([len(DIM_CHANNELS), 1, 3, 3], dim=1)
+        inputs = inputs.contiguous(memory_format=torch.channels_last)  # as the weights are
         trimap = inputs[:, 3:]  # (B, 1, crop, crop)
         unknown = ((trimap > 0) & (trimap < 1)).float()
         refined, coarse = (alphas.float() for alphas in network(inputs))

@@ -70,6 +70,7 @@ def dim_encoder_decoder(foregrounds: Folders, backgrounds: Folders, out: Path) -
         sides=(320, 480, 640),
         crop=320,
         dilation=(1, 29),
+        matted_share=0.6,
         synthetic=0.0,
         alpha_weight=0.5,
         learning_rate=1e-5,
