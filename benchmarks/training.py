@@ -87,7 +87,7 @@ def recipe(folder: Path, quick: bool) -> LiteTraining:
     training = replace(
         training, steps=steps, validate_every=steps, held_out=1, save_minutes=1e9, threads=1
     )
-    return replace(training, scenes=1, scene=64, crop=32, workers=1) if quick else training
+    return replace(training, scenes=1, sides=(64,), crop=32, workers=1) if quick else training
 
 
 def worker_alone(folder: Path, quick: bool) -> tuple[Results, float]:
@@ -104,7 +104,7 @@ def worker_alone(folder: Path, quick: bool) -> tuple[Results, float]:
     crops = sum(len(next(stream)) for _ in range(2 if quick else BATCHES))
     rate = crops / (time.perf_counter() - began)
     del stream  # ends the workers, which would else complain when this process ends
-    names = ("scenes", "per_scene", "scene", "crop", "threads", "workers")
+    names = ("scenes", "per_scene", "sides", "crop", "threads", "workers")
     return {name: getattr(training, name) for name in names}, rate
 
 

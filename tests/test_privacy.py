@@ -162,7 +162,7 @@ def test_a_training(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (160, 200, 3), np.uint8)
     for name in ("one.png", "two.png"):
         Image.fromarray(noise).save(photos / name)
-    small = "--steps 1 --scenes 1 --per-scene 2 --scene 64 --crop 64 --held-out 1"
+    small = "--steps 1 --scenes 1 --per-scene 2 --sides 64 --crop 64 --held-out 1"
     small += " --workers 1 --threads 1"
     (tmp_path / "t").mkdir()
     run = tmp_path / "run"

@@ -150,7 +150,7 @@ def toy(photos: Path, out: Path, **changes: Any) -> LiteTraining:
         steps=2,
         scenes=1,
         per_scene=2,
-        scene=64,
+        sides=(64,),
         crop=64,
         warmup=0,
         release=0,

@@ -152,7 +152,7 @@ def test_training_goes_on_from_the_shipped_network(
     photos: Path, cutouts: Path, tmp_path: Path
 ) -> None:
     training = dataclasses.replace(
-        lite((cutouts,), (photos,), tmp_path), start=Path("lite"), scene=96, crop=64
+        lite((cutouts,), (photos,), tmp_path), start=Path("lite"), sides=(96,), crop=64
     )
     network, shipped = training.build(), training.build()
 
@@ -173,8 +173,37 @@ def test_training_goes_on_from_the_shipped_network(
     assert kept < lost / 100
 
 
+def test_the_encoder_learns_from_1_16_on_once_it_is_released(
+    photos: Path, cutouts: Path, tmp_path: Path
+) -> None:
+    training = dataclasses.replace(lite((cutouts,), (photos,), tmp_path), release=7)
+    network = training.build()
+
+    training.learning(network, 6)
+    resting = [parameter.requires_grad for parameter in network.encoder.parameters()]
+    training.learning(network, 7)
+    encoder = network.encoder.named_parameters()
+    later = {name for name, parameter in encoder if parameter.requires_grad}
+
+    assert not any(resting)
+    assert {name.split(".")[1] for name in later} == {"3", "4", "5", "6"}
+
+
+def test_scenes_have_one_of_the_sides_small_ones_more_often(sources: Sources) -> None:
+    small, large, mixed = (
+        Crops(sources, seed=3, sides=sides, crop=64, per_scene=1, dropped=0)
+        for sides in ((64, 64), (128, 128), (64, 128))
+    )
+    drawn = [
+        [torch.equal(mixed[index], one[index]) for one in (small, large)] for index in range(16)
+    ]
+
+    assert all(sum(of) == 1 for of in drawn)
+    assert 8 < sum(of[0] for of in drawn) < 16
+
+
 def test_crops_do_not_depend_on_what_was_drawn_before(sources: Sources) -> None:
-    crops = Crops(sources, seed=3, scene=96, crop=64, per_scene=2, dropped=0.5)
+    crops = Crops(sources, seed=3, sides=(96,), crop=64, per_scene=2, dropped=0.5)
     stream = iter(batches(crops, Share(2), first=0, workers=0))
     _, second = next(stream), next(stream)
     resumed = next(iter(batches(crops, Share(2), first=1, workers=1)))
@@ -186,7 +215,7 @@ def test_crops_do_not_depend_on_what_was_drawn_before(sources: Sources) -> None:
 
 
 def test_some_crops_have_no_priors(sources: Sources) -> None:
-    drawn = Crops(sources, seed=5, scene=96, crop=64, per_scene=2, dropped=0.5)
+    drawn = Crops(sources, seed=5, sides=(96,), crop=64, per_scene=2, dropped=0.5)
     crops = torch.cat([drawn[index] for index in range(8)])
     inputs = Planes.of(crops.float()).inputs
 
@@ -266,7 +295,7 @@ def _toy(photos: Path, cutouts: Path, out: Path) -> LiteTraining:
         steps=5,
         scenes=1,
         per_scene=2,
-        scene=96,
+        sides=(96,),
         crop=64,
         warmup=2,
         release=3,
@@ -349,7 +378,7 @@ def test_an_earlier_checkpoint_is_not_overwritten(
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("crop", 100), ("crop", 512), ("precision", "float8"), ("device", "tpu")],
+    [("crop", 100), ("crop", 512), ("sides", ()), ("precision", "float8"), ("device", "tpu")],
 )
 def test_settings_that_cannot_be_trained_are_refused(
     photos: Path, cutouts: Path, tmp_path: Path, name: str, value: Any

@@ -35,6 +35,9 @@ CHANNELS = len(INPUT_CHANNELS) + 7
 # training would wait for ever.
 _LONGEST_TEMPORARY = 71
 
+# Pixels; in larger scenes unknown bands may be wider.
+_USUAL_SIDE = 640
+
 # Share of the scenes that are halved, as pictures are; the network also sees pictures as they are.
 _HALVED = 0.8
 
@@ -69,7 +72,7 @@ class Crops(Dataset[Tensor]):
     Args:
         sources: of foregrounds and backgrounds.
         seed: sample ``i`` depends on it and on ``i`` alone.
-        scene: side of a scene, pixels.
+        sides: of scenes, pixels; a smaller one is drawn more often, for it costs less.
         crop: side of a crop, pixels.
         per_scene: crops of a scene.
         dropped: share of the crops whose priors are left out, so that the network learns not to
@@ -78,16 +81,18 @@ class Crops(Dataset[Tensor]):
 
     sources: Sources
     seed: int
-    scene: int
+    sides: tuple[int, ...]
     crop: int
     per_scene: int
     dropped: float
 
     def __getitem__(self, index: int) -> Tensor:
         rng = np.random.default_rng((self.seed, index))
+        often = 1 / np.square(self.sides, dtype=np.float64)
         while True:
             halved = rng.random() < _HALVED
-            scene = _turned(rng, compose(rng, self.sources, self.scene * (2 if halved else 1)))
+            side = int(rng.choice(self.sides, p=often / often.sum()))
+            scene = _turned(rng, compose(rng, self.sources, side * (2 if halved else 1)))
             trimap = random_trimap(rng, scene.alpha)
             if halved:
                 scene, trimap = _halve(scene, trimap)
@@ -148,6 +153,7 @@ def random_trimap(rng: np.random.Generator, alpha: Array) -> NDArray[np.uint8]:
     if rng.random() < 0.5:
         return _dilated_subject(rng, alpha)
     widest = rng.uniform(24, 80) if rng.random() < 0.35 else 2.0 ** rng.uniform(1, 5.5)
+    widest *= _wider(rng, alpha)
     way = rng.choice(["eroded", "brushed", "scribbled"], p=[0.7, 0.25, 0.05])
     margin = 2.0 if way == "brushed" else widest
     known = [_erode(rng, part, margin) for part in (alpha > 0.995, alpha < 0.005)]
@@ -166,6 +172,11 @@ def random_trimap(rng: np.random.Generator, alpha: Array) -> NDArray[np.uint8]:
     return trimap
 
 
+def _wider(rng: np.random.Generator, alpha: Array) -> float:
+    """How much wider the bands of a large scene are: the network must see far, too."""
+    return rng.uniform(1, max(1, len(alpha) / _USUAL_SIDE))
+
+
 def _dilated_subject(rng: np.random.Generator, alpha: Array) -> NDArray[np.uint8]:
     """Dilate the subject and erode its solid part, each by its own distance.
 
@@ -182,6 +193,7 @@ def _dilated_subject(rng: np.random.Generator, alpha: Array) -> NDArray[np.uint8
             FOREGROUND
         )
     margin = rng.uniform(20, 80) if rng.random() < 0.25 else rng.uniform(0.5, 20)
+    margin *= _wider(rng, alpha)
     trimap[outside > margin] = BACKGROUND
     return trimap
 

@@ -21,6 +21,10 @@ from deepmatte.training.scenes import Sources
 from deepmatte.types import FOREGROUND, UNKNOWN
 from deepmatte.weights import catalogue
 
+# The encoder's stages at 1/2 to 1/8 stay as they are: what they see is general, and the backward
+# pass through them would take a fifth of a step.
+_FIXED = 3
+
 # Scenes that the statistics of an exported network are measured on.
 _CALIBRATION = 12
 
@@ -29,8 +33,9 @@ _CALIBRATION = 12
 class LiteTraining(Training[LiteMatting]):
     """The compact network on scenes with priors, its ImageNet encoder frozen for a while."""
 
-    scene: int
-    """Side of a scene that the network sees, in pixels; most are composed at twice this size."""
+    sides: tuple[int, ...]
+    """Sides of the scenes that the network sees, in pixels; most are composed at twice this size,
+    and a smaller one is drawn more often."""
     matted: tuple[Path, ...] = ()
     """Folders with photos (in images) and their true alphas (in alphas)."""
     real_share: float
@@ -58,9 +63,9 @@ class LiteTraining(Training[LiteMatting]):
     def __post_init__(self) -> None:
         """Refuse what cannot be trained."""
         super().__post_init__()
-        if self.crop > self.scene:
+        if not self.sides or self.crop > min(self.sides):
             raise DataError(
-                f"crops of {self.crop} pixels from scenes of {self.scene}: expected smaller crops"
+                f"crops of {self.crop} pixels from scenes of {self.sides}: expected smaller crops"
             )
 
     def build(self) -> LiteMatting:
@@ -90,7 +95,8 @@ class LiteTraining(Training[LiteMatting]):
         network.train()
         network.encoder.eval()  # its batch norm keeps ImageNet's statistics
         released = self.release is not None and step >= self.release
-        network.encoder.requires_grad_(released)
+        network.encoder.requires_grad_(False)
+        network.encoder.stages[_FIXED:].requires_grad_(released)
         rate = self._rate(step)
         return [rate, rate * self.encoder_rate if released else 0.0]
 
@@ -111,7 +117,7 @@ class LiteTraining(Training[LiteMatting]):
             self.real_share,
         )
         seed = HELD_OUT if held_out else self.seed
-        return Crops(sources, seed, self.scene, self.crop, self.per_scene, self.dropped)
+        return Crops(sources, seed, self.sides, self.crop, self.per_scene, self.dropped)
 
     def loss(self, network: nn.Module, crops: Tensor) -> Outcome:
         inputs, alpha, foreground, background = Planes.of(crops)

@@ -103,8 +103,11 @@ def _composed(rng: np.random.Generator, sources: Sources, size: int) -> Scene:
     if rng.random() < 0.25:
         other = sources.foreground(rng, drawn, None)
         foreground, alpha = _combine(foreground, alpha, *other)
-    if rng.random() < 0.2:
+    if rng.random() < 0.25:
         foreground, alpha = _defocused(rng, foreground, alpha)
+        if rng.random() < 0.4:
+            # A sharp texture with a soft edge, as retouching leaves it.
+            foreground = sources.texture(rng, drawn, drawn)
     background = sources.background(rng, drawn)
     if rng.random() < 0.12:
         background = _crowd(rng, background, *sources.foreground(rng, drawn, None))
@@ -236,8 +239,8 @@ def _soft_pixel(rng: np.random.Generator, alpha: NDArray[np.uint8]) -> NDArray[n
 
 
 def _defocused(rng: np.random.Generator, foreground: Array, alpha: Array) -> Layer:
-    """A foreground out of focus, its edges up to 80 pixels wide at full size."""
-    sigma = 2.0 ** rng.uniform(0, 5)
+    """A foreground out of focus, its edges up to 80 pixels wide; in large scenes up to 160."""
+    sigma = 2.0 ** rng.uniform(0, 5) * rng.uniform(1, max(1, len(alpha) / 800))
     premultiplied = _blurred(_times(foreground, alpha), sigma)
     softened = _blurred(alpha, sigma)
     return _straight(premultiplied, softened, foreground), softened
