@@ -214,6 +214,18 @@ def test_crops_do_not_depend_on_what_was_drawn_before(sources: Sources) -> None:
     assert (unknown.sum((1, 2)) > 0).all()
 
 
+def test_crops_of_scenes_of_any_size_keep_what_is_known(sources: Sources) -> None:
+    crops = Crops(sources, seed=9, sides=(96,), crop=96, per_scene=1, dropped=1)
+    drawn = Planes.of(torch.cat([crops[index] for index in range(20)]).float())
+    foreground, background = drawn.inputs[:, 3:4], drawn.inputs[:, 4:5]
+    composed = drawn.alpha * drawn.foreground + (1 - drawn.alpha) * drawn.background
+    away = (composed - drawn.inputs[:, :3]).abs().mean((1, 2, 3))
+
+    assert drawn.alpha[foreground == 1].min() > 0.98
+    assert drawn.alpha[background == 1].max() < 0.02
+    assert away.median() < 0.03
+
+
 def test_some_crops_have_no_priors(sources: Sources) -> None:
     drawn = Crops(sources, seed=5, sides=(96,), crop=64, per_scene=2, dropped=0.5)
     crops = torch.cat([drawn[index] for index in range(8)])

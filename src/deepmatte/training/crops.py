@@ -38,8 +38,10 @@ _LONGEST_TEMPORARY = 71
 # Pixels; in larger scenes unknown bands may be wider.
 _USUAL_SIDE = 640
 
-# Share of the scenes that are halved, as pictures are; the network also sees pictures as they are.
-_HALVED = 0.8
+# How many times larger than the network sees them scenes are composed. Pictures are halved, but
+# also seen as they are, and not all are equally sharp.
+_AS_THEY_ARE, _HALVED = 0.2, 0.5  # shares of the scenes
+_OTHERWISE = (1.2, 2.5)
 
 
 class Planes(NamedTuple):
@@ -90,12 +92,11 @@ class Crops(Dataset[Tensor]):
         rng = np.random.default_rng((self.seed, index))
         often = 1 / np.square(self.sides, dtype=np.float64)
         while True:
-            halved = rng.random() < _HALVED
             side = int(rng.choice(self.sides, p=often / often.sum()))
-            scene = _turned(rng, compose(rng, self.sources, side * (2 if halved else 1)))
+            scene = _turned(rng, compose(rng, self.sources, round(side * _times_larger(rng))))
             trimap = random_trimap(rng, scene.alpha)
-            if halved:
-                scene, trimap = _halve(scene, trimap)
+            if len(trimap) > side:
+                scene, trimap = _shrunk(scene, trimap, side)
             centres = np.argwhere(trimap == UNKNOWN)
             if len(centres) > 64:
                 break
@@ -121,11 +122,25 @@ def _turned(rng: np.random.Generator, scene: Scene) -> Scene:
     )
 
 
-def _halve(scene: Scene, trimap: NDArray[np.uint8]) -> tuple[Scene, NDArray[np.uint8]]:
-    """Scene and trimap at half the size."""
-    image, labels = halve(scene.image, trimap)
+def _times_larger(rng: np.random.Generator) -> float:
+    kind = rng.random()
+    if kind < _AS_THEY_ARE:
+        return 1
+    return 2 if kind < _AS_THEY_ARE + _HALVED else rng.uniform(*_OTHERWISE)
+
+
+def _shrunk(scene: Scene, trimap: NDArray[np.uint8], side: int) -> tuple[Scene, NDArray[np.uint8]]:
+    """Scene and trimap at ``side`` pixels; a pixel is known only if all that it was are."""
+    size = (side, side)
     others = (scene.alpha, scene.foreground, scene.background)
-    return Scene(image, *(shrink(layer, labels.shape) for layer in others)), labels
+    if len(trimap) == 2 * side:
+        image, labels = halve(scene.image, trimap)
+    else:
+        image = shrink(scene.image, size)
+        labels = np.full(size, UNKNOWN, np.uint8)
+        for label in (BACKGROUND, FOREGROUND):
+            labels[shrink((trimap == label).astype(np.float32), size) > 1 - 1e-4] = label
+    return Scene(image, *(shrink(layer, size) for layer in others)), labels
 
 
 def truth(scene: Scene) -> Array:

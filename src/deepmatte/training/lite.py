@@ -34,8 +34,8 @@ class LiteTraining(Training[LiteMatting]):
     """The compact network on scenes with priors, its ImageNet encoder frozen for a while."""
 
     sides: tuple[int, ...]
-    """Sides of the scenes that the network sees, in pixels; most are composed at twice this size,
-    and a smaller one is drawn more often."""
+    """Sides of the scenes that the network sees, in pixels; most are composed at a larger size and
+    shrunk, and a smaller one is drawn more often."""
     matted: tuple[Path, ...] = ()
     """Folders with photos (in images) and their true alphas (in alphas)."""
     real_share: float
