@@ -216,7 +216,7 @@ def test_crops_do_not_depend_on_what_was_drawn_before(sources: Sources) -> None:
 
 def test_crops_of_scenes_of_any_size_keep_what_is_known(sources: Sources) -> None:
     crops = Crops(sources, seed=9, sides=(96,), crop=96, per_scene=1, dropped=1)
-    drawn = Planes.of(torch.cat([crops[index] for index in range(20)]).float())
+    drawn = Planes.of(torch.cat([crops[index] for index in range(60)]).float())
     foreground, background = drawn.inputs[:, 3:4], drawn.inputs[:, 4:5]
     composed = drawn.alpha * drawn.foreground + (1 - drawn.alpha) * drawn.background
     away = (composed - drawn.inputs[:, :3]).abs().mean((1, 2, 3))
