@@ -38,8 +38,8 @@ _LONGEST_TEMPORARY = 71
 # Pixels; in larger scenes unknown bands may be wider.
 _USUAL_SIDE = 640
 
-# Scenes are composed as large as the network sees them, twice as large, or by another factor: in use
-# pictures are halved, tiny ones are not, and not all are equally sharp.
+# Scenes are composed as large as the network sees them, twice as large, or larger by another
+# factor: in use pictures are halved, tiny ones are not, and not all are equally sharp.
 _AS_THEY_ARE, _HALVED = 0.2, 0.5  # shares of the scenes
 _OTHERWISE = (1.2, 2.5)
 
