@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from deepmatte.errors import DataError
 from deepmatte.machine import keep_freed_memory
 from deepmatte.solver.inputs import INPUT_CHANNELS, NO_PRIORS, PRIORS, network_inputs
-from deepmatte.solver.resample import halve, shrink
+from deepmatte.solver.resample import shrink
 from deepmatte.training.scenes import Array, Scene, Sources, compose
 from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN
 
@@ -132,15 +132,11 @@ def _times_larger(rng: np.random.Generator) -> float:
 def _shrunk(scene: Scene, trimap: NDArray[np.uint8], side: int) -> tuple[Scene, NDArray[np.uint8]]:
     """Scene and trimap at ``side`` pixels; a pixel is known only if all that it was are."""
     size = (side, side)
-    others = (scene.alpha, scene.foreground, scene.background)
-    if len(trimap) == 2 * side:
-        image, labels = halve(scene.image, trimap)
-    else:
-        image = shrink(scene.image, size)
-        labels = np.full(size, UNKNOWN, np.uint8)
-        for label in (BACKGROUND, FOREGROUND):
-            labels[shrink((trimap == label).astype(np.float32), size) > 1 - 1e-4] = label
-    return Scene(image, *(shrink(layer, size) for layer in others)), labels
+    layers = (scene.image, scene.alpha, scene.foreground, scene.background)
+    labels = np.full(size, UNKNOWN, np.uint8)
+    for label in (BACKGROUND, FOREGROUND):
+        labels[shrink((trimap == label).astype(np.float32), size) > 1 - 1e-4] = label
+    return Scene(*(shrink(layer, size) for layer in layers)), labels
 
 
 def truth(scene: Scene) -> Array:

@@ -51,7 +51,7 @@ class LiteTraining(Training[LiteMatting]):
     encoder_rate: float
     """Learning rate of the encoder as a share of the others', from step ``release`` on."""
     release: int | None
-    """Step at which the encoder starts to learn; None keeps it frozen."""
+    """Step at which the encoder's later stages start to learn; None keeps it frozen."""
     start: Path | None
     """Weights to start from instead of ImageNet's: a checkpoint of this network, an exported ONNX
     file, or "lite", the shipped one."""
