@@ -156,7 +156,7 @@ def test_far_from_an_edge_a_wide_trimap_costs_nothing() -> None:
 def test_a_wide_band_is_looked_at_twice_where_half_would_be_too_little(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    image, truth, narrow = disc(400, 420)
+    image, truth, narrow = disc(390, 1900)
     trimap = narrow.copy()
     trimap[60:320, 80:340] = UNKNOWN
     trimap[150:230, 170:250] = FOREGROUND
@@ -254,20 +254,22 @@ def disc(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float
 
 
 @pytest.mark.parametrize(
-    ("height", "quality", "expected"),
+    ("size", "quality", "expected"),
     [
-        (400, "normal", [(200, 210)]),
-        (399, "normal", [(399, 420)]),
-        (400, "high", [(200, 210), (400, 420)]),
+        ((1000, 720), "normal", [(500, 360)]),
+        ((600, 420), "normal", [(478, 335)]),
+        ((600, 420), "high", [(300, 210), (600, 420)]),
+        ((380, 420), "normal", [(380, 420)]),
+        ((380, 420), "high", [(380, 420)]),
     ],
 )
-def test_pictures_are_matted_at_half_the_size_but_tiny_ones_and_also_whole_on_request(
-    height: int,
+def test_the_network_sees_half_the_size_more_of_small_pictures_and_all_on_request(
+    size: tuple[int, int],
     quality: Quality,
     expected: list[tuple[int, int]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    image, truth, trimap = disc(height, 420)
+    image, truth, trimap = disc(*size)
     trimap[[0, -1], [0, -1]] = UNKNOWN  # so that all of it is looked at
     seen = watched(monkeypatch)
 
@@ -278,6 +280,19 @@ def test_pictures_are_matted_at_half_the_size_but_tiny_ones_and_also_whole_on_re
     }
     assert np.abs(alpha - truth)[trimap == UNKNOWN].mean() < 0.02
     assert np.array_equal(alpha[trimap != UNKNOWN], trimap[trimap != UNKNOWN] // 255)
+
+
+def test_of_a_small_picture_without_known_foreground_the_network_sees_half_the_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image, _, trimap = disc(600, 420)
+    trimap[trimap == FOREGROUND] = UNKNOWN
+    trimap[[0, -1], [0, -1]] = UNKNOWN
+    seen = watched(monkeypatch)
+
+    Engine()(image, trimap)
+
+    assert seen[-1].shape[2:] == (320, 224)
 
 
 @pytest.mark.parametrize("fine", [True, False])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -15,12 +16,11 @@ from deepmatte.machine import return_freed_memory, usable_cores
 from deepmatte.solver.budget import KEPT, Budget
 from deepmatte.solver.look import Look
 from deepmatte.solver.predictor import Predictor
-from deepmatte.solver.resample import halve
+from deepmatte.solver.resample import enlarge, halve, shrink
 from deepmatte.solver.runtime import Progress
 from deepmatte.solver.tiles import smallest_side, surroundings
 from deepmatte.solver.upsample import mean_of_scales, refine, upsample
-from deepmatte.solver.wide_bands import is_halved
-from deepmatte.types import FOREGROUND, UNKNOWN, Flags, Floats, Trimap, Window
+from deepmatte.types import BACKGROUND, FOREGROUND, UNKNOWN, Flags, Floats, Trimap, Window
 
 Quality: TypeAlias = Literal["normal", "high"]
 
@@ -28,6 +28,8 @@ Quality: TypeAlias = Literal["normal", "high"]
 _ALL_BUT_COLOURS = 0.9
 # Share of that, about, that the look at half the size takes where one at full size follows.
 _HALF_SIZE = 0.2
+# Pixels of a picture that the network sees at least, if it has as many.
+_SEEN = 160_000
 
 
 class Engine:
@@ -43,9 +45,9 @@ class Engine:
             side has.
         memory: bytes that the process may take for a picture, instead of ``tile``: the tiles are
             made to fit. None of both takes `budget.MEMORY`, and tiles of at least `budget.TILE`.
-        quality: ``"normal"`` asks the network at half the size, unless a picture is tiny;
-            ``"high"`` at full size as well, and each time also for the mirror image: the answer is
-            a weighted mean (test-time augmentation).
+        quality: ``"normal"`` asks the network at half the size, or more of a small picture;
+            ``"high"`` at half and full size, and each time also for the mirror image: the answer
+            is a weighted mean (test-time augmentation).
 
     Raises:
         ModelError: the network is missing, damaged, made for other inputs, or the device cannot be
@@ -102,10 +104,9 @@ class Engine:
         area = self._budget.tile_area(trimap.shape)
         look = Look(self._predict, area, progress)
         box = surroundings(trimap, unknown, self._predict.inputs.context)
-        parts = self._matte(look, image[box], trimap[box], unknown[box])
+        parts = self._matte(look, image[box], trimap[box], self._share(trimap))
         alpha = _known(trimap)
-        for window, part in parts:
-            alpha[box][window][unknown[box][window]] = part
+        _fill(alpha[box], unknown[box], parts)
         return_freed_memory(beyond=self._kept)
         progress.advance(1)
         return alpha
@@ -122,14 +123,35 @@ class Engine:
         """
         self._budget.tile_area(shape)
 
+    def _share(self, trimap: Trimap) -> float:
+        """Share of the picture's height and width that the network sees, 0.5..1."""
+        share = min(1.0, max(0.5, math.sqrt(_SEEN / trimap.size)))
+        if share in (0.5, 1.0):
+            return share
+        # High quality sees the full size as well. A trimap that lacks a kind asks for a far look
+        # rather than for a fine one.
+        both = all((trimap == label).any() for label in (BACKGROUND, FOREGROUND))
+        return share if both and not self._high else 0.5
+
     def _matte(
-        self, look: Look, image: NDArray[Any], trimap: Trimap, unknown: Flags
+        self, look: Look, image: NDArray[Any], trimap: Trimap, share: float
     ) -> Iterator[tuple[Window, Floats]]:
-        """Windows, and alpha (n,) of the unknown pixels in each; the network has run by then."""
+        """Windows, and alpha (n,) of the unknown pixels in each; the network has run by then.
+
+        ``share`` is that of the height and width that the network sees.
+        """
+        unknown = trimap == UNKNOWN
+        everywhere = slice(None), slice(None)
         if not self._predict.inputs.halves:  # the paper's network is run as in the paper
-            return iter([((slice(None), slice(None)), look.once(image, trimap, unknown)[unknown])])
+            return iter([(everywhere, look.once(image, trimap, unknown)[unknown])])
+        if 0.5 < share < 1:
+            image, labels = enlarge(image, trimap, 2 * share)
+            alpha = _known(labels)
+            _fill(alpha, labels == UNKNOWN, self._matte(look, image, labels, 0.5))
+            # The weights of a mean sum to 1 but for rounding: what is 1 is to stay exactly 1.
+            return iter([(everywhere, shrink(alpha, unknown.shape)[unknown].round(6))])
         with look.progress.part(0, _ALL_BUT_COLOURS):
-            if not is_halved(trimap.shape):
+            if share == 1:
                 return refine(look.twice(image, trimap, unknown), image, unknown)
             small, labels = halve(image, trimap)
             with look.progress.part(0, _HALF_SIZE if self._high else 1):
@@ -146,3 +168,9 @@ def _known(trimap: Trimap) -> Floats:
     """1 at foreground, 0 elsewhere."""
     alpha: Floats = (trimap == FOREGROUND).astype(np.float32)
     return alpha
+
+
+def _fill(alpha: Floats, unknown: Flags, parts: Iterable[tuple[Window, Floats]]) -> None:
+    """Write alpha at the unknown pixels, from windows and alpha (n,) of these in each."""
+    for window, part in parts:
+        alpha[window][unknown[window]] = part

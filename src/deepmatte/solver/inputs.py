@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmatte.images.arrays import to_unit
-from deepmatte.solver.priors import CHANNELS, Priors
+from deepmatte.solver.priors import BLOCKS, CHANNELS, Priors
 from deepmatte.types import BACKGROUND, FOREGROUND, Window
 
 INPUT_CHANNELS = ("red", "green", "blue", "known_foreground", "known_background", *CHANNELS)
@@ -33,6 +33,7 @@ class NetworkInputs:
     Args:
         image: ``(H, W, 3)`` uint8, uint16, or float32 in 0..1.
         trimap: ``(H, W)`` uint8, labels of `deepmatte.trimap`.
+        blocks: see `deepmatte.solver.priors.Priors`.
     """
 
     channels: ClassVar[tuple[str, ...]] = INPUT_CHANNELS
@@ -50,9 +51,11 @@ class NetworkInputs:
     halves: ClassVar[bool] = True
     """Whether pictures are looked at at half the size, and wide bands narrowed."""
 
-    def __init__(self, image: NDArray[Any], trimap: NDArray[np.uint8]) -> None:
+    def __init__(
+        self, image: NDArray[Any], trimap: NDArray[np.uint8], blocks: int = BLOCKS
+    ) -> None:
         self._image, self._trimap = image, trimap
-        self._priors = Priors(image, trimap)
+        self._priors = Priors(image, trimap, blocks)
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """What the network sees in a window that starts at multiples of 32 pixels.
@@ -91,10 +94,12 @@ class PictureAndTrimap:
         return picture_and_trimap(self._image[window], self._trimap[window])
 
 
-def network_inputs(image: NDArray[Any], trimap: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """`NetworkInputs` of the whole picture at once."""
+def network_inputs(
+    image: NDArray[Any], trimap: NDArray[np.uint8], blocks: int = BLOCKS
+) -> NDArray[np.float32]:
+    """`NetworkInputs` of the whole picture at once, whose priors are of at most ``blocks``."""
     height, width = trimap.shape
-    return NetworkInputs(image, trimap).read((slice(0, height), slice(0, width)))
+    return NetworkInputs(image, trimap, blocks).read((slice(0, height), slice(0, width)))
 
 
 def picture_and_trimap(image: NDArray[Any], trimap: NDArray[np.uint8]) -> NDArray[np.float32]:

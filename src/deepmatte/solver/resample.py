@@ -38,6 +38,19 @@ def halve(image: NDArray[Any], trimap: Trimap) -> tuple[Floats, Trimap]:
     return small, labels
 
 
+def enlarge(image: NDArray[Any], trimap: Trimap, times: float) -> tuple[NDArray[Any], Trimap]:
+    """Picture (bicubic) and trimap (nearest) with sides ``times`` as long, at least 1.
+
+    Args:
+        image: (H, W, 3), uint8, uint16, or float32 in 0..1; so is the result.
+        trimap: (H, W).
+        times: at least 1.
+    """
+    size = tuple(round(side * times) for side in trimap.shape)
+    labels = cv2.resize(trimap, size[::-1], interpolation=cv2.INTER_NEAREST)
+    return resize.fit(image, size), np.asarray(labels, np.uint8)
+
+
 def shrink(array: Floats, size: tuple[int, int]) -> Floats:
     """Area mean of an array at another (height, width); itself where that is its own."""
     return array if array.shape[:2] == size else np.asarray(resize.shrink(array, size), np.float32)

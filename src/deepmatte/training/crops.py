@@ -40,8 +40,12 @@ _USUAL_SIDE = 640
 
 # Scenes are composed as large as the network sees them, twice as large, or larger by another
 # factor: in use pictures are halved, tiny ones are not, and not all are equally sharp.
-_AS_THEY_ARE, _HALVED = 0.2, 0.5  # shares of the scenes
+_AS_THEY_ARE, _HALVED = 0.2, 0.2  # shares of the scenes
 _OTHERWISE = (1.2, 2.5)
+
+# Pixels a side of the blocks in which priors are prepared, and the shares of the scenes: one in use
+# where a picture is tiny, more the larger it is.
+_BLOCK_SIDES, _BLOCK_SHARES = (1, 2, 4), (0.3, 0.5, 0.2)
 
 
 class Planes(NamedTuple):
@@ -100,7 +104,9 @@ class Crops(Dataset[Tensor]):
             centres = np.argwhere(trimap == UNKNOWN)
             if len(centres) > 64:
                 break
-        planes = np.concatenate([network_inputs(scene.image, trimap), truth(scene)])
+        blocks = trimap.size // int(rng.choice(_BLOCK_SIDES, p=_BLOCK_SHARES)) ** 2
+        inputs = network_inputs(scene.image, trimap, blocks)
+        planes = np.concatenate([inputs, truth(scene)])
         chosen = centres[rng.integers(len(centres), size=self.per_scene)]
         crops = torch.stack([_window(planes, centre, self.crop) for centre in chosen])
         without = torch.from_numpy(rng.random(self.per_scene) < self.dropped)

@@ -11,7 +11,7 @@ from deepmatte.errors import ModelError
 FOLDER = Path(__file__).parent
 
 SHA256 = {
-    "lite": "566f014354aee990c2fa096f010e51993fe8cba0db34fb8e3c8b96c8e0cd86fb",
+    "lite": "52ae31fcfb55932e8fd7866f1be0f131ef47b3d1557cc9d18c9df0757e58630f",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 
