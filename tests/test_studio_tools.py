@@ -264,6 +264,22 @@ def test_only_what_goes_together_can_be_saved(page: Page, scene: Scene, tmp_path
         assert save_as(page, tmp_path, what=what, format=format_).stat().st_size > 0
 
 
+def test_a_dialog_that_is_opened_again_at_once_is_answered(
+    page: Page, scene: Scene, tmp_path: Path
+) -> None:
+    open_with_alpha(page, scene, tmp_path)
+    page.keyboard.press("Control+Shift+s")
+    # Within one task of the page: it is told of the closing only when the dialog is open again.
+    page.evaluate("""() => {
+        document.getElementById("export").close("");
+        const keys = { key: "S", code: "KeyS", ctrlKey: true, shiftKey: true, bubbles: true };
+        document.body.dispatchEvent(new KeyboardEvent("keydown", keys));
+    }""")
+    with page.expect_download(timeout=PATIENCE) as event:
+        page.get_by_role("dialog", name="Save as").get_by_role("button", name="Save").click()
+    assert event.value.suggested_filename == "furry disc.cutout.png"
+
+
 def test_all_photos_of_the_row_are_saved(page: Page, scene: Scene, tmp_path: Path) -> None:
     drop(page, *row_of_two(scene, tmp_path))
     settled(page)

@@ -5,6 +5,9 @@
 import { all, find } from "./find.js";
 
 export class Dialogs {
+  /** Answers a question with "" whose dialog was closed, but which was not told so yet. */
+  #dropEarlier = () => {};
+
   constructor() {
     for (const dialog of all("dialog", HTMLDialogElement)) {
       dialog.addEventListener("click", (event) => {
@@ -99,11 +102,21 @@ export class Dialogs {
   }
 
   #ask(id) {
+    // Browsers tell late that a dialog was closed: it may be open again by then.
+    this.#dropEarlier();
     const dialog = find(id, HTMLDialogElement);
     dialog.returnValue = "";
     dialog.showModal();
     return new Promise((resolve) => {
-      dialog.addEventListener("close", () => resolve(dialog.returnValue), { once: true });
+      const closed = () => {
+        if (!dialog.open) answer(dialog.returnValue);
+      };
+      const answer = (value) => {
+        dialog.removeEventListener("close", closed);
+        resolve(value);
+      };
+      dialog.addEventListener("close", closed);
+      this.#dropEarlier = () => answer("");
     });
   }
 }
