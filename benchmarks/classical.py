@@ -1,4 +1,4 @@
-"""How fast is the shipped network beside the classical methods, and how much memory do they take?
+"""How fast is the default network beside the classical methods, and how much memory do they take?
 
     python benchmarks/classical.py [--quick] [--json FILE]
 

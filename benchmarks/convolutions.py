@@ -1,4 +1,4 @@
-"""How much of the machine's convolution peak does the shipped network reach, and where does it go?
+"""How much of the machine's convolution peak does the default network reach, and where does it go?
 
     python benchmarks/convolutions.py [--quick] [--json FILE]
 
@@ -121,7 +121,7 @@ def dense_onnx(channels: int, side: int) -> float:
 
 
 def network(side: int) -> float:
-    """Seconds of the shipped network on one window, as the engine runs it."""
+    """Seconds of the default network on one window, as the engine runs it."""
     import sessions
 
     sessions.watch()
@@ -136,7 +136,7 @@ def network(side: int) -> float:
 
 
 def profile(side: int) -> list[Operator]:
-    """Where ONNX Runtime's time goes when the engine runs the shipped network on one window."""
+    """Where ONNX Runtime's time goes when the engine runs the default network on one window."""
     import sessions
 
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""The engine with the shipped network."""
+"""The engine with the default network."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_the_untrained_network_returns_the_prior() -> None:
 
 
 def test_bfloat16_learns_in_the_direction_of_float32() -> None:
-    network = deepmatte.networks.load_shipped()
+    network = deepmatte.networks.load_lite()
     inputs = torch.rand(2, len(INPUT_CHANNELS), 64, 64, generator=torch.Generator().manual_seed(1))
     directions = []
     for half in (False, True):
@@ -204,7 +204,7 @@ def test_networks_that_are_none_of_ours_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_shipped_network_loads_as_a_torch_module_that_answers_as_the_file() -> None:
-    network = deepmatte.networks.load_shipped()
+    network = deepmatte.networks.load_lite()
     inputs = np.random.default_rng(0).random((1, len(INPUT_CHANNELS), 64, 96), np.float32)
 
     with torch.inference_mode():

@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationW
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
-    """The shipped network as a user's own file, as `deepmatte export` ends it."""
+    """The default network as a user's own file, as `deepmatte export` ends it."""
     path = tmp_path / "own.onnx"
     path.write_bytes(sealed(catalogue.find("lite")))
     return path

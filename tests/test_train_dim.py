@@ -27,7 +27,7 @@ from deepmatte.errors import DataError  # noqa: E402
 from deepmatte.networks.dim import DimConfig  # noqa: E402
 from deepmatte.training import checkpoint, recipes  # noqa: E402
 from deepmatte.training.crops import Share  # noqa: E402
-from deepmatte.training.dim import CHANNELS, STAGES, DimTraining, dilated_trimap  # noqa: E402
+from deepmatte.training.dim import CHANNELS, STAGES, DimTraining, dilated_trimap, trained  # noqa: E402
 from deepmatte.training.loop import train  # noqa: E402
 from deepmatte.training.pictures import Pictures  # noqa: E402
 
@@ -494,6 +494,26 @@ def test_all_stages_then_again(
     with pytest.raises(DataError, match=r"refinement/checkpoint\.pt exists"):
         run(*command)
     assert not (tmp_path / "run" / "encoder-decoder" / "checkpoint.pt").exists()
+
+
+def test_a_checkpoint_is_exported_while_its_run_goes_on(
+    cutouts: Path, photos: Path, tmp_path: Path
+) -> None:
+    run(*flags(cutouts, photos, tmp_path / "run", "--stage", "encoder-decoder"))
+    best = tmp_path / "run" / "encoder-decoder" / "best.pt"
+    exported = [tmp_path / "early.onnx", tmp_path / "last.onnx"]
+    for network, path in zip((best, tmp_path / "run" / "dim.safetensors"), exported, strict=True):
+        result = CliRunner().invoke(app, ["export", str(network), "-o", str(path)])
+        assert result.exit_code == 0, result.output
+
+    early, last = (path.read_bytes() for path in exported)
+    assert early == last
+    state = checkpoint.load(best)
+    for text in ("{", "7", "{'width': 0}", "{'widths': 1}", "{'width': 1.0}"):
+        state["training"]["network"] = text
+        checkpoint.save(state, tmp_path / "other.pt")
+        with pytest.raises(DataError, match="expected a checkpoint that deepmatte train dim wrote"):
+            trained(tmp_path / "other.pt")
 
 
 def test_flags_change_the_network(cutouts: Path, photos: Path, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def _options(kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def networks() -> dict[str, Content]:
-    """The shipped network, as it is and as a user's own file."""
+    """The default network, as it is and as a user's own file."""
     from deepmatte.weights import catalogue
     from deepmatte.weights.seal import sealed
 

@@ -1,4 +1,4 @@
-"""Collects the pictures that the shipped network is trained on, and holds some of them out.
+"""Collects the pictures that the default network is trained on, and holds some of them out.
 
     python tools/training_set.py OUT [--photos DIR TERMS] [--cutouts DIR TERMS] [--matted DIR TERMS]
 

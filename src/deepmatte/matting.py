@@ -38,8 +38,7 @@ class Matter:
     """A loaded network; make one and use it for many pictures.
 
     Args:
-        model: ``"lite"``, the network that comes with the package, another name from
-            `deepmatte.weights`, or the path of an ONNX file.
+        model: ``"lite"``, the network that comes with the package, or the path of an ONNX file.
         device: ``"cpu"``, or another device that the installed ONNX Runtime supports: ``"cuda"``,
             ``"openvino"``, ``"coreml"`` or ``"directml"``.
         threads: how many threads the network may use; None takes the cores of this process.
@@ -204,7 +203,7 @@ def shared_matter(
     threads: int | None = None,
     transparency: Transparency = "keep",
 ) -> Matter:
-    """The shipped network, loaded once for some settings and kept."""
+    """The default network, loaded once for some settings and kept."""
     settings = (quality, memory, threads, transparency)
     made = _kept if all(isinstance(value, Hashable) for value in settings) else _new
     return made(*settings)
@@ -230,7 +229,7 @@ def matte(
     resize_trimap: bool = False,
     transparency: Transparency = "keep",
 ) -> Matte:
-    """Matte one picture with the shipped network, which is loaded once and kept.
+    """Matte one picture with the default network, which is loaded once and kept.
 
     Args:
         image: path, bytes, binary stream, Pillow image, array (uint8, uint16, or float in 0..1) of

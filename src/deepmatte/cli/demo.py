@@ -1,4 +1,4 @@
-"""`deepmatte demo`: the shipped network on the sample picture."""
+"""`deepmatte demo`: the default network on the sample picture."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def export(
         Path,
         typer.Argument(
             metavar="NETWORK",
-            help="A checkpoint of `deepmatte train lite`, or the .safetensors file that "
+            help="A checkpoint of `deepmatte train`, or the .safetensors file that "
             "`deepmatte train dim` or `deepmatte convert` wrote.",
         ),
     ],
@@ -49,10 +49,13 @@ def export(
 def _load(path: Path) -> LiteMatting | DeepImageMatting:
     from deepmatte import networks
     from deepmatte.networks.lite import LiteMatting
-    from deepmatte.training.checkpoint import start_from
+    from deepmatte.training import checkpoint, dim
 
     if path.suffix.lower() == ".safetensors":
         return networks.load(path)
+    described = checkpoint.load(path).get("training")
+    if isinstance(described, dict) and "stage" in described:
+        return dim.trained(path)
     network = LiteMatting()
-    start_from(path, network)
+    checkpoint.start_from(path, network)
     return network.eval()

@@ -135,7 +135,7 @@ def matte(
         typer.Option(
             metavar="N",
             min=1,
-            help="Tiles of at most N x N pixels, at least 1152 with the shipped network; smaller "
+            help="Tiles of at most N x N pixels, at least 1152 with the default network; smaller "
             "ones save memory.",
         ),
     ] = None,

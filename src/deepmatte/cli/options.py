@@ -79,7 +79,7 @@ Device = Annotated[
 Model = Annotated[
     str,
     typer.Option(
-        metavar="lite|FILE", help="lite, the shipped network, or the ONNX file of another network."
+        metavar="lite|FILE", help="lite, the default network, or the ONNX file of another network."
     ),
 ]
 Quality = Annotated[

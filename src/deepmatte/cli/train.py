@@ -54,7 +54,7 @@ DIM_FLAGS = {
 
 @app.command("lite", add_help_option=False, context_settings=UNPARSED)
 def lite(context: typer.Context) -> None:
-    """Train the shipped network.
+    """Train the default network.
 
     The defaults are those of deepmatte.training.recipes.lite.
     """
@@ -77,8 +77,9 @@ def dim(context: typer.Context) -> None:
     with needs_torch():
         from accelerate import PartialState
 
+        from deepmatte import networks
+        from deepmatte.training import checkpoint, recipes
         from deepmatte.training import dim as dim_training
-        from deepmatte.training import recipes
     recipe = recipes.dim((), (), Path())[0]
     stage = Annotated[dim_training.Stage | None, typer.Option(help="Train this stage alone.")]
     options = [
@@ -107,7 +108,7 @@ def dim(context: typer.Context) -> None:
     _run(stages, resume=given["resume"])
     if PartialState().is_main_process:
         path = out / "dim.safetensors"
-        dim_training.publish(stages[-1], path)
+        networks.save(dim_training.trained(stages[-1].out / checkpoint.BEST), path)
         typer.echo(f"wrote {path}")
 
 

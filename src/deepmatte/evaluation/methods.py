@@ -65,7 +65,7 @@ class NetworkMethod:
 
 @dataclass(frozen=True)
 class Prior:
-    """The prior alpha that the shipped network corrects, without the network."""
+    """The prior alpha that the default network corrects, without the network."""
 
     identity: str
     name: str = PRIOR

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from deepmatte.networks.dim import DeepImageMatting
     from deepmatte.networks.lite import LiteMatting
 
-__all__ = ["load", "load_shipped", "save"]
+__all__ = ["load", "load_lite", "save"]
 
 
 def save(network: DeepImageMatting, path: str | os.PathLike[str]) -> None:
@@ -89,14 +89,14 @@ def load(path: str | os.PathLike[str]) -> DeepImageMatting:
     return network.eval()
 
 
-def load_shipped() -> LiteMatting:
-    """The shipped network, in eval mode on the CPU, with the weights of its ONNX file.
+def load_lite() -> LiteMatting:
+    """The default network, in eval mode on the CPU, with the weights of its ONNX file.
 
     Raises:
         ModelError: the file is missing or damaged.
 
     Example:
-        network = deepmatte.networks.load_shipped()
+        network = deepmatte.networks.load_lite()
         alpha = network(inputs).clamp(0, 1)     # (B, C, H, W) -> (B, 1, H, W)
     """
     from deepmatte.networks.export import restore

@@ -1,4 +1,4 @@
-"""The shipped network: Deep Image Matting's idea, small enough to train and run on a CPU.
+"""The default network: Deep Image Matting's idea, small enough to train and run on a CPU.
 
 As in the paper (Xu et al. 2017, sections 4.1 and 4.2) an encoder-decoder looks at picture and
 trimap and predicts an alpha matte. Four things differ:

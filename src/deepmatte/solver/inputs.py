@@ -1,4 +1,4 @@
-"""The networks' inputs, window by window: picture, trimap, and priors for the shipped network.
+"""The networks' inputs, window by window: picture, trimap, and priors for the default network.
 
 Training and engine share it.
 """
@@ -15,7 +15,7 @@ from deepmatte.solver.priors import BLOCKS, CHANNELS, Priors
 from deepmatte.types import BACKGROUND, FOREGROUND, Window
 
 INPUT_CHANNELS = ("red", "green", "blue", "known_foreground", "known_background", *CHANNELS)
-"""Names of the shipped network's channels, in order."""
+"""Names of the default network's channels, in order."""
 GUESS = INPUT_CHANNELS.index("alpha_closed_form")
 """The channel with the guess of alpha that the network corrects."""
 PRIORS = slice(5, len(INPUT_CHANNELS))
@@ -28,7 +28,7 @@ DIM_CHANNELS = ("red", "green", "blue", "trimap")
 
 
 class NetworkInputs:
-    """Picture, trimap and priors, as the shipped network sees them.
+    """Picture, trimap and priors, as the default network sees them.
 
     Args:
         image: ``(H, W, 3)`` uint8, uint16, or float32 in 0..1.

@@ -60,7 +60,7 @@ def matte_subject(
         points: as for `find_subject`.
         box: as for `find_subject`.
         segmenter: as for `find_subject`.
-        matter: the network; None takes the shipped one, which is loaded once and kept.
+        matter: the network; None takes the default one, which is loaded once and kept.
         progress: as `deepmatte.Matter` takes it.
 
     Returns:
@@ -96,7 +96,7 @@ def matte_mask(
         image: as `deepmatte.matte` takes it.
         mask: as `deepmatte.trimap.from_mask` takes it.
         resize_mask: whether a mask of another size than the picture's is resized.
-        matter: the network; None takes the shipped one, which is loaded once and kept.
+        matter: the network; None takes the default one, which is loaded once and kept.
         progress: as `deepmatte.Matter` takes it.
 
     Raises:
@@ -118,7 +118,7 @@ def matte_mask(
 
 
 def _known(matter: Matter | None) -> Matter:
-    """The network that the caller gave, or the shipped one."""
+    """The network that the caller gave, or the default one."""
     from deepmatte.matting import Matter, shared_matter
 
     if matter is None:

@@ -1,4 +1,4 @@
-"""The stream of training crops, divided among processes, and the shipped network's crops.
+"""The stream of training crops, divided among processes, and the default network's crops.
 
 Sample ``index`` of seed ``seed`` is always the same, whatever was drawn before it and in whichever
 process: a stopped training continues with exactly the crops that it would have seen.

@@ -7,6 +7,7 @@ anew. Only the square is composed, and it is composed before it is resized.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,6 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from deepmatte.errors import DataError
-from deepmatte.networks import save
 from deepmatte.networks.dim import DeepImageMatting, DimConfig
 from deepmatte.networks.vgg16 import load_imagenet
 from deepmatte.solver.inputs import DIM_CHANNELS, picture_and_trimap
@@ -309,12 +309,28 @@ def _start_as_identity(network: DeepImageMatting) -> None:
     nn.init.zeros_(prediction.bias)
 
 
-def publish(training: DimTraining, path: Path) -> None:
-    """Write the best network of a run with its configuration, as `deepmatte.networks.load` reads.
+def trained(path: Path) -> DeepImageMatting:
+    """The network of a checkpoint that a stage wrote, with its averaged weights, in eval mode.
 
     Raises:
-        DataError: if the run has not come to its first validation.
+        DataError: if there is no such checkpoint.
     """
-    network = training.build()
-    checkpoint.start_from(training.out / checkpoint.BEST, network)
-    save(network, path)
+    state, weights = checkpoint.load(path), checkpoint.averaged_weights(path)
+    try:
+        described = state["training"]
+        values = ast.literal_eval(described["network"])
+        if described["stage"] == "encoder-decoder":
+            values["refinement"] = "none"
+        config = DimConfig(**values)
+        with torch.device("meta"):  # the weights' own storage becomes the network's
+            network = DeepImageMatting(config)
+        network.load_state_dict(weights, assign=True)
+    except (
+        *(KeyError, TypeError, ValueError, SyntaxError),  # of the text
+        *(DataError, RuntimeError, OverflowError, MemoryError),  # of the network
+    ) as error:
+        raise DataError(
+            f"{path}: no network of Deep Image Matting in it; expected a checkpoint that "
+            "deepmatte train dim wrote"
+        ) from error
+    return network.eval()

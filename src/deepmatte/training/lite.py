@@ -1,4 +1,4 @@
-"""How the shipped network (`deepmatte.networks.lite`) is trained."""
+"""How the default network (`deepmatte.networks.lite`) is trained."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class LiteTraining(Training[LiteMatting]):
     """Step at which the encoder's later stages start to learn; None keeps it frozen."""
     start: Path | None
     """Weights to start from instead of ImageNet's: a checkpoint of this network, an exported ONNX
-    file, or "lite", the shipped one."""
+    file, or "lite", the default one."""
     encoder_weights: Path | None
     """File of the encoder's ImageNet weights; None takes those of the installed package."""
 

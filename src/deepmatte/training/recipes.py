@@ -21,7 +21,7 @@ Folders = tuple[Path, ...]
 def lite(
     foregrounds: Folders, backgrounds: Folders, out: Path, *, workers: int = 2
 ) -> LiteTraining:
-    """The shipped network (`deepmatte.networks.lite`)."""
+    """The default network (`deepmatte.networks.lite`)."""
     return LiteTraining(
         foregrounds=foregrounds,
         backgrounds=backgrounds,
