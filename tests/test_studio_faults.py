@@ -59,6 +59,28 @@ def pans(page: Page) -> None:
     assert undo.is_enabled() == could_undo
 
 
+def test_the_photo_stays_where_it_is_while_the_state_of_the_work_changes(
+    page: Page, scene: Scene
+) -> None:
+    open_file(page, scene.file)
+    draw_box(page)
+    states = [("The cut-out is up to date", False), ("Working…", True), ("Working: 100 %", True)]
+    for view in ("Marks", "Cut-out", "Matte"):
+        page.get_by_role("radio", name=view, exact=True).check(force=True)
+        for width in range(700, 1500, 20):
+            page.set_viewport_size({"width": width, "height": 720})
+            sizes = page.evaluate(
+                """(states) => states.map(([text, works]) => {
+                  document.getElementById("status").textContent = text;
+                  document.getElementById("progress").hidden = !works;
+                  const stage = document.getElementById("stage").getBoundingClientRect();
+                  return `${stage.width} x ${stage.height}`;
+                })""",
+                states,
+            )
+            assert len(set(sizes)) == 1, (view, width, sizes)
+
+
 def test_every_menu_dialog_and_control_gives_the_focus_back(
     page: Page, scene: Scene, tmp_path: Path
 ) -> None:
