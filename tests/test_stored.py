@@ -177,7 +177,7 @@ def test_weights_that_are_not_finite_are_never_written(photos: Path, tmp_path: P
         train(training)
 
     for path in out.glob("*.pt"):
-        for value in checkpoint.averaged_weights(path).values():
+        for value in checkpoint.averaged_weights(checkpoint.load(path)).values():
             assert value.isfinite().all()
 
 

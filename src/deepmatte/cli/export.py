@@ -53,9 +53,10 @@ def _load(path: Path) -> LiteMatting | DeepImageMatting:
 
     if path.suffix.lower() == ".safetensors":
         return networks.load(path)
-    described = checkpoint.load(path).get("training")
+    state = checkpoint.load(path)
+    described = state.get("training")
     if isinstance(described, dict) and "stage" in described:
-        return dim.trained(path)
+        return dim.trained(state, path)
     network = LiteMatting()
     checkpoint.start_from(path, network)
     return network.eval()

@@ -107,8 +107,8 @@ def dim(context: typer.Context) -> None:
         stages = (dataclasses.replace(stages[0], start=start), *stages[1:])
     _run(stages, resume=given["resume"])
     if PartialState().is_main_process:
-        path = out / "dim.safetensors"
-        networks.save(dim_training.trained(stages[-1].out / checkpoint.BEST), path)
+        best, path = stages[-1].out / checkpoint.BEST, out / "dim.safetensors"
+        networks.save(dim_training.trained(checkpoint.load(best), best), path)
         typer.echo(f"wrote {path}")
 
 

@@ -90,15 +90,11 @@ def check_moments(optimizer: torch.optim.Optimizer) -> None:
                 raise ValueError(f"{name} has the shape {tuple(value.shape)}")
 
 
-def averaged_weights(path: Path) -> dict[str, Tensor]:
-    """The resulting weights of a run, under the network's own names.
+def averaged_weights(state: State) -> dict[str, Tensor]:
+    """The resulting weights of a run that `load` read, under the network's own names.
 
     They are its moving average, or the network's own where none is kept.
-
-    Raises:
-        DataError: as `load`.
     """
-    state = load(path)
     prefix = "module."  # how torch's AveragedModel names the network that it wraps
     weights: dict[str, Tensor] = state["network"]
     if "average" in state:
@@ -118,7 +114,7 @@ def start_from(path: Path, network: nn.Module, *, fresh: str | None = None) -> N
     Raises:
         DataError: as `load`, and where the weights are of another network.
     """
-    weights, own = averaged_weights(path), network.state_dict()
+    weights, own = averaged_weights(load(path)), network.state_dict()
     missing = {
         name for name in own if name not in weights and not (fresh and name.startswith(f"{fresh}."))
     }

@@ -309,13 +309,16 @@ def _start_as_identity(network: DeepImageMatting) -> None:
     nn.init.zeros_(prediction.bias)
 
 
-def trained(path: Path) -> DeepImageMatting:
-    """The network of a checkpoint that a stage wrote, with its averaged weights, in eval mode.
+def trained(state: checkpoint.State, path: Path) -> DeepImageMatting:
+    """The network of a stage's checkpoint, with its averaged weights, in eval mode.
+
+    Args:
+        state: what `checkpoint.load` read.
+        path: of the checkpoint, for errors.
 
     Raises:
-        DataError: if there is no such checkpoint.
+        DataError: if it is no checkpoint of this network.
     """
-    state, weights = checkpoint.load(path), checkpoint.averaged_weights(path)
     try:
         described = state["training"]
         values = ast.literal_eval(described["network"])
@@ -324,7 +327,7 @@ def trained(path: Path) -> DeepImageMatting:
         config = DimConfig(**values)
         with torch.device("meta"):  # the weights' own storage becomes the network's
             network = DeepImageMatting(config)
-        network.load_state_dict(weights, assign=True)
+        network.load_state_dict(checkpoint.averaged_weights(state), assign=True)
     except (
         *(KeyError, TypeError, ValueError, SyntaxError),  # of the text
         *(DataError, RuntimeError, OverflowError, MemoryError),  # of the network
