@@ -1,4 +1,4 @@
-"""The engine with the default network."""
+"""The engine with the shipped networks."""
 
 from __future__ import annotations
 
@@ -28,9 +28,14 @@ from deepmatte.types import Floats
 from deepmatte.weights import catalogue
 
 
+@pytest.fixture(scope="module", params=catalogue.SHA256)
+def model(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def engine() -> Engine:
-    return Engine()
+def engine(model: str) -> Engine:
+    return Engine(model)
 
 
 def _scene(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
@@ -116,13 +121,15 @@ def test_the_memory_chooses_the_tile(mattes: tuple[Floats, Floats]) -> None:
         Engine(memory=450_000_000)(*scene)
 
 
-def test_the_result_depends_neither_on_threads_nor_on_earlier_pictures(engine: Engine) -> None:
+def test_the_result_depends_neither_on_threads_nor_on_earlier_pictures(
+    model: str, engine: Engine
+) -> None:
     image, trimap = _scene(150, 140)
     first = engine(image, trimap)
     engine(*_scene(90, 210))
 
     assert np.array_equal(first, engine(image, trimap))
-    assert np.allclose(first, Engine(threads=1)(image, trimap), atol=1e-5)
+    assert np.allclose(first, Engine(model, threads=1)(image, trimap), atol=1e-5)
 
 
 def test_the_arguments_are_not_changed(engine: Engine) -> None:
@@ -210,14 +217,14 @@ def test_the_network_keeps_memory_for_windows_of_few_shapes(
     assert freed == [False, False, True, False, False, True]
 
 
-def test_a_far_foreground_is_still_seen(engine: Engine) -> None:
+def test_a_far_foreground_is_still_seen() -> None:
     red = np.array([0.9, 0.1, 0.1], np.float32)
     image = np.full((100, 900, 3), 0.2, np.float32)
     image[:, 850:] = image[40:60, 100:120] = red
     trimap = np.zeros((100, 900), np.uint8)
     trimap[40:60, 100:120], trimap[:, 850:] = 128, 255
 
-    assert engine(image, trimap)[42:58, 102:118].mean() > 0.5
+    assert Engine()(image, trimap)[42:58, 102:118].mean() > 0.5
 
 
 def test_usable_cores_are_those_of_the_process() -> None:
@@ -297,7 +304,7 @@ def test_a_cancelled_call_ends_within_the_network(share: float) -> None:
 
 
 @pytest.mark.parametrize("sigma", [8.0, 16.0])
-def test_high_quality_is_no_worse_at_edges_out_of_focus(engine: Engine, sigma: float) -> None:
+def test_high_quality_is_no_worse_at_edges_out_of_focus(sigma: float) -> None:
     generator = np.random.default_rng(1)
     coarse = generator.uniform(0, 1, (2, 25, 25, 3)).astype(np.float32)
     foreground, background = (cv2.resize(part, (400, 400)) for part in coarse)
@@ -309,7 +316,7 @@ def test_high_quality_is_no_worse_at_edges_out_of_focus(engine: Engine, sigma: f
 
     normal, high = (
         float(np.abs(matted - alpha)[trimap == 128].mean())
-        for matted in (engine(image, trimap), Engine(quality="high")(image, trimap))
+        for matted in (Engine()(image, trimap), Engine(quality="high")(image, trimap))
     )
 
     assert high < 1.02 * normal

@@ -56,6 +56,8 @@ def test_the_wheel_holds_what_runs_without_a_download(wheel: zipfile.ZipFile) ->
         "deepmatte/weights/lite.onnx",
         "deepmatte/evaluation/report.html",
         "deepmatte/weights/lite.md",
+        "deepmatte/weights/dim.onnx",
+        "deepmatte/weights/dim.md",
     ):
         assert name in names
     assert all(name.startswith(("deepmatte/", "deepmatte-")) for name in names)

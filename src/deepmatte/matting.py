@@ -38,7 +38,8 @@ class Matter:
     """A loaded network; make one and use it for many pictures.
 
     Args:
-        model: ``"lite"``, the network that comes with the package, or the path of an ONNX file.
+        model: ``"lite"``, the default network; ``"dim"``, the paper's at a quarter of its channels;
+            or the path of an ONNX file.
         device: ``"cpu"``, or another device that the installed ONNX Runtime supports: ``"cuda"``,
             ``"openvino"``, ``"coreml"`` or ``"directml"``.
         threads: how many threads the network may use; None takes the cores of this process.

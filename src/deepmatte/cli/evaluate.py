@@ -45,10 +45,10 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="NAME|FILE|DIR",
-            help="lite, lite-high; prior (the closed-form matte that lite corrects); closed-form,"
-            " knn, learning-based, random-walk, large-kernel, shared, or classical for these six;"
-            " an .onnx file; or a folder of mattes, [KIND/]NAME.png. May be repeated; default"
-            " lite.",
+            help="lite, dim, lite-high, dim-high; prior (the closed-form matte that lite corrects);"
+            " closed-form, knn, learning-based, random-walk, large-kernel, shared, or classical for"
+            " these six; an .onnx file; or a folder of mattes, [KIND/]NAME.png. May be repeated;"
+            " default lite.",
         ),
     ] = None,
     trimap: Annotated[

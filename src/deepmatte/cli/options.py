@@ -79,7 +79,8 @@ Device = Annotated[
 Model = Annotated[
     str,
     typer.Option(
-        metavar="lite|FILE", help="lite, the default network, or the ONNX file of another network."
+        metavar="lite|dim|FILE",
+        help="lite, the default network; dim, the paper's; or the ONNX file of another network.",
     ),
 ]
 Quality = Annotated[

@@ -36,8 +36,8 @@ class Engine:
     """A loaded network.
 
     Args:
-        model: ``"lite"``, the default network, or the path of an ONNX file that
-            `deepmatte.networks.export` wrote.
+        model: ``"lite"``, the default network; ``"dim"``, the paper's at a quarter of its channels;
+            or the path of an ONNX file that `deepmatte.networks.export` wrote.
         device: one of `deepmatte.solver.devices.PROVIDERS`: ``"cpu"``, ``"cuda"``, ...
         threads: threads of the network, at most the cores that this process may use; None takes
             all of them.

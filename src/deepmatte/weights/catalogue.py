@@ -12,6 +12,7 @@ FOLDER = Path(__file__).parent
 
 SHA256 = {
     "lite": "52ae31fcfb55932e8fd7866f1be0f131ef47b3d1557cc9d18c9df0757e58630f",
+    "dim": "933ee68205e3921619a0cf8d6088c236957b4433c1bf205631278f38e6c5f2de",
 }
 """SHA-256 of ``<name>.onnx`` in this folder; ``<name>.md`` is its model card."""
 
@@ -34,10 +35,10 @@ def find(model: str | os.PathLike[str]) -> bytes:
             )
         return content
     path = Path(name)
-    if name == "dim" or path.suffix.lower() == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
         raise ModelError(
-            f"no network {name!r} to run: the paper's network is not shipped; convert or train "
-            "one, write it as .onnx with deepmatte export, and name that file"
+            f"{name} is no network to run; write it as .onnx with deepmatte export, and name that "
+            "file."
         )
     if path.suffix.lower() != ".onnx":
         raise ModelError(
