@@ -335,7 +335,8 @@ def test_methods_by_their_names(tmp_path: Path) -> None:
 
 
 def test_methods_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ModelError, match="expected lite, dim, lite-high, dim-high, prior"):
+    expected = "no method 'matting'; expected lite, dim, lite-high, dim-high, prior"
+    with pytest.raises(ModelError, match=expected):
         open_methods(["matting"])
     with pytest.raises(ModelError, match="cannot be read"):
         open_methods([str(tmp_path / "missing.onnx")])

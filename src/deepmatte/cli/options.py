@@ -80,7 +80,8 @@ Model = Annotated[
     str,
     typer.Option(
         metavar="lite|dim|FILE",
-        help="lite, the default network; dim, the paper's; or the ONNX file of another network.",
+        help="lite, the default network; dim, that of Deep Image Matting; or the ONNX file of"
+        " another.",
     ),
 ]
 Quality = Annotated[
